@@ -1,0 +1,59 @@
+"""RunConfig and TrainConfig: the one source of what CLI flags, files and studio forms are made from."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class RunConfig(BaseModel):
+    """One search for one prompt with one seed. Written to `run.json` as it stands."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    prompt: tuple[str, ...] = Field((), description="phrases; 'words:1.5' gives a weight")
+    negative: tuple[str, ...] = Field((), description="phrases to move away from; 'words:0.5' gives a weight")
+    image_prompt: tuple[str, ...] = Field((), description="image files used as prompts; 'file.png:0.5' gives a weight")
+    templates: bool = Field(True, description="average each phrase over a set of sentence templates")
+    strict: bool = Field(False, description="refuse phrases that the scorer would have to cut")
+
+    generator: str = Field("pocket", description="see `zeuxis list generators`")
+    scorer: tuple[str, ...] = Field(("pocket",), description="see `zeuxis list scorers`; 'name:0.5' gives a weight")
+    judge: str | None = Field("pocket", description="a scorer that the search is never told")
+    search: str = Field("ga", description="see `zeuxis list searches`")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
+
+    population: int = Field(64, ge=1, le=4096)
+    generations: int = Field(60, ge=0, description="0 scores the initial population and stops")
+    budget: int | None = Field(None, ge=1, description="stop after this many images")
+    target: float | None = Field(None, description="stop at this score")
+    patience: int | None = Field(None, ge=1, description="stop after this many generations without a better score")
+    view_every: int = Field(10, ge=1, description="generations between grids and judge's views")
+    seed: int = Field(0, ge=0, lt=2**63)
+
+    augment: int = Field(0, ge=0, le=64, description="augmented views per image in the score; 0 = the plain image")
+    realism: float = Field(0.0, description="weight of the discriminator's opinion in the score")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    precision: Precision = Field("auto", description="auto passes the bf16 gate first")
+    micro_batch: int = Field(16, ge=1, le=4096, description="images rendered at once; fixed and padded")
+
+
+class TrainConfig(BaseModel):
+    """What a recipe file holds. Lengths are counted in images, never in steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str = Field(description="see zeuxis.lab.tasks: classifier, gan, distil, contrastive")
+    data: str = Field("cifar10", description="reader: cifar10, folder, ... (zeuxis.lab.data)")
+    about: str = ""
+    seed: int = 0
+    images: int = Field(gt=0, description="images shown in total")
+    batch: int = Field(64, ge=1)
+    precision: Precision = "auto"
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step; 0 switches it off")
+    checkpoint_every: int = Field(50_000, gt=0, description="images between checkpoints")
+    report_every: int = Field(10_000, gt=0, description="images between lines of the log")
+    options: dict[str, Any] = Field(default_factory=dict, description="options of the task, by name")

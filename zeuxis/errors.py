@@ -1,0 +1,72 @@
+"""The exception tree. Each error says what was expected, what came, and what to do next.
+
+    ZeuxisError                 anything this package refuses; `exit_code` is what the CLI returns
+    |-- BadInput          2     a phrase, number, file or combination that cannot work
+    |   `-- UnknownName   2     a name that no table holds (near names are suggested)
+    |-- Missing           3     something that has to be installed or downloaded first
+    |   |-- MissingExtra  3     an optional package
+    |   `-- MissingModel  3     a weight file
+    |-- RunError          2     a run folder that cannot be used
+    |   |-- RunLocked     2     another process is writing it
+    |   |-- RunDamaged    2     a file in it is truncated, flipped or missing
+    |   `-- RunUnwritable 2     disk full, read-only, removed while running
+    |-- WeightsDamaged    2     a weight file whose content is not what its header or hash promises
+    `-- SearchStopped     2     the search cannot go on (every score NaN, generations in a row)
+"""
+
+from __future__ import annotations
+
+
+class ZeuxisError(Exception):
+    """Base of every error this package raises on purpose."""
+
+    exit_code = 2
+
+
+class BadInput(ZeuxisError, ValueError):
+    """The caller gave something that cannot work."""
+
+
+class UnknownName(BadInput):
+    """A name that is in no table."""
+
+
+class Missing(ZeuxisError):
+    """Something must be installed or downloaded first."""
+
+    exit_code = 3
+
+
+class MissingExtra(Missing, ImportError):
+    """An optional package is not installed."""
+
+    def __init__(self, package: str, extra: str, what: str) -> None:
+        super().__init__(f"{what} needs the package {package}. Install it: pip install 'zeuxis[{extra}]'")
+
+
+class MissingModel(Missing):
+    """A weight file is not there."""
+
+
+class RunError(ZeuxisError):
+    """A run folder cannot be used."""
+
+
+class RunLocked(RunError):
+    """Another living process is writing this run folder."""
+
+
+class RunDamaged(RunError):
+    """A file of a run folder does not hold what it promises."""
+
+
+class RunUnwritable(RunError, OSError):
+    """The run folder cannot be written (disk full, read-only, removed)."""
+
+
+class WeightsDamaged(ZeuxisError):
+    """A weight file is truncated, mis-shaped, holds NaN, or is not the file it says it is."""
+
+
+class SearchStopped(ZeuxisError):
+    """The search cannot go on."""
