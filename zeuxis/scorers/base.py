@@ -20,11 +20,12 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Prompt:
-    """All that the user asked for."""
+    """All that the user asked for. `notes` are sentences about what reading the prompt changed in it."""
 
     phrases: tuple[Phrase, ...]
     templates: bool = True
     strict: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:

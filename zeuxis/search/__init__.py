@@ -1,1 +1,16 @@
-"""."""
+"""Searches by name: `SEARCHES[name](space, population=64, device=torch.device("cpu"), **options)`."""
+
+from zeuxis.registry import Entry, Table
+
+SEARCHES = Table(
+    "search",
+    {
+        "random": Entry("zeuxis.search.random:random", "draws from the prior, keeps the best"),
+        "ga": Entry("zeuxis.search.genetic:ga", "genetic algorithm, mild mutation (default)"),
+        "ga-thesis": Entry("zeuxis.search.genetic:ga_thesis", "genetic algorithm: SBX and polynomial mutation, eta 3"),
+        "de": Entry("zeuxis.search.differential:de", "differential evolution"),
+        "de-rand": Entry("zeuxis.search.differential:de_rand", "differential evolution rand/1/bin, F 0.8, Cr 0.9"),
+        "de-best": Entry("zeuxis.search.differential:de_best", "differential evolution best/1/bin, F 0.8, Cr 0.9"),
+    },
+    prefixes={"pymoo": Entry("zeuxis.search.pymoo:pymoo", "any single-objective algorithm of pymoo: GA, DE, PSO, ...")},
+)

@@ -1,0 +1,218 @@
+"""Every figure of the pocket model cards, recomputed: python benchmarks/pocket.py --data PATH --judges FOLDER
+
+PATH is the CIFAR-10 pack or the official archive. FOLDER holds classifiers that this project did not train
+(cifar10_resnet20-12fca82f.th and cifar10_resnet32-d509ac18.th of akamaster/pytorch_resnet_cifar10); without it the
+figures that need them are left out. Writes benchmarks/results/pocket.json and the pictures of the cards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from zeuxis.evaluation import zero_shot
+from zeuxis.evaluation.classify import predict, recognised, wilson
+from zeuxis.evaluation.diversity import effective_number
+from zeuxis.evaluation.frechet import frechet_distance
+from zeuxis.evaluation.neighbours import nearest
+from zeuxis.generators.pocket import Pocket
+from zeuxis.hub.pocket import pocket_path
+from zeuxis.lab.attributes import COLOURS, main_colour
+from zeuxis.lab.curves import save_grid
+from zeuxis.lab.data import Images, read_images
+from zeuxis.nets.cifar_resnet import CifarResNet, from_state
+from zeuxis.rng import stream
+from zeuxis.run import open_session
+from zeuxis.config import RunConfig
+from zeuxis.scorers.classifier import PocketJudge
+from zeuxis.scorers.pocket import PocketScorer
+
+HERE = Path(__file__).parent / "results"
+CPU = torch.device("cpu")
+Figures = dict[str, object]
+
+
+def unit(data: Images, rows: Tensor) -> Tensor:
+    """Rows of a data set as (B, 3, H, W) in [0, 1]."""
+    return (data.batch(rows) + 1) / 2
+
+
+def scorer_figures(test: Images) -> Figures:
+    """Zero-shot accuracy, term retrieval, unseen words, colours."""
+    scorer = PocketScorer(CPU)
+    blocks = torch.arange(len(test)).split(500)
+    with torch.no_grad():
+        images = torch.cat([scorer.embed_images(unit(test, rows)) for rows in blocks])
+    classes, embed = test.classes, scorer.embed_texts
+    top1, top5 = zero_shot.term_retrieval(images, test.terms, test.term_names, embed)
+    words, precision = zero_shot.synonym_accuracy(images, test.labels, classes, embed)
+    nouns = [classes[k] for k in test.labels.tolist()]
+    colours = main_colour(test.pixels)
+    accuracy = zero_shot.class_accuracy(images, test.labels, classes, embed)
+    return {
+        "zero_shot": accuracy,
+        "zero_shot_interval": wilson(accuracy, len(test)),
+        "terms_top1": top1,
+        "terms_top5": top5,
+        "synonyms": words,
+        "synonyms_p100": precision,
+        "colours": zero_shot.colour_accuracy(images, nouns, colours, COLOURS, embed),
+        "colours_images": int((colours >= 0).sum()),
+    }
+
+
+def judge_figures(test: Images) -> Figures:
+    """Accuracy on the test split."""
+    judge = PocketJudge(CPU)
+    found = [judge.probabilities(unit(test, rows)).argmax(1) for rows in torch.arange(len(test)).split(500)]
+    accuracy = float((torch.cat(found) == test.labels).float().mean())
+    return {"accuracy": accuracy, "interval": wilson(accuracy, len(test))}
+
+
+@torch.no_grad()
+def conditional_samples(generator: Pocket, per_class: int) -> tuple[Tensor, Tensor]:
+    """Prior samples, `per_class` of each class, terms drawn uniformly within the class: images and labels."""
+    images, labels = [], []
+    z_space, mix = generator.space.spaces
+    for label in range(len(generator.classes)):
+        rng = stream(0, "conditional", label)
+        terms = (generator.term_class == label).nonzero().flatten()
+        rows = terms[torch.randint(0, len(terms), (per_class,), generator=rng)]
+        x = torch.cat([z_space.sample(per_class, rng), mix.embeddings[rows]], dim=1)
+        images.append(torch.cat([generator.render(piece) for piece in x.split(100)]))
+        labels.append(torch.full((per_class,), label))
+    return torch.cat(images), torch.cat(labels)
+
+
+def generator_figures(train: Images, test: Images, judges: dict[str, CifarResNet]) -> Figures:
+    """Recognised share of 10 x 500 samples, features' distance, effective number, nearest neighbours."""
+    generator = Pocket(CPU)
+    images, labels = conditional_samples(generator, 500)
+    found: Figures = {f"recognised_{name}": recognised(net, images, labels) for name, net in judges.items()}
+    for name, net in judges.items():
+        guess = predict(net, images)
+        shares = [float((guess[labels == k] == k).float().mean()) for k in range(len(generator.classes))]
+        found[f"by_class_{name}"] = dict(zip(generator.classes, shares, strict=True))
+    judge = PocketJudge(CPU)
+    found["recognised_pocket_judge"] = float(
+        (torch.cat([judge.probabilities(p).argmax(1) for p in images.split(500)]) == labels).float().mean()
+    )
+    found["effective_of_64_per_class"] = sum(effective_number(images[labels == k][:64]) for k in range(10)) / 10
+    found |= neighbour_figures(generator, images[::25], train, test)
+    found |= feature_distance(judge, images, test)
+    save_grid(torch.cat([images[labels == k][:16] for k in range(10)]), HERE / "samples.png", columns=16, scale=3)
+    return found
+
+
+def feature_distance(judge: PocketJudge, images: Tensor, test: Images) -> Figures:
+    """Frechet distance of the judge's probabilities-before-softmax features, 5,000 samples to 5,000 test images."""
+    features: list[Tensor] = []
+    handle = judge.net.head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].detach()))
+    real = unit(test, torch.arange(len(images)))
+    sets = []
+    for group in (real, images):
+        features.clear()
+        for piece in group.split(500):
+            judge.probabilities(piece)
+        sets.append(torch.cat(features[::2]))  # every second call is the mirror image
+    handle.remove()
+    return {"frechet_judge_features_5k": frechet_distance(*sets)}
+
+
+def neighbour_figures(generator: Pocket, images: Tensor, train: Images, test: Images) -> Figures:
+    """Pixel distance of samples to the training set, beside that of real test images; and a picture of pairs."""
+    training = unit(train, torch.arange(len(train))).flatten(1)
+    mirrored = unit(train, torch.arange(len(train))).flip(3).flatten(1)
+    both = torch.cat([training, mirrored])
+    distance, where = nearest(images.flatten(1), both)
+    real, _ = nearest(unit(test, torch.arange(len(images))).flatten(1), both)
+    pairs = torch.stack([images[:20], both[where[:20]].view(-1, 3, 32, 32)], 1).flatten(0, 1)
+    save_grid(pairs.view(20, 2, 3, 32, 32).transpose(0, 1).flatten(0, 1), HERE / "neighbours.png", 20, 3)
+    return {
+        "nearest_training_rms_samples": [float(distance.min()), float(distance.median())],
+        "nearest_training_rms_test_images": [float(real.min()), float(real.median())],
+    }
+
+
+def bred_figures(judges: dict[str, CifarResNet], seeds: int, generations: int) -> Figures:
+    """Populations bred for "a photo of a {class}": recognised share and effective number of the final population."""
+    from tempfile import TemporaryDirectory
+
+    classes = Pocket(CPU).classes
+    rows: list[Figures] = []
+    keep = []
+    for seed in range(seeds):
+        for label, name in enumerate(classes):
+            article = "an" if name[0] in "aeiou" else "a"
+            config = RunConfig(prompt=(f"a photo of {article} {name}",), seed=seed, generations=generations)
+            with TemporaryDirectory() as folder, open_session(config, Path(folder) / "run") as session:
+                last = None
+                for last in session:
+                    pass
+                assert last is not None
+                search = session._search
+                images = session.problem.render(search.population_x, last.generation)
+            labels = torch.full((len(images),), label)
+            row: Figures = {"class": name, "seed": seed, "best": last.best_score, "effective": effective_number(images)}
+            row |= {n: recognised(net, images, labels) for n, net in judges.items()}
+            rows.append(row)
+            if seed == 0:
+                keep.append(images[search.population_score.argsort(descending=True)][:16])
+            print(row, flush=True)
+    save_grid(torch.cat(keep), HERE / "bred.png", columns=16, scale=3)
+    found: Figures = {"runs": rows}
+    for key in (*judges, "effective", "best"):
+        values = torch.tensor([float(str(r[key])) for r in rows], dtype=torch.float64)
+        rng = stream(0, "bootstrap", key)
+        picks = torch.randint(0, len(values), (2000, len(values)), generator=rng)
+        means = values[picks].mean(1).sort().values
+        found[key] = {"mean": float(values.mean()), "interval": [float(means[50]), float(means[1949])], "least": float(values.min())}
+    return found
+
+
+def read_judges(folder: Path | None) -> dict[str, CifarResNet]:
+    """The third-party classifiers; {} without a folder."""
+    if folder is None:
+        return {}
+    files = {"resnet20": "cifar10_resnet20-12fca82f.th", "resnet32": "cifar10_resnet32-d509ac18.th"}
+    return {
+        name: from_state(torch.load(folder / file, weights_only=True, map_location="cpu")["state_dict"])
+        for name, file in files.items()
+    }
+
+
+def main() -> None:
+    """Parse, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--judges", type=Path)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--generations", type=int, default=100)
+    parser.add_argument("--only", nargs="*", default=["scorer", "judge", "generator", "bred"])
+    args = parser.parse_args()
+    HERE.mkdir(exist_ok=True)
+    path = HERE / "pocket.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    test, judges = read_images("cifar10", args.data, "test"), read_judges(args.judges)
+    parts = {
+        "scorer": lambda: scorer_figures(test),
+        "judge": lambda: judge_figures(test),
+        "generator": lambda: generator_figures(read_images("cifar10", args.data, "train"), test, judges),
+        "bred": lambda: bred_figures(judges, args.seeds, args.generations),
+    }
+    for name in args.only:
+        begin = time.monotonic()
+        found[name] = parts[name]() | {"seconds": round(time.monotonic() - begin)}
+        print(name, json.dumps({k: v for k, v in found[name].items() if k != "runs"}, indent=1), flush=True)
+    sizes = {n: pocket_path(n).stat().st_size for n in ("generator", "discriminator", "scorer", "judge")}
+    found["bytes"] = sizes | {"all": sum(sizes.values())}
+    path.write_text(json.dumps(found, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

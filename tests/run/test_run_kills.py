@@ -1,0 +1,83 @@
+"""SIGKILL at any moment loses at most one generation, and the resumed run ends bit for bit like an unbroken one."""
+
+import os
+import random
+import signal
+import time
+
+import pytest
+from run_helpers import FaultyCalls, child, die, fingerprint, outcome, run_to_the_end, toy_config
+
+from zeuxis.run import RunFolder, open_session
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+
+CONFIG = toy_config()
+
+
+@pytest.fixture
+def unbroken(tmp_path):
+    run_to_the_end(CONFIG, tmp_path / "unbroken")
+    return fingerprint(tmp_path / "unbroken")
+
+
+@pytest.fixture
+def calls_of_a_run(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        calls = FaultyCalls(patch)
+        run_to_the_end(CONFIG, tmp_path / "counted")
+    return calls.count
+
+
+def test_a_kill_in_any_file_call_changes_nothing_in_the_end(tmp_path, unbroken, calls_of_a_run, monkeypatch):
+    assert calls_of_a_run > 100  # or the calls are not the ones that write
+    killed = 0
+    for at in range(calls_of_a_run):
+        folder = tmp_path / f"killed-{at}"
+
+        def until_call(folder=folder, at=at):
+            FaultyCalls(monkeypatch, at, die)
+            run_to_the_end(CONFIG, folder)
+
+        killed += outcome(until_call) == -signal.SIGKILL
+        run_to_the_end(CONFIG, folder)
+        assert fingerprint(folder) == unbroken, f"killed in call {at}"
+    assert killed >= calls_of_a_run - 3  # two threads: the last few numbers may not be reached
+
+
+def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_path):
+    config = toy_config(generations=12)
+    run_to_the_end(config, tmp_path / "unbroken")
+    dice, kills = random.Random(1), 0
+    for round_ in range(8):
+        folder, alive = tmp_path / f"run-{round_}", True
+        while alive:
+            with child(lambda folder=folder: run_to_the_end(config, folder)) as (pid, ended):
+                time.sleep(dice.uniform(0.005, 0.045))
+                done, status = os.waitpid(pid, os.WNOHANG)
+                if done:
+                    ended.append(status)
+                    alive = False
+                    assert os.waitstatus_to_exitcode(status) == 0
+            kills += alive
+        assert fingerprint(folder) == fingerprint(tmp_path / "unbroken")
+    assert kills >= 20
+
+
+def test_at_most_one_finished_generation_is_lost(tmp_path):
+    dice = random.Random(2)
+    for round_ in range(10):
+        folder, (read, write) = tmp_path / f"run-{round_}", os.pipe()
+
+        def tell_and_go_on(folder=folder, write=write):
+            with open_session(toy_config(generations=1000), folder) as session:
+                for event in session:
+                    os.write(write, bytes([event.generation % 256]))
+
+        with child(tell_and_go_on):
+            os.read(read, 1)  # under way
+            time.sleep(dice.uniform(0, 0.03))
+        os.close(write)
+        with os.fdopen(read, "rb") as events:
+            finished = 1 + len(events.read())
+        assert RunFolder(folder).generations >= finished - 1

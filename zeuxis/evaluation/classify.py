@@ -1,0 +1,26 @@
+"""What independent classifiers recognise in images."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+@torch.no_grad()
+def predict(net: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
+    """Images (N, 3, 32, 32) in [0, 1] -> class numbers (N,)."""
+    return torch.cat([net(piece).argmax(1) for piece in images.split(batch)])
+
+
+def recognised(net: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Share of images (N, ...) that `net` takes for their labels (N,)."""
+    return float((predict(net, images) == labels).float().mean())
+
+
+def wilson(share: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """95 % interval of a share of `count` independent trials (Wilson 1927)."""
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return centre - half, centre + half

@@ -1,0 +1,45 @@
+"""Pictures of a training run: the sample grid and the loss curves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+SKIP = {"images", "images_per_second", "seconds"}
+
+
+def save_grid(images: Tensor, path: Path, columns: int = 20, scale: int = 2) -> None:
+    """Images (N, 3, H, W) in [0, 1] as one PNG, row by row, enlarged `scale` times without smoothing."""
+    pixels = (images.clamp(0, 1) * 255).round().to(torch.uint8).cpu()
+    rows = -(-len(pixels) // columns)
+    canvas = torch.full((rows * columns, *pixels.shape[1:]), 255, dtype=torch.uint8)
+    canvas[: len(pixels)] = pixels
+    count, height, width = canvas.shape[1:]
+    sheet = canvas.view(rows, columns, count, height, width).permute(0, 3, 1, 4, 2)
+    picture = Image.fromarray(sheet.reshape(rows * height, columns * width, count).numpy())
+    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)
+
+
+def draw(folder: Path) -> None:
+    """`curves.png` from `log.jsonl`: one small panel per figure, over images seen."""
+    from matplotlib.figure import Figure
+
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    names = [n for n in dict.fromkeys(k for line in lines for k in line) if n not in SKIP]
+    if not names:
+        return
+    columns = min(3, len(names))
+    rows = -(-len(names) // columns)
+    figure = Figure(figsize=(4 * columns, 2.6 * rows), layout="constrained")
+    for place, name in enumerate(names, 1):
+        axes = figure.add_subplot(rows, columns, place)
+        points = [(line["images"] / 1000, line[name]) for line in lines if name in line]
+        axes.plot(*zip(*points, strict=True), lw=1.2)
+        axes.set_title(name, fontsize=9)
+        axes.set_xlabel("thousand images", fontsize=8)
+        axes.tick_params(labelsize=7)
+    figure.savefig(folder / "curves.png", dpi=90)

@@ -1,0 +1,205 @@
+"""Class-conditional GAN: the pocket generator against a projection discriminator on RGB and frozen features.
+
+One batch of fakes serves both updates. The frozen classifier behind the features also guides: cross entropy of the
+asked class on generated images (classifier guidance, StyleGAN-XL, Sauer et al. 2022, arXiv 2202.00273, section 3.3).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from zeuxis.errors import MissingModel
+from zeuxis.evaluation.frechet import frechet_distance
+from zeuxis.hub.weights import load_weights, read_facts, save_weights
+from zeuxis.lab.augment import diff_augment
+from zeuxis.lab.data import read_images
+from zeuxis.lab.losses import hinge_discriminator, hinge_generator
+from zeuxis.lab.tasks.base import Lab, groups, set_rate
+from zeuxis.nets.layers import fold_spectrum, normalise_spectrum
+from zeuxis.nets.pocket_gan import PocketDiscriminator, PocketGenerator
+from zeuxis.nets.trunk import Trunk, TrunkClassifier
+from zeuxis.rng import stream
+
+DEFAULTS = {
+    "trunk": "trunk",  # weight file of the frozen classifier, in --weights
+    "z_dim": 64,
+    "embed_dim": 128,
+    "widths": [192, 160, 96, 48],
+    "head_width": 48,
+    "lr_generator": 4e-4,
+    "lr_discriminator": 4e-4,
+    "beta1": 0.0,
+    "beta2": 0.99,
+    "policy": ["translation"],
+    "guidance": 0.3,  # weight of the classifier's cross entropy
+    "decay_from": 0.6,  # the rates fall linearly to a tenth from here on
+}
+
+
+class ConditionalGAN:
+    """Hinge loss, spectral normalisation, differentiable augmentation; Adam with beta1 = 0."""
+
+    averaged = ("generator",)
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab, self.opt = lab, lab.options(DEFAULTS)
+        self.train = read_images(lab.config.data, lab.data, "train")
+        self.test = read_images(lab.config.data, lab.data, "test")
+        self.guide = self._guide().to(lab.device, memory_format=torch.channels_last).requires_grad_(False)
+        torch.manual_seed(lab.config.seed)  # initial weights; nothing else draws from the global generator
+        sizes = (len(self.train.classes), len(self.train.term_names))
+        generator = PocketGenerator(*sizes, self.opt["z_dim"], self.opt["embed_dim"], tuple(self.opt["widths"]))
+        discriminator = PocketDiscriminator(self.guide.trunk, *sizes, width=self.opt["head_width"])
+        normalise_spectrum(discriminator.pixels)
+        normalise_spectrum(discriminator.heads)
+        self.nets: dict[str, nn.Module] = {
+            "generator": generator.to(lab.device, memory_format=torch.channels_last),
+            "discriminator": discriminator.to(lab.device, memory_format=torch.channels_last),
+        }
+        self.optimizers: dict[str, Optimizer] = {
+            name: torch.optim.Adam(
+                groups(([p for p in net.parameters() if p.requires_grad], self.opt[f"lr_{name}"], 0.0)),
+                betas=(self.opt["beta1"], self.opt["beta2"]),
+            )
+            for name, net in self.nets.items()
+        }
+
+    def _guide(self) -> TrunkClassifier:
+        path = (self.lab.weights or Path()) / f"{self.opt['trunk']}.safetensors"
+        if not path.is_file():
+            raise MissingModel(
+                f"Expected the frozen trunk at {path}. Train it: zeuxis train pocket-trunk, then --weights DIR."
+            )
+        facts = read_facts(path)
+        net = TrunkClassifier(len(facts["classes"]), len(facts["terms"]))
+        load_weights(net, path)
+        return net
+
+    def _latents(self, rng: torch.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """z (N, z_dim), classes (N,), terms (N,): labels as they occur in the data."""
+        rows = torch.randint(0, len(self.train), (count,), generator=rng)
+        z = torch.randn(count, self.opt["z_dim"], generator=rng)
+        device = self.lab.device
+        return z.to(device), self.train.labels[rows].to(device), self.train.terms[rows].to(device)
+
+    def step(self, step: int, progress: float) -> dict[str, float]:
+        """One update of the discriminator, then one of the generator, on the same fakes."""
+        generator, discriminator = self.nets["generator"].train(), self.nets["discriminator"].train()
+        start = self.opt["decay_from"]
+        for optimizer in self.optimizers.values():
+            set_rate(optimizer, 1.0 if progress < start else 1 - 0.9 * (progress - start) / (1 - start))
+        rng = stream(self.lab.config.seed, "step", step)
+        rows = torch.randint(0, len(self.train), (self.lab.config.batch,), generator=rng)
+        real = self.train.batch(rows).to(self.lab.device, memory_format=torch.channels_last)
+        real = torch.where((torch.rand(len(rows), 1, 1, 1, generator=rng) < 0.5).to(real.device), real.flip(3), real)
+        labels = self.train.labels[rows].to(self.lab.device), self.train.terms[rows].to(self.lab.device)
+        z, classes, terms = self._latents(rng, len(rows))
+        policy = tuple(self.opt["policy"])
+        with self.lab.autocast():
+            fake = generator(z, generator.embed(classes, terms)).float()
+        real, seen = diff_augment(real, rng, policy), diff_augment(fake, rng, policy)
+
+        with self.lab.autocast():
+            frozen = discriminator.trunk.stages(seen)  # once for both updates: the trunk never changes
+            d_real = discriminator(real, *labels).float()
+            d_fake = discriminator.judge(
+                [discriminator.pixels(seen.detach()), *(f.detach() for f in frozen)], classes, terms
+            )
+        d_loss = hinge_discriminator(d_real, d_fake.float())
+        self._update("discriminator", d_loss)
+
+        discriminator.requires_grad_(False)
+        with self.lab.autocast():
+            logits = discriminator.judge([discriminator.pixels(seen), *frozen], classes, terms)
+            asked = self.guide.classes(Trunk.pool(frozen[-1]))
+        g_loss = hinge_generator(logits.float())
+        guidance = F.cross_entropy(asked.float(), classes)
+        self._update("generator", g_loss + self.opt["guidance"] * guidance)
+        discriminator.requires_grad_(True)
+        discriminator.trunk.requires_grad_(False)
+        figures = {"d_loss": d_loss, "g_loss": g_loss, "guidance": guidance}
+        figures |= {"D(real)": d_real.mean(), "D(fake)": d_fake.float().mean()}
+        return {name: float(value.detach()) for name, value in figures.items()}
+
+    def _update(self, name: str, loss: Tensor) -> None:
+        self.optimizers[name].zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizers[name].step()
+
+    @torch.no_grad()
+    def _standing_statistics(self, generator: nn.Module, batches: int = 24) -> None:
+        """Batch-norm statistics of the averaged weights: plain means over fresh batches (BigGAN, section 4.1)."""
+        norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # cumulative average
+        generator.train()
+        for index in range(batches):
+            z, classes, terms = self._latents(stream(0, "standing", index), 128)
+            with self.lab.autocast():
+                generator(z, generator.embed(classes, terms))
+        generator.eval()
+        for norm in norms:
+            norm.momentum = 0.1
+
+    @torch.no_grad()
+    def evaluate(self, nets: dict[str, nn.Module]) -> dict[str, float]:
+        """How often the guide recognises the asked class, and the Frechet distance of trunk features to test images.
+
+        Both look through the network that guided the training: good for watching, too kind as a verdict.
+        """
+        generator = nets["generator"]
+        self._standing_statistics(generator)
+        found, fake, real = 0, [], []
+        for index in range(16):
+            z, classes, terms = self._latents(stream(0, "evaluate", index), 125)
+            with self.lab.autocast():
+                pooled = self.guide.trunk(generator(z, generator.embed(classes, terms)).float())
+                found += int((self.guide.classes(pooled).argmax(1) == classes).sum())
+                rows = torch.arange(index * 125, (index + 1) * 125) % len(self.test)
+                real.append(self.guide.trunk(self.test.batch(rows).to(self.lab.device)).float().cpu())
+            fake.append(pooled.float().cpu())
+        distance = frechet_distance(torch.cat(real), torch.cat(fake))
+        return {"recognised_by_guide": found / 2000, "trunk_frechet_2k": distance}
+
+    @torch.no_grad()
+    def samples(self, nets: dict[str, nn.Module]) -> Tensor | None:
+        """Twenty images of each of the first ten classes, one class a row."""
+        count = min(len(self.train.classes), 10)
+        classes = torch.arange(count).repeat_interleave(20)
+        rng = stream(0, "samples")
+        of_class = [(self.train.labels == c).nonzero().squeeze(1) for c in range(count)]
+        picks = torch.cat([o[torch.randint(0, len(o), (20,), generator=rng)] for o in of_class])
+        z = torch.randn(len(classes), self.opt["z_dim"], generator=rng).to(self.lab.device)
+        generator = nets["generator"].eval()
+        with self.lab.autocast():
+            images = generator(z, generator.embed(classes.to(z.device), self.train.terms[picks].to(z.device)))
+        return (images.float().cpu() + 1) / 2
+
+    @torch.no_grad()
+    def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
+        """Generator (averaged, standing statistics) and discriminator (spectral normalisation folded, trunk included)."""
+        generator = nets["generator"]
+        self._standing_statistics(generator)
+        facts = {
+            "classes": list(self.train.classes),
+            "terms": list(self.train.term_names),
+            "term_class": self.train.term_class().tolist(),
+            "data": self.train.source,
+        }
+        names = ("z_dim", "embed_dim", "widths")
+        shape = {"family": "pocket_generator"} | {name: self.opt[name] for name in names}
+        paths = [save_weights(generator, folder / "generator.safetensors", shape | facts)]
+        sizes = (len(self.train.classes), len(self.train.term_names))
+        plain = PocketDiscriminator(TrunkClassifier(*sizes).trunk, *sizes, width=self.opt["head_width"])
+        normalise_spectrum(plain.pixels)
+        normalise_spectrum(plain.heads)
+        plain.load_state_dict(self.nets["discriminator"].state_dict())
+        fold_spectrum(plain.eval())
+        shape = {"family": "pocket_discriminator", "head_width": self.opt["head_width"]}
+        return [*paths, save_weights(plain, folder / "discriminator.safetensors", shape | facts)]

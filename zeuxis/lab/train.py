@@ -1,0 +1,110 @@
+"""The training loop: one for every architecture. Progress is counted in images.
+
+A fresh start and a resume are the same path: the newest checkpoint is always looked for first. The folder holds
+train.json, log.jsonl, curves.png, samples/*.png, the checkpoint and, at the end, export/*.safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from zeuxis.config import TrainConfig
+from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.lab import checkpoint, curves
+from zeuxis.lab.ema import Average
+from zeuxis.lab.tasks import TASKS
+from zeuxis.lab.tasks.base import Lab, Task
+
+Line = dict[str, float]
+
+
+def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """bf16 where the hardware multiplies it natively (AVX512-BF16, AMX, Ampere and later), else fp32."""
+    if precision != "auto":
+        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def train(
+    config: TrainConfig, data: Path, folder: Path, *,
+    device: torch.device | None = None, weights: Path | None = None, report: Callable[[Line], None] = lambda line: None,
+) -> list[Path]:  # fmt: skip
+    """Run the recipe `config` to its end in `folder` and return the exported weight files."""
+    device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    lab = Lab(config, data, device, pick_dtype(config.precision, device), weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "samples").mkdir(exist_ok=True)
+    _same_recipe(config, folder)
+    task: Task = TASKS[config.task](lab)
+    averages = {name: Average(task.nets[name], config.ema) for name in task.averaged if config.ema}
+    for line in steps(task, averages, config, folder):
+        report(line)
+    return sorted((folder / "export").glob("*.safetensors"))
+
+
+def averaged_nets(task: Task, averages: dict[str, Average]) -> dict[str, nn.Module]:
+    """The networks to look at: averages where there are any."""
+    return dict(task.nets) | {name: average.net for name, average in averages.items()}
+
+
+def steps(task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path) -> Iterator[Line]:
+    """The loop itself: step, average, report, checkpoint. Yields each line of the log."""
+    done = checkpoint.load(task, averages, folder)
+    step, seconds, last = done.get("step", 0), float(done.get("seconds", 0)), -1
+    sums: dict[str, float] = {}
+    count, begin = 0, time.monotonic()
+    while step * config.batch < config.images:
+        losses = task.step(step, step * config.batch / config.images)
+        step, count = step + 1, count + 1
+        for name, average in averages.items():
+            average.update(task.nets[name])
+        sums = {key: sums.get(key, 0.0) + value for key, value in losses.items()}
+        if not all(value == value for value in losses.values()):
+            raise SearchStopped(
+                f"A loss became NaN at image {step * config.batch} ({losses}). Lower the rate, or use fp32."
+            )
+        images, end = step * config.batch, step * config.batch >= config.images
+        if images // config.report_every > (images - config.batch) // config.report_every or end:
+            spent = time.monotonic() - begin
+            line = {key: value / count for key, value in sums.items()}
+            line = {"images": images, "images_per_second": count * config.batch / spent, **line}
+            seconds, sums, count, begin = seconds + spent, {}, 0, time.monotonic()
+            if images // config.checkpoint_every > last or end:
+                last = images // config.checkpoint_every
+                line |= task.evaluate(averaged_nets(task, averages)) | {"seconds": round(seconds)}
+                _show(task, averages, folder, images)
+                checkpoint.save(task, averages, {"step": step, "seconds": round(seconds)}, folder)
+                task.export(averaged_nets(task, averages), folder / "export")  # a run that is cut leaves its best
+                begin = time.monotonic()
+            _log(folder, line)
+            yield line
+
+
+def _show(task: Task, averages: dict[str, Average], folder: Path, images: int) -> None:
+    grid = task.samples(averaged_nets(task, averages))
+    if grid is not None:
+        curves.save_grid(grid, folder / "samples" / f"{images:09d}.png")
+
+
+def _log(folder: Path, line: Line) -> None:
+    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    curves.draw(folder)
+
+
+def _same_recipe(config: TrainConfig, folder: Path) -> None:
+    """A folder belongs to one recipe; another one would mix two runs."""
+    path, text = folder / "train.json", config.model_dump_json(indent=1)
+    same = {"images": config.images}  # a run may be made longer
+    if path.exists() and TrainConfig.model_validate_json(path.read_text("utf-8")).model_copy(update=same) != config:
+        raise BadInput(f"{folder} holds a run of another recipe. Choose another folder with --out, or remove it.")
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,103 @@
+"""From a RunConfig to the objects of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from zeuxis.config import RunConfig
+from zeuxis.errors import BadInput
+from zeuxis.generators import GENERATORS
+from zeuxis.run.decisions import Decisions
+from zeuxis.run.problem import Problem
+from zeuxis.run.provenance import machine, models, prompt_sha256, software
+from zeuxis.scorers import JUDGES, SCORERS
+from zeuxis.scorers.combine import parse_weighted
+from zeuxis.scorers.prompts import parse_prompt
+from zeuxis.search import SEARCHES
+from zeuxis.search.base import Search
+
+
+@dataclass(frozen=True)
+class Built:
+    """A problem, how to make a fresh search for it, and where they come from (the fixed part of run.json)."""
+
+    problem: Problem
+    new_search: Callable[[], Search]
+    record: dict[str, Any]
+
+
+def build(config: RunConfig, decisions: Decisions | None = None) -> Built:
+    """Everything that a configuration names, on its device. UnknownName, BadInput or Missing for what cannot be.
+
+    Names and the prompt are checked before any model is loaded. `decisions` are those of the run to go on with.
+    """
+    device = choose_device(config.device)
+    weighted = [parse_weighted(name) for name in config.scorer]
+    _check_names(config, [name for name, _ in weighted])
+    prompt = parse_prompt(
+        config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
+    )
+    generator = GENERATORS[config.generator](device=device)
+    scorers = [SCORERS[name](device=device) for name, _ in weighted]
+    weights = [weight for _, weight in weighted]
+    judge = None if config.judge is None else JUDGES[config.judge](device=device)
+    kind = SEARCHES[config.search]
+
+    def new_search() -> Search:
+        search: Search = kind(generator.space, population=config.population, device=device, **config.options)
+        return search
+
+    problem = Problem(
+        generator,
+        scorers,
+        weights,
+        prompt,
+        judge=judge,
+        augment=config.augment,
+        realism=config.realism,
+        micro_batch=config.micro_batch,
+        seed=config.seed,
+        decisions=decisions,
+    )
+    record = {
+        "prompt": prompt.title,
+        "prompt_sha256": prompt_sha256(prompt),
+        "config": config.model_dump(mode="json"),
+        "seed": config.seed,
+        "software": software(),
+        "machine": machine(device),
+        "models": models(generator, scorers, weights, judge),
+    }
+    return Built(problem, new_search, record)
+
+
+def choose_device(name: str) -> torch.device:
+    """ "auto" is the first of cuda, mps and cpu that is there. BadInput for a device this machine has not."""
+    if name == "auto":
+        return torch.device(next((kind for kind in ("cuda", "mps") if _available(kind)), "cpu"))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise BadInput(f"Expected a device like auto, cpu, cuda, cuda:1 or mps, got {name[:40]!r}.") from error
+    if not _available(device.type, device.index or 0):
+        raise BadInput(f"This machine has no device {name!r}. Use auto or cpu.")
+    return device
+
+
+def _available(kind: str, index: int = 0) -> bool:
+    if kind == "cuda":
+        return torch.cuda.is_available() and index < torch.cuda.device_count()
+    return kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available())
+
+
+def _check_names(config: RunConfig, scorers: list[str]) -> None:
+    GENERATORS.check(config.generator)
+    SEARCHES.check(config.search)
+    for name in scorers:
+        SCORERS.check(name)
+    if config.judge is not None:
+        JUDGES.check(config.judge)

@@ -1,0 +1,208 @@
+"""A run folder to read: configuration, history, latents, pictures. Reading needs no lock and changes nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from zeuxis.config import RunConfig
+from zeuxis.errors import BadInput, RunDamaged, RunError
+from zeuxis.run import entry
+from zeuxis.run.entry import Entry
+from zeuxis.run.sealed import Header, damaged, unseal_json
+from zeuxis.run.view import JudgeView
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One generation in figures. `best`, `mean` and `worst` are of its own images; NaN where none could be scored.
+
+    `best_score` is the best of the run so far, `unscored` counts NaN scores, `images_per_second` is None for a
+    generation whose time was not kept.
+    """
+
+    generation: int
+    images_so_far: int
+    best_score: float
+    best: float
+    mean: float
+    worst: float
+    unscored: int
+    view: JudgeView | None = None
+    images_per_second: float | None = None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best latent `(D,)` of a run: the first one with the highest score."""
+
+    latent: Tensor
+    score: float
+    generation: int
+
+
+class RunFolder:
+    """One run on disk. BadInput if `path` is not a run folder; RunDamaged where a file is not as it was written."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.record_path = self.path / "run.json"
+        self.log = self.path / "log"
+        self.checkpoints = self.path / "checkpoint"
+        self.images = self.path / "images"
+        self.best_image = self.images / "best.png"
+        self.final_grid = self.images / "final.png"
+        self.summary_path = self.path / "summary.json"
+        self.timing_path = self.path / "timing.jsonl"
+
+    def exists(self) -> bool:
+        """Whether a run was begun here."""
+        return self.record_path.is_file()
+
+    @cached_property
+    def record(self) -> Header:
+        """All of run.json: prompt, config, software, machine, models, decisions, notes."""
+        if not self.exists():
+            raise BadInput(f"Expected a run folder, but {self.path} has no run.json. Give the folder that a run wrote.")
+        record = unseal_json(self.record_path)
+        if record.get("format") != FORMAT:
+            raise damaged(self.record_path, f"it has format {record.get('format')}, this version reads {FORMAT}")
+        return record
+
+    @cached_property
+    def config(self) -> RunConfig:
+        """The configuration the run was started with."""
+        try:
+            return RunConfig.model_validate(self.record["config"])
+        except (KeyError, ValidationError) as error:
+            raise damaged(self.record_path, f"this version cannot read its configuration ({error})") from error
+
+    @property
+    def prompt(self) -> str:
+        """The prompt in one line."""
+        return str(self.record["prompt"])
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences for the user that came up during the run."""
+        return [str(note) for note in self.record["notes"]]
+
+    def log_path(self, generation: int) -> Path:
+        """Where this generation's entry is."""
+        return self.log / f"{generation:06d}.safetensors"
+
+    def checkpoint_path(self, generation: int) -> Path:
+        """Where the search's state after this generation is (only the newest two are kept)."""
+        return self.checkpoints / f"{generation:06d}.safetensors"
+
+    def grid_path(self, generation: int) -> Path:
+        """The picture of this generation's population (every `view_every` generations)."""
+        return self.images / f"generation-{generation:06d}.png"
+
+    def individual_path(self, rank: int) -> Path:
+        """One picture of the final population; rank 0 is the best."""
+        return self.images / f"final-{rank:04d}.png"
+
+    def grids(self) -> list[Path]:
+        """The population grids that are there, in order."""
+        return sorted(self.images.glob("generation-*.png"))
+
+    def individuals(self) -> list[Path]:
+        """The pictures of the final population, best first; none before the run has ended."""
+        return sorted(self.images.glob("final-*.png"))
+
+    def entry(self, generation: int) -> Entry:
+        """One generation in full. BadInput if there is none such."""
+        path = self.log_path(generation)
+        if not path.exists():
+            raise BadInput(f"{self.path} has no generation {generation}; its log ends after {self.generations} generations.")
+        return entry.read(path)
+
+    def latents(self, generation: int) -> Tensor:
+        """`(N, D)`, what was evaluated in this generation."""
+        return self.entry(generation).batch.x
+
+    def scores(self, generation: int) -> Tensor:
+        """`(N,)`, NaN where an image could not be scored."""
+        return self.entry(generation).evaluation.score
+
+    @property
+    def generations(self) -> int:
+        """Generations in the log, the initial one included."""
+        count = 0
+        while self.log_path(count).exists():
+            count += 1
+        return count
+
+    def entries(self) -> Iterator[Entry]:
+        """Every generation in order, up to the end of the log."""
+        return (entry.read(self.log_path(generation)) for generation in range(self.generations))
+
+    def history(self) -> list[Row]:
+        """Every generation in figures."""
+        speed = self._speed()
+        return [row(e, speed.get(e.generation)) for e in self.entries()]
+
+    @property
+    def best(self) -> Best:
+        """The best latent of the run. RunError while nothing was scored."""
+        best: Best | None = None
+        for e in self.entries():
+            score = e.evaluation.score.nan_to_num(nan=-torch.inf)
+            top = int(score.argmax())
+            if score[top] > (best.score if best else -torch.inf):
+                best = Best(e.batch.x[top], float(score[top]), e.generation)
+        if best is None:
+            raise RunError(f"{self.path} holds no scored image yet. Resume the run.")
+        return best
+
+    def summary(self) -> dict[str, Any]:
+        """What `Session.finish` wrote. RunError before that."""
+        if not self.summary_path.exists():
+            raise RunError(f"The run in {self.path} has not been finished. Resume it.")
+        return unseal_json(self.summary_path)
+
+    def _speed(self) -> dict[int, float]:
+        """Generation -> images per second. Lines that a power cut has broken are left out."""
+        speed = {}
+        text = self.timing_path.read_text(errors="replace") if self.timing_path.exists() else ""
+        for line in text.splitlines():
+            try:
+                timing = json.loads(line)
+                speed[int(timing["generation"])] = timing["images"] / timing["image_seconds"]
+            except (ValueError, KeyError, TypeError, ZeroDivisionError):
+                continue
+        return speed
+
+
+def row(e: Entry, images_per_second: float | None = None) -> Row:
+    """A generation in figures."""
+    score = e.evaluation.score
+    known = score[score.isfinite()].double()
+    figures = (known.max(), known.mean(), known.min()) if len(known) else (torch.tensor(torch.nan),) * 3
+    best, mean, worst = (float(figure) for figure in figures)
+    unscored = len(score) - len(known)
+    return Row(e.generation, e.images_so_far, e.best_score, best, mean, worst, unscored, e.view, images_per_second)
+
+
+def readable(folder: RunFolder) -> tuple[list[Row], str]:
+    """The generations up to the first that cannot be read, and what is wrong with that one ("" if nothing is)."""
+    rows: list[Row] = []
+    try:
+        for e in folder.entries():
+            if e.generation != len(rows):
+                raise damaged(folder.log_path(len(rows)), f"it is the entry of generation {e.generation}")
+            rows.append(row(e))
+    except RunDamaged as error:
+        return rows, str(error)
+    return rows, ""

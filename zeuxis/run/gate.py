@@ -1,0 +1,93 @@
+"""The gate in front of reduced precision: bfloat16 only where it is faster and ranks the population alike."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from zeuxis.run.decisions import Gate
+from zeuxis.run.memory import out_of_memory
+
+CORRELATION = 0.99  # Spearman's, at least
+ERROR = 0.05  # of the spread of the scores, at most
+FASTER = 0.95  # bf16 must take at most this part of fp32's time; less is within the noise of a clock
+ROUNDS = 3
+
+
+class Scoring(Protocol):
+    """What the gate needs of a problem."""
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """Compute in `dtype` from now on."""
+        ...
+
+    def scores(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N,)` on the CPU."""
+        ...
+
+
+def choose(problem: Scoring, x: Tensor, micro_batch: int) -> Gate:
+    """Score the latents `x` `(N, D)` in both types and choose. The problem's precision is left as fp32."""
+    try:
+        return _choose(problem, x, micro_batch)
+    except RuntimeError as error:
+        if out_of_memory(error):
+            raise
+        return Gate("fp32", f"bf16 does not run here: {str(error)[:120]}")
+    finally:
+        problem.set_precision(torch.float32)
+
+
+def _choose(problem: Scoring, x: Tensor, micro_batch: int) -> Gate:
+    fp32, bf16 = _seconds(problem, x[:micro_batch])
+    if bf16 > FASTER * fp32:
+        return Gate("fp32", "bf16 is not faster on this machine", fp32, bf16)
+    problem.set_precision(torch.bfloat16)
+    reduced = problem.scores(x)
+    problem.set_precision(torch.float32)
+    correlation, error = agreement(problem.scores(x), reduced)
+    passed = correlation >= CORRELATION and error <= ERROR
+    reason = "bf16 is faster and ranks alike" if passed else "bf16 changes the scores too much"
+    return Gate("bf16" if passed else "fp32", reason, fp32, bf16, correlation, error)
+
+
+def agreement(full: Tensor, reduced: Tensor) -> tuple[float, float]:
+    """Spearman's correlation of two score vectors `(N,)` and the largest error over the spread of the first.
+
+    (0, inf) where that says nothing: fewer than 3 scores, NaN in one place only, or all scores alike.
+    """
+    known = full.isfinite()
+    spread = float(full[known].max() - full[known].min()) if int(known.sum()) >= 3 else 0.0
+    if spread == 0 or not torch.equal(known, reduced.isfinite()):
+        return 0.0, float("inf")
+    error = float((full[known] - reduced[known]).abs().max()) / spread
+    return spearman(full[known], reduced[known]), error
+
+
+def spearman(a: Tensor, b: Tensor) -> float:
+    """Spearman's rank correlation of two vectors `(N,)`, ties sharing their mean rank; 0 if one is constant."""
+    ranks = torch.stack([_ranks(a), _ranks(b)])  # (2, N)
+    ranks = ranks - ranks.mean(dim=1, keepdim=True)
+    length = ranks.norm(dim=1)
+    return float((ranks[0] * ranks[1]).sum() / (length[0] * length[1])) if bool((length > 0).all()) else 0.0
+
+
+def _ranks(x: Tensor) -> Tensor:
+    below, alike = (x[None, :] < x[:, None]).sum(dim=1), (x[None, :] == x[:, None]).sum(dim=1)  # (N, N) -> (N,)
+    return below.double() + (alike + 1) / 2
+
+
+def _seconds(problem: Scoring, x: Tensor) -> tuple[float, float]:
+    """The shortest time in fp32 and in bf16, taken in turns; the first round only warms up."""
+    times: dict[torch.dtype, list[float]] = {torch.float32: [], torch.bfloat16: []}
+    for _ in range(ROUNDS):
+        for dtype, taken in times.items():
+            problem.set_precision(dtype)
+            started = time.perf_counter()
+            problem.scores(x)
+            taken.append(time.perf_counter() - started)
+    fp32, bf16 = (min(taken[1:]) for taken in times.values())
+    return fp32, bf16

@@ -1,0 +1,191 @@
+"""The problem: generator + scorers + prompt, as one function from latents to scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.generators.base import Generator
+from zeuxis.rng import stream
+from zeuxis.run import gate
+from zeuxis.run.decisions import Decisions, Gate
+from zeuxis.run.memory import micro_batches, out_of_memory, release
+from zeuxis.run.view import JudgeView, look
+from zeuxis.scorers.augment import Augmented
+from zeuxis.scorers.base import Judge, Prompt, Scorer
+from zeuxis.scorers.combine import Combined, CombinedPrompt
+from zeuxis.scorers.realism import Realism
+from zeuxis.types import Batch, Evaluation
+
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+GATE_IMAGES = 16  # a rank correlation over fewer says little
+
+T = TypeVar("T")
+
+
+class Problem:
+    """What a run tries to solve: score s(x) = sum of w_k s_k(image of x) over the scorers, higher is better.
+
+    `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator.
+    Images are rendered and scored `micro_batch` at a time. `images` `(N, 3, H, W)`, `image_seconds` and `unscored`
+    (how many scores are NaN) describe the last evaluation. `decisions` is what a resumed run must decide alike.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        scorers: Sequence[Scorer],
+        weights: Sequence[float],
+        prompt: Prompt,
+        *,
+        judge: Judge | None = None,
+        augment: int = 0,
+        realism: float = 0.0,
+        micro_batch: int = 16,
+        seed: int = 0,
+        decisions: Decisions | None = None,
+    ) -> None:
+        members: list[Scorer] = [Augmented(s, augment) if augment else s for s in scorers]
+        if realism:
+            members.append(Realism(generator))
+        self.generator = generator
+        self.scorer = Combined(members, [*weights, *([realism] if realism else [])])
+        self.prompt = prompt
+        self.judge = judge
+        self.seed = seed
+        self.decisions = decisions or Decisions([(0, micro_batch)])
+        self.dtype = torch.float32
+        self.images: Tensor | None = None
+        self.image_seconds = 0.0
+        self.unscored = 0
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """Generator and scorers compute in `dtype` from now on; the judge stays in float32."""
+        self.dtype = dtype
+        self.generator.set_precision(dtype)
+        self.scorer.set_precision(dtype)
+
+    def prepare(self) -> None:
+        """Read the prompt. BadInput for one that a scorer cannot read; a judge that cannot is left out and noted."""
+        for note in (*self.prompt.notes, *self._prepared.notes):
+            self.decisions.note(note)
+        self._asked_of_judge  # noqa: B018 - read here, once, like the scorers
+
+    @cached_property
+    def _prepared(self) -> CombinedPrompt:
+        """Prepared in float32 whatever the precision, so that it is the same after a resume."""
+        self.scorer.set_precision(torch.float32)
+        prepared = self.scorer.prepare(self.prompt)
+        self.scorer.set_precision(self.dtype)
+        return prepared
+
+    @cached_property
+    def _asked_of_judge(self) -> tuple[Judge, Any] | None:
+        if self.judge is None:
+            return None
+        try:
+            return self.judge, self.judge.prepare(self.prompt)
+        except BadInput as error:
+            self.decisions.note(f"No judge: {error}")
+            return None
+
+    def gate(self, population: int, precision: str = "auto") -> Gate:
+        """Choose the precision for good: as told, as decided before, or by scoring the first population in both types.
+
+        The gate's images are not counted in the budget.
+        """
+        if precision in TYPES:
+            self.decisions.gate = Gate("bf16" if precision == "bf16" else "fp32", "as configured")
+        elif self.decisions.gate is None:
+            self.scorer.generation(stream(self.seed, 0, "augment"))
+            x = self.generator.space.sample(max(population, GATE_IMAGES), stream(self.seed, 0, "ask"))
+            self.decisions.gate = gate.choose(self, x, self.decisions.micro_batch_at(0))
+        self.set_precision(TYPES[self.decisions.gate.precision])
+        return self.decisions.gate
+
+    def evaluate(self, batch: Batch, generation: int) -> Evaluation:
+        """Render and score a batch. A score that is not a finite number, or of an image that is not, becomes NaN."""
+        started = time.perf_counter()
+        self.scorer.generation(stream(self.seed, generation, "augment"))
+        evaluation, images = self._within_memory(generation, lambda size: self._evaluate(batch, size), keep=True)
+        self.unscored = int(evaluation.score.isnan().sum())  # waits for the device, so that the clock is right
+        self.images, self.image_seconds = images, time.perf_counter() - started
+        return evaluation
+
+    def scores(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N,)` on the CPU, as generation 0 would score them."""
+        return self._within_memory(0, lambda size: self._evaluate(Batch(x), size), keep=True)[0].score.cpu()
+
+    def render(self, x: Tensor, generation: int) -> Tensor:
+        """`(N, D) -> (N, 3, H, W)`, the images of these latents exactly as `generation` renders them."""
+
+        def work(size: int) -> Tensor:
+            pieces = micro_batches(x.to(self.generator.device), size)
+            with torch.no_grad():
+                return torch.cat([self.generator.render(piece)[:count] for piece, count in pieces])
+
+        return self._within_memory(generation, work)
+
+    def view(self, images: Tensor, score: Tensor, generation: int) -> JudgeView | None:
+        """What the judge makes of images `(N, 3, H, W)` whose guiding score is `score` `(N,)`; None without a judge."""
+        if self._asked_of_judge is None:
+            return None
+        judge, prepared = self._asked_of_judge
+        return self._within_memory(generation, lambda size: look(judge, prepared, images, score, generation, size))
+
+    def _evaluate(self, batch: Batch, size: int) -> tuple[Evaluation, Tensor]:
+        images, parts, slopes = [], [], []
+        for piece, count in micro_batches(batch.x.to(self.generator.device), size):
+            with torch.set_grad_enabled(batch.gradient):
+                x = piece.detach().requires_grad_(batch.gradient)
+                image = self.generator.render(x)
+                part = self.scorer.parts(image, self._prepared)
+                if batch.gradient:
+                    slopes.append(self._slope(part, x)[:count])
+            images.append(image.detach()[:count])
+            parts.append({name: p.detach()[:count] for name, p in part.items()})
+        whole = torch.cat(images)  # (N, 3, H, W)
+        columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        score = torch.stack(list(columns.values())).sum(dim=0)  # (N,)
+        known = score.isfinite() & whole.flatten(1).sum(dim=1).isfinite()
+        score = torch.where(known, score, torch.nan)
+        return Evaluation(score, columns, gradient=torch.cat(slopes) if slopes else None), whole
+
+    def _slope(self, parts: dict[str, Tensor], x: Tensor) -> Tensor:
+        """d score / d x, `(N, D)`."""
+        score = torch.stack(list(parts.values())).sum()
+        if not score.requires_grad:
+            raise BadInput(
+                f"Expected a score with a gradient, but generator {self.generator.name!r} or scorer "
+                f"{self.scorer.name!r} gives none. Choose a search that does not ask for gradients."
+            )
+        return torch.autograd.grad(score, x)[0]
+
+    def _within_memory(self, generation: int, work: Callable[[int], T], *, keep: bool = False) -> T:
+        """`work(micro_batch)`; out of memory, all of it again with half the micro-batch, as often as it takes.
+
+        `keep`: the new size holds from this generation on, and is noted.
+        """
+        size = self.decisions.micro_batch_at(generation)
+        while True:
+            try:
+                return work(size)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                if size == 1:
+                    raise SearchStopped(
+                        "Out of memory with one image at a time. Free memory, or choose a smaller generator, scorer "
+                        "or population; the run can be resumed."
+                    ) from error
+            size //= 2
+            release(self.generator.device)  # outside of the except block: the error holds on to tensors
+            if keep:
+                self.decisions.set_micro_batch(generation, size)
+                self.decisions.note(f"Out of memory in generation {generation}: {size} images at once from here on.")

@@ -1,0 +1,89 @@
+"""Replay: draw a saved picture again from its own metadata, and say whether the pixels agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from zeuxis.errors import BadInput
+from zeuxis.generators import GENERATORS
+from zeuxis.generators.base import Generator
+from zeuxis.run.build import choose_device
+from zeuxis.run.memory import micro_batches
+from zeuxis.run.metadata import PictureInfo, read_picture
+from zeuxis.run.pictures import to_pixels
+from zeuxis.run.problem import TYPES
+
+
+@dataclass(frozen=True)
+class ReplayResult:
+    """`max_difference` in steps of 0..255, `different` the part of the pixels that differ at all, in [0, 1].
+
+    `pixels` `(H, W, 3)` uint8 is the picture as drawn now. `agrees` means not one pixel differs.
+    """
+
+    agrees: bool
+    max_difference: int
+    different: float
+    info: PictureInfo
+    pixels: np.ndarray
+    notes: tuple[str, ...] = ()
+
+
+def replay(png: str | Path, generator: Generator | None = None) -> ReplayResult:
+    """Draw the picture of a PNG that a run has saved, with the generator it names (or the one given).
+
+    BadInput when the file carries no such metadata, or the generator is not the one that drew it. Bits are only
+    promised on the same kind of machine; elsewhere a difference of a few steps is rounding.
+    """
+    info, saved = read_picture(png)
+    generator = generator or _generator(info)
+    if generator.sha256 != info.sha256:
+        raise BadInput(
+            f"The picture was drawn by generator {info.generator!r} with weights {info.sha256[:12]}..., got "
+            f"{generator.name!r} with {generator.sha256[:12]}.... Use the version of the weights that drew it."
+        )
+    if len(info.latent) != generator.space.dim:
+        raise BadInput(
+            f"Expected a latent of {generator.space.dim} genes for {generator.name!r}, got {len(info.latent)}."
+        )
+    pixels = _draw(info, generator)
+    if pixels.shape != saved.shape:
+        raise BadInput(f"Expected a picture of shape {pixels.shape}, got {saved.shape}. It was resized after saving.")
+    gap = np.abs(pixels.astype(np.int16) - saved.astype(np.int16))
+    different = float((gap.max(axis=2) > 0).mean())
+    return ReplayResult(not gap.any(), int(gap.max()), different, info, pixels, _notes(info, generator))
+
+
+def _generator(info: PictureInfo) -> Generator:
+    """By name, and only names of the table's own rows: a stranger's file must not make us open other files."""
+    if info.generator not in GENERATORS.rows:
+        raise BadInput(
+            f"The picture names the generator {info.generator!r}, which is not one of those that come with the "
+            "program. If you trust it, load that generator yourself and hand it to replay."
+        )
+    generator: Generator = GENERATORS[info.generator](device=choose_device(_device(info)))
+    return generator
+
+
+def _device(info: PictureInfo) -> str:
+    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return info.device if present.get(info.device, False) else "cpu"
+
+
+def _draw(info: PictureInfo, generator: Generator) -> np.ndarray:
+    """`(H, W, 3)` uint8, in the same precision and micro-batch as it was drawn in."""
+    latent = torch.tensor(info.latent, dtype=torch.float32, device=generator.device)[None]
+    piece, _ = next(micro_batches(latent, info.micro_batch))
+    generator.set_precision(TYPES[info.precision])
+    with torch.no_grad():
+        picture: np.ndarray = to_pixels(generator.render(piece)[:1])[0]
+    return picture
+
+
+def _notes(info: PictureInfo, generator: Generator) -> tuple[str, ...]:
+    here = generator.device.type
+    return (f"Drawn on {here}, saved on {info.device}: rounding may differ.",) if here != info.device else ()

@@ -1,0 +1,154 @@
+"""The writer of a run folder: one log entry and one checkpoint per generation, pictures now and then.
+
+Entries and checkpoints are written by one thread, pictures by another, so that the loop does not wait for the disk.
+At most one generation is under way to the disk: the next one is not handed over before it has arrived.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+from torch import Tensor
+
+from zeuxis.errors import RunError
+from zeuxis.run import checkpoint, entry
+from zeuxis.run.background import Background
+from zeuxis.run.files import append_line, atomic_write, make_folder, sweep
+from zeuxis.run.folder import FORMAT, RunFolder
+from zeuxis.run.lock import RunLock
+from zeuxis.run.pictures import population_png, to_pixels
+from zeuxis.run.problem import Problem
+from zeuxis.run.sealed import Header, seal_json
+from zeuxis.run.view import JudgeView
+from zeuxis.search.base import Search
+from zeuxis.types import Event
+
+PICTURES_WAITING = 8
+
+
+class RunStore:
+    """Writes one run. `record` is the fixed part of run.json; decisions and notes are taken from the problem.
+
+    `view` is the judge's newest view. Holds the folder's lock until `close`.
+    """
+
+    def __init__(
+        self, folder: RunFolder, problem: Problem, record: Header, *, lock: RunLock, view_every: int = 10
+    ) -> None:
+        self.folder = folder
+        self.problem = problem
+        self.record = record
+        self.view_every = view_every
+        self.view: JudgeView | None = None
+        self._lock = lock
+        self._written: Header = {}
+        self._since = time.perf_counter()
+        self._journal = Background("zeuxis-journal", waiting=1)
+        self._pictures = Background("zeuxis-pictures", waiting=PICTURES_WAITING)
+
+    def open(self) -> None:
+        """Make the folder ready to write, and write run.json."""
+        for path in (self.folder.path, self.folder.log, self.folder.checkpoints, self.folder.images):
+            make_folder(path)
+            sweep(path)
+        self.write_record()
+
+    def write_record(self) -> None:
+        """run.json, if a decision or a note has come since it was written."""
+        decisions = self.problem.decisions
+        news = {"decisions": decisions.to_json(), "notes": list(decisions.notes)}
+        if news != self._written:
+            atomic_write(self.folder.record_path, seal_json({"format": FORMAT, **self.record, **news}))
+            self._written = news
+
+    def write(self, event: Event, search: Search) -> None:
+        """One generation, and the search's state after it. Returns before it is on disk, not before the last one is."""
+        view = self._look(event) if event.generation % self.view_every == 0 else None
+        log = entry.pack(event, view)
+        state = checkpoint.pack(event.generation, search.state_dict())
+        self.write_record()  # first: a resume must find the decisions that this generation was made with
+        self._journal.flush()
+        self._journal.submit(partial(self._commit, event.generation, log, state, self._timing(event)))
+
+    def write_checkpoint(self, generation: int, search: Search) -> None:
+        """The search's state after `generation`, on disk on return."""
+        atomic_write(self.folder.checkpoint_path(generation), checkpoint.pack(generation, search.state_dict()))
+        checkpoint.prune(self.folder, generation)
+
+    def picture(self, path: Path, make: Callable[[], bytes]) -> None:
+        """A picture, encoded and written off the loop. None is dropped: waits for room in the queue."""
+        self._pictures.submit(lambda: atomic_write(path, make()))
+
+    def grid(self, path: Path, images: Tensor, score: Tensor) -> None:
+        """A population `(N, 3, H, W)` with its scores `(N,)` as a picture."""
+        self.picture(path, partial(population_png, to_pixels(images), score.detach().cpu().clone()))
+
+    def missing_grids(self, generations: int) -> None:
+        """Draws again what was still in the queue when the run was killed."""
+        for generation in range(0, generations, self.view_every):
+            path = self.folder.grid_path(generation)
+            if not path.exists():
+                past = self.folder.entry(generation)
+                self.grid(path, self.problem.render(past.batch.x, generation), past.evaluation.score)
+
+    def flush(self) -> None:
+        """Returns when everything handed over is on disk."""
+        self._journal.flush()
+        self._pictures.flush()
+
+    def close(self) -> None:
+        """Writes what is left, ends the threads and lets go of the folder. May be called again."""
+        try:
+            self._journal.close()
+        finally:
+            try:
+                self._pictures.close()
+            finally:
+                self._lock.release()
+
+    def _look(self, event: Event) -> JudgeView | None:
+        if event.images is None:
+            return None
+        self.grid(self.folder.grid_path(event.generation), event.images, event.evaluation.score)
+        view = self.problem.view(event.images, event.evaluation.score, event.generation)
+        self.view = view or self.view
+        return view
+
+    def _timing(self, event: Event) -> str:
+        now = time.perf_counter()
+        seconds, self._since = now - self._since, now
+        line = {"generation": event.generation, "images": len(event.batch.x)}
+        return json.dumps(line | {"image_seconds": round(event.image_seconds, 6), "seconds": round(seconds, 6)})
+
+    def _commit(self, generation: int, log: bytes, state: bytes, timing: str) -> None:
+        atomic_write(self.folder.log_path(generation), log)
+        atomic_write(self.folder.checkpoint_path(generation), state)
+        append_line(self.folder.timing_path, timing)
+        checkpoint.prune(self.folder, generation)
+
+
+def record(events: Iterator[Event], store: RunStore, search: Search) -> Iterator[Event]:
+    """The same events, each written down before it is passed on."""
+    try:
+        for event in events:
+            store.write(event, search)
+            yield event
+    finally:
+        store.flush()
+
+
+def check_usable(path: Path) -> None:
+    """RunError if `path` holds something that is neither a run nor an empty folder."""
+    if not path.is_dir() or RunFolder(path).exists():
+        return
+    ours = {"lock", "log", "checkpoint", "images"}
+    strange = sorted(p.name for p in path.iterdir() if p.name not in ours and not p.name.startswith(".run.json"))
+    if strange:
+        raise RunError(
+            f"Expected an empty or new folder for the run, but {path} holds {strange[0]!r}"
+            f"{' and more' if strange[1:] else ''}. Give another folder."
+        )

@@ -1,0 +1,321 @@
+"""From the user's words to a Prompt: phrases with weights, negative phrases, images, sentence templates.
+
+Templates: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", 2021,
+https://arxiv.org/abs/2103.00020 (section 3.1.4: embeddings averaged over several sentences per phrase).
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import stat
+import unicodedata
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+from zeuxis.scorers.base import Phrase, Prompt
+
+MAX_BYTES = 10_000  # of UTF-8 in one phrase
+MAX_PHRASES = 32  # in one prompt, images included
+MAX_WEIGHT = 100.0
+MAX_FILE_BYTES = 64_000_000
+MAX_PIXELS = 50_000_000  # refused before decoding: a small file can promise gigabytes
+IMAGE_SIDE = 512  # pixels; no scorer looks at more
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
+_BAR = re.compile(r"(?<!\\)\|")
+# Marks that change the direction of text, zero-width spaces, the soft hyphen and the byte order mark.
+_MARKS = frozenset("\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
+
+
+def parse_prompt(
+    prompt: Sequence[str],
+    negative: Sequence[str] = (),
+    image_prompt: Sequence[str] = (),
+    *,
+    templates: bool = True,
+    strict: bool = False,
+) -> Prompt:
+    """Read a prompt: "a red truck:1.5 | snow:0.5", negative phrases, and image files as prompts.
+
+    '|' separates phrases; a last ':number' is a weight (default 1, |weight| <= 100), every other colon is
+    text, and '\\:' and '\\|' are always text. A negative phrase pushes away; its weight is written without a
+    minus. `templates` and `strict` are passed on to the scorer. What the clean-up took out is in `notes`.
+
+    BadInput for blank phrases, over 10 kB in a phrase, over 32 phrases, weights that are not finite or too
+    large, a prompt with nothing to move towards, and image files that cannot be read.
+    """
+    notes: list[str] = []
+    positive, away, files = _split(prompt, notes), _split(negative, notes), _listed(image_prompt)
+    if not 0 < (count := len(positive) + len(away) + len(files)) <= MAX_PHRASES:
+        raise BadInput(f"Expected 1 to {MAX_PHRASES} phrases and images in a prompt, got {count:,}. {_advice(count)}")
+    phrases = [_phrase(text, notes) for text in positive]
+    phrases += [_away(_phrase(text, notes)) for text in away]
+    weighted = [_image_weight(file) for file in files]
+    _check_direction([p.weight for p in phrases] + [weight for _, weight in weighted])
+    phrases += [Phrase(weight=weight, image=read_image(file, notes)) for file, weight in weighted]
+    return Prompt(tuple(phrases), templates, strict, tuple(dict.fromkeys(notes)))
+
+
+def split_weight(text: str) -> tuple[str, float | None]:
+    """Take the weight off: "a cat:1.5" -> ("a cat", 1.5), "a cat" -> ("a cat", None). BadInput for a bad one."""
+    head, colon, tail = text.rpartition(":")
+    if not colon or head.endswith("\\") or not _NUMBER.fullmatch(tail):
+        return text, None
+    if not abs(weight := float(tail)) <= MAX_WEIGHT:  # NaN fails every comparison
+        raise BadInput(
+            f"Expected a finite weight between -{MAX_WEIGHT:g} and {MAX_WEIGHT:g} after ':', got {tail[:40]} "
+            f"in {_quote(text)}. Give a smaller weight, or write '\\:' if the colon belongs to the words."
+        )
+    return head.rstrip(), weight
+
+
+def clean(text: str, notes: list[str] | None = None) -> str:
+    """NFC text, single spaces, without control characters, lone surrogates and invisible marks.
+
+    What is taken out is counted in a sentence added to `notes`; white space needs none.
+    """
+    # Two halves of a surrogate pair that arrived as two characters are one character.
+    text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")
+    kept = "".join(c for c in text if not _unwanted(c))
+    result = unicodedata.normalize("NFC", " ".join(kept.split()))
+    if notes is not None and (removed := len(text) - len(kept)):
+        notes.append(f"Removed {removed} control, invisible or broken character(s) from {_quote(result)}.")
+    return result
+
+
+def _unwanted(c: str) -> bool:
+    return c in _MARKS or (unicodedata.category(c) in ("Cc", "Cs") and not c.isspace())
+
+
+def _listed(texts: Sequence[str]) -> Sequence[str]:
+    return (texts,) if isinstance(texts, str) else texts  # a lone str would be read letter by letter
+
+
+def _advice(count: int) -> str:
+    return "Keep the phrases that matter most." if count else 'Say what to look for, e.g. "a red fire truck".'
+
+
+def _split(texts: Sequence[str], notes: list[str]) -> list[str]:
+    found: list[str] = []
+    for text in _listed(texts):
+        if len(text) > MAX_BYTES * MAX_PHRASES:  # before any work is done on it
+            raise _too_long(text, len(text))
+        found += _BAR.split(clean(text, notes))
+    return found
+
+
+def _phrase(text: str, notes: list[str]) -> Phrase:
+    if (size := len(text.encode())) > MAX_BYTES:
+        raise _too_long(text, size)
+    words, weight = split_weight(text.strip())
+    if weight is not None and words[-1:].isdigit():
+        notes.append(f"Read {_quote(text)} as {_quote(words)} with weight {weight:g}; '\\:' keeps the colon as text.")
+    words = words.replace("\\:", ":").replace("\\|", "|")
+    if all(unicodedata.category(c) in ("Zs", "Cf") for c in words):
+        raise BadInput(
+            f"Expected words in every phrase, got a blank one ({_quote(text)}). "
+            "Write a phrase on both sides of '|' and before ':weight'."
+        )
+    return Phrase(words, 1.0 if weight is None else weight)
+
+
+def _away(phrase: Phrase) -> Phrase:
+    if phrase.weight < 0:
+        raise BadInput(
+            f"Expected a weight of 0 or more for the negative phrase {_quote(phrase.text)}, got {phrase.weight:g}. "
+            "A negative phrase already pushes away: leave the minus out."
+        )
+    return Phrase(phrase.text, 0.0 - phrase.weight)
+
+
+def _check_direction(weights: list[float]) -> None:
+    if any(weight > 0 for weight in weights):
+        return
+    came = "only negative ones" if any(weight < 0 for weight in weights) else "only weights of 0"
+    raise BadInput(
+        f"Expected at least one phrase or image with a weight above 0, got {came}. "
+        'Add something to move towards, e.g. "a photo".'
+    )
+
+
+def _too_long(text: str, size: int) -> BadInput:
+    return BadInput(
+        f"Expected at most {MAX_BYTES:,} bytes in a phrase and {MAX_PHRASES} phrases in a prompt, "
+        f"got {size:,} bytes beginning {_quote(text)}. Shorten it, or split it with '|'."
+    )
+
+
+def _quote(text: str) -> str:
+    return repr(text if len(text) <= 40 else text[:39] + "…")
+
+
+# ---------------------------------------------------------------- images as prompts
+
+
+def read_image(path: str | Path, notes: list[str] | None = None) -> Tensor:
+    """An image file as `(3, H, W)` float32 in [0, 1], at most 512 pixels a side, the aspect kept.
+
+    PNG, JPEG, WebP, GIF, BMP or TIFF; turned as its EXIF says, laid on white where it is transparent; of an
+    animation the first frame. Colour profiles are not applied. BadInput if it is missing, not such a file,
+    truncated, over 64 MB or over 50 million pixels.
+    """
+    data = _read_bytes(Path(path))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of bombs and odd metadata; size is checked here
+            picture, animated = _decode(data)
+    except BadInput as error:
+        raise BadInput(f"Cannot use {_tail(path)} as a prompt. {error}") from None
+    except Image.DecompressionBombError as error:  # Pillow's own limit comes first, before the size can be read
+        raise BadInput(f"Expected at most {MAX_PIXELS:,} pixels in {_tail(path)}. {error} Save it smaller.") from None
+    except Exception as error:  # decoders raise nearly anything on a broken file
+        raise BadInput(
+            f"Expected a readable {', '.join(FORMATS)} image, but {_tail(path)} is not one: "
+            f"{_reason(error)}. Open it in an image viewer and save it as PNG."
+        ) from error
+    if animated and notes is not None:
+        notes.append(f"{_tail(path)} has several frames; the first one is the prompt.")
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of no known kind"  # Pillow would name a memory address
+    return str(getattr(error, "strerror", None) or error)[:120] or type(error).__name__
+
+
+def _image_weight(file: str) -> tuple[str, float]:
+    try:
+        if Path(file).exists():  # a file may be called "a:1"
+            return file, 1.0
+    except (OSError, ValueError):
+        pass  # no such name can exist; reading it says so
+    name, weight = split_weight(file)
+    return name, 1.0 if weight is None else weight
+
+
+def _read_bytes(path: Path) -> bytes:
+    name = _tail(path)
+    try:
+        info = path.stat()
+        regular = stat.S_ISREG(info.st_mode)  # not a folder, nor a device that never ends
+        data = path.read_bytes() if regular and info.st_size <= MAX_FILE_BYTES else b""
+    except (OSError, ValueError) as error:
+        raise BadInput(
+            f"Expected an image file that can be read, got {name}: {_reason(error)}. Check the path."
+        ) from error
+    if not regular:
+        raise BadInput(f"Expected an image file, got {name}, which is not a file. Give the path of one picture.")
+    if not data:
+        raise BadInput(
+            f"Expected an image file of 1 to {MAX_FILE_BYTES:,} bytes, got {info.st_size:,} bytes in {name}. "
+            "Save the picture again, smaller if need be."
+        )
+    return data
+
+
+def _tail(path: str | Path) -> str:
+    """The end of a path, quoted: the file's name says more than its first folders."""
+    name = str(path)
+    return repr(name if len(name) <= 60 else "…" + name[-59:])
+
+
+def _decode(data: bytes) -> tuple[Image.Image, bool]:
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise BadInput(f"Expected at most {MAX_PIXELS:,} pixels, got {width} x {height}. Save it smaller.")
+        animated = bool(getattr(image, "is_animated", False))
+        image.seek(0)
+        picture = _on_white(ImageOps.exif_transpose(image))
+    picture.thumbnail((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.LANCZOS)
+    return picture, animated
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Any mode -> RGB, 8 bits a channel."""
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image).astype(np.float32) / 257).round().astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise BadInput("Expected 1 to 16 bits a channel, got 32. Save it with 8 or 16 bits.")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    picture = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+# ---------------------------------------------------------------- sentence templates
+
+TEMPLATES = (
+    "{}",
+    "a photo of {}",
+    "a picture of {}",
+    "a small photo of {}",
+    "a bright photo of {}",
+    "a dark photo of {}",
+    "a blurry photo of {}",
+    "a clear photo of {}",
+    "a close view of {}",
+    "a photo showing {}",
+    "an image with {} in the middle",
+)
+
+_MEDIUM = re.compile(
+    r"(?:[\w-]+ ){0,3}(?:photo|photograph|picture|image|painting|drawing|sketch|portrait|illustration|render)s? "
+    r"(?:of|with|that|showing)\b",
+    re.IGNORECASE,
+)
+_NO_ARTICLE = re.compile(
+    r"the|th[ioe]se?|that|my|your|his|her|its|our|their|some|any|every|each|all|both|no|many|several|few"
+    r"|one|two|three|four|five|six|seven|eight|nine|ten|dozens|hundreds|i|you|he|she|it|we|they|there|who|what"
+    r"|in|on|at|under|over|near|behind|between|inside|outside|from|with|without|some(?:body|one|thing)"
+)
+_MASS = re.compile(r"water|snow|grass|sand|ice|fire|smoke|rain|fog|sunlight|food|rice|music|furniture|clothing")
+_PLURAL = re.compile(
+    r"(?!(?:gas|lens|canvas|atlas|pancreas|cosmos|chaos|rhinoceros)$).*(?<![sui])s"
+    r"|people|\w*men|children|mice|geese|feet|teeth|cattle"
+)
+_HEAD_ENDS = re.compile(r"[,.;:!?]|\b(?:of|in|on|at|with|by|near|under|over|from|for|to|behind|between|that|and)\b")
+_VOWEL_SOUND = re.compile(
+    r"[ai]|e(?!u|w)|o(?!n(?:e|ce)\b)|u(?!ni(?!m|n)|s[aeiu]|r[aeio]|k|f|t[aei]|biq)|x-|hour|honest|honou?r|heir"
+)
+
+
+def fill(text: str) -> list[str]:
+    """The sentences whose embeddings stand for one phrase: as typed first, then each template, none twice.
+
+    "fire truck" and "a fire truck" both become "a photo of a fire truck". A phrase that already names its
+    medium ("a painting of a ship") is left as typed.
+    """
+    if _MEDIUM.match(text):
+        return [text]
+    noun = with_article(text)
+    return list(dict.fromkeys([text, *(template.format(noun) for template in TEMPLATES)]))
+
+
+def with_article(text: str) -> str:
+    """`text` with the indefinite article that English asks for, by approximation.
+
+    "a"/"an" is put right by sound; plurals, numbers, names, "the ..." and other scripts stay as they are.
+    """
+    first, _, rest = text.partition(" ")
+    noun = rest if first.lower() in ("a", "an") and rest else text
+    if noun is text and not _takes_article(text):
+        return text
+    return f"{'an' if _VOWEL_SOUND.match(noun.lower()) else 'a'} {noun}"
+
+
+def _takes_article(text: str) -> bool:
+    words = _HEAD_ENDS.split(text, maxsplit=1)[0].split()
+    if not words or _NO_ARTICLE.fullmatch(words[0]) or not re.fullmatch(r"[a-z][a-z'-]*", words[0]):
+        return False
+    return not _PLURAL.fullmatch(words[-1]) and not _MASS.fullmatch(words[-1])

@@ -1,0 +1,141 @@
+"""Variation and selection on batches of latents: pure functions of tensors and one random generator.
+
+All draws come from the CPU generator handed in and are moved to the latents' device, so a search takes the same
+steps on every device. Higher scores are better. `lower` and `upper` are `(D,)`. Random choices are float masks of
+0 and 1 mixed in with `lerp` (exact at both ends): `torch.where` on a random mask costs eight times as much on a CPU.
+
+    tournament, fittest                    selection
+    sbx, uniform_crossover                 two parents (M, D) -> two children (M, D)
+    polynomial_mutation, gaussian_mutation, uniform_mutation    (N, D) -> (N, D)
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+GAP = 1e-12  # parents nearer than this are the same
+
+
+def uniform(*shape: int, rng: torch.Generator, device: torch.device | None = None) -> Tensor:
+    """Float32 numbers in [0, 1), 24 random bits each; two from every 64-bit draw, faster than `torch.rand`."""
+    count = math.prod(shape)
+    bits = torch.empty((count + 1) // 2, dtype=torch.int64).random_(-(2**63), None, generator=rng)
+    numbers = bits.view(torch.int32)[:count].bitwise_and_(0xFFFFFF).float().mul_(2.0**-24)
+    return numbers.view(shape).to(device)
+
+
+def chance(prob: float, u: Tensor) -> Tensor:
+    """1.0 where `u` in [0, 1) is below `prob`, else 0.0."""
+    return (prob - u).ceil_()
+
+
+def tournament(score: Tensor, count: int, size: int, rng: torch.Generator) -> Tensor:
+    """Indices `(count,)` into `score` `(N,)`: the best of `size` entrants, `count` times.
+
+    Entrants come from shuffles of the whole population, so that all enter about equally often
+    (Goldberg and Deb, "A comparative analysis of selection schemes", 1991; shuffled as in Deb's NSGA-II code).
+    """
+    population = len(score)
+    shuffles = torch.rand(math.ceil(count * size / population), population, generator=rng).argsort(dim=1)
+    entrants = shuffles.flatten()[: count * size].view(count, size).to(score.device)  # (count, size)
+    winner = score[entrants].argmax(dim=1, keepdim=True)
+    return entrants.gather(1, winner).flatten()
+
+
+def fittest(x: Tensor, score: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` best rows, best first; of equals the earlier row."""
+    score, order = score.sort(descending=True, stable=True)
+    return x[order[:count]], score[:count]
+
+
+def sbx(
+    a: Tensor,
+    b: Tensor,
+    lower: Tensor,
+    upper: Tensor,
+    rng: torch.Generator,
+    *,
+    prob: float = 1.0,
+    gene_prob: float = 0.5,
+    eta: float = 15.0,
+) -> tuple[Tensor, Tensor]:
+    """Simulated binary crossover, Deb and Agrawal 1995, with bounds as in Deb's NSGA-II code (and pymoo).
+
+    `prob` that a pair mates at all, `gene_prob` that a gene of a mating pair crosses; a larger `eta` keeps children
+    nearer to their parents. A gene that crosses goes to either child with equal chance.
+    """
+    pairs, dim = a.shape
+    u, draw = uniform(2, pairs, dim, rng=rng, device=a.device)
+    mates = chance(prob, uniform(pairs, 1, rng=rng, device=a.device))
+    low, high = torch.minimum(a, b), torch.maximum(a, b)
+    middle, half = (a + b) * 0.5, (high - low) * 0.5
+    gap = half.clamp_min(GAP)
+    left = middle - half * _spread(1.0 + (low - lower) / gap, u, eta)
+    right = middle + half * _spread(1.0 + (upper - high) / gap, u, eta)
+    # one number decides whether the gene crosses and which child gets which side
+    crosses, swaps = chance(gene_prob, draw) * mates, chance(0.5 * gene_prob, draw)
+    c = torch.lerp(a, torch.lerp(left, right, swaps), crosses)
+    d = torch.lerp(b, torch.lerp(right, left, swaps), crosses)
+    return c.clamp_(lower, upper), d.clamp_(lower, upper)
+
+
+def _spread(beta: Tensor, u: Tensor, eta: float) -> Tensor:
+    """The spread factor beta_q: child distance over parent distance, below `beta` so that no child passes its bound.
+
+    Far from bounds its density is 0.5 (eta + 1) beta_q^eta up to 1 and 0.5 (eta + 1) / beta_q^(eta + 2) above.
+    """
+    alpha = 2.0 - _power(beta, -(eta + 1.0))
+    area = u * alpha
+    # (area)^(1 / (eta + 1)) up to area 1, (1 / (2 - area))^(1 / (eta + 1)) above: one formula for both halves
+    side = 1.0 - area
+    return _power(1.0 - side.abs(), side.sign() / (eta + 1.0))
+
+
+def _power(base: Tensor, exponent: float | Tensor) -> Tensor:
+    """base^exponent for base >= 0, but never below 2^-100 (subnormal numbers are slow). Faster than `torch.pow`."""
+    return (exponent * torch.log2(base)).clamp_(min=-100.0).exp2_()
+
+
+def uniform_crossover(
+    a: Tensor, b: Tensor, rng: torch.Generator, *, prob: float = 1.0, gene_prob: float = 0.5
+) -> tuple[Tensor, Tensor]:
+    """Genes exchanged between two parents with chance `gene_prob` each (Syswerda 1989); `prob` as in `sbx`."""
+    pairs, dim = a.shape
+    mates = chance(prob, uniform(pairs, 1, rng=rng, device=a.device))
+    swaps = chance(gene_prob, uniform(pairs, dim, rng=rng, device=a.device)) * mates
+    return torch.lerp(a, b, swaps), torch.lerp(b, a, swaps)
+
+
+def polynomial_mutation(
+    x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float, eta: float = 20.0
+) -> Tensor:
+    """Polynomial mutation, Deb and Goyal 1996, bounded as in Deb's NSGA-II code; `prob` per gene.
+
+    The step is a fraction of the whole range `upper - lower`: 1 / (eta + 2) of it on average, far from bounds.
+    """
+    u, draw = uniform(2, *x.shape, rng=rng, device=x.device)
+    side = (u - 0.5).sign_()  # -1 down, +1 up; the upper half is the mirror image of the lower
+    tail = 1.0 - (2.0 * u - 1.0).abs_()  # 2 u going down, 2 (1 - u) going up
+    width = upper - lower
+    # 1 - room, where room is the way to the bound on that side over the width
+    full = (0.5 + side * (x - 0.5 * (lower + upper)) / width.clamp_min(GAP)).clamp_(GAP, 1.0)
+    delta = 1.0 - _power(tail + (1.0 - tail) * _power(full, eta + 1.0), 1.0 / (eta + 1.0))
+    return (x + chance(prob, draw) * side * delta * width).clamp_(lower, upper)
+
+
+def gaussian_mutation(
+    x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float, sigma: Tensor
+) -> Tensor:
+    """Adds N(0, sigma^2) to each gene with chance `prob`; `sigma` `(D,)` in units of the genes. Clipped to bounds."""
+    hits = chance(prob, uniform(*x.shape, rng=rng, device=x.device))
+    step = torch.randn(x.shape, generator=rng).to(x.device)
+    return (x + hits * step * sigma).clamp_(lower, upper)
+
+
+def uniform_mutation(x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float) -> Tensor:
+    """Redraws each gene uniformly between its bounds with chance `prob`."""
+    u, draw = uniform(2, *x.shape, rng=rng, device=x.device)
+    return torch.lerp(x, lower + (upper - lower) * u, chance(prob, draw)).clamp_(lower, upper)
