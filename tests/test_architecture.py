@@ -16,8 +16,9 @@ ORDER = [
     *(["types"], ["errors"], ["rng"], ["registry"], ["config"]),
     ["spaces", "nets", "hub"],
     ["generators", "scorers", "search"],
-    ["run", "evaluation", "lab"],
-    ["experiments"],
+    ["evaluation"],
+    ["run", "lab", "configs"],
+    ["experiments", "report"],
     ["cli", "studio", "pocket", "__main__"],
 ]
 LINE = {unit: number for number, units in enumerate(ORDER) for unit in units}

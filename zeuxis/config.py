@@ -22,17 +22,17 @@ class RunConfig(BaseModel):
 
     generator: str = Field("pocket", description="see `zeuxis list generators`")
     scorer: tuple[str, ...] = Field(("pocket",), description="see `zeuxis list scorers`; 'name:0.5' gives a weight")
-    judge: str | None = Field("pocket", description="a scorer that the search is never told")
+    judge: str | None = Field("pocket", description="a scorer that the search is never told; none switches it off")
     search: str = Field("ga", description="see `zeuxis list searches`")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
 
-    population: int = Field(64, ge=1, le=4096)
+    population: int = Field(64, ge=1, le=4096, description="images per generation")
     generations: int = Field(60, ge=0, description="0 scores the initial population and stops")
     budget: int | None = Field(None, ge=1, description="stop after this many images")
     target: float | None = Field(None, description="stop at this score")
     patience: int | None = Field(None, ge=1, description="stop after this many generations without a better score")
     view_every: int = Field(10, ge=1, description="generations between grids and judge's views")
-    seed: int = Field(0, ge=0, lt=2**63)
+    seed: int = Field(0, ge=0, lt=2**63, description="the same seed gives the same run")
 
     augment: int = Field(0, ge=0, le=64, description="augmented views per image in the score; 0 = the plain image")
     realism: float = Field(0.0, description="weight of the discriminator's opinion in the score")

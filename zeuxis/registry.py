@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,10 +42,7 @@ class Table:
         """`name` itself, or UnknownName with the nearest names."""
         if name in self:
             return name
-        near = difflib.get_close_matches(name.lower(), list(self.rows), n=3, cutoff=0.5)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        known = ", ".join([*self.rows, *(f"{p}:NAME" for p in self.prefixes)])
-        raise UnknownName(f"Unknown {self.kind} {name[:80]!r}.{hint} Known: {known}.")
+        raise unknown(self.kind, name, [*self.rows, *(f"{prefix}:NAME" for prefix in self.prefixes)])
 
     def __getitem__(self, name: str) -> Any:
         """The factory behind `name`. For "prefix:rest" it is called with `rest` as first argument."""
@@ -55,6 +52,13 @@ class Table:
         prefix, _, rest = name.partition(":")
         factory = _load(self.prefixes[prefix].target)
         return lambda *args, **kwargs: factory(rest, *args, **kwargs)
+
+
+def unknown(kind: str, name: str, known: Sequence[str]) -> UnknownName:
+    """The error for a name that is none of `known`, with the nearest of them."""
+    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+    hint = f" Did you mean {' or '.join(near)}?" if near else ""
+    return UnknownName(f"Unknown {kind} {name[:80]!r}.{hint} Known: {', '.join(known)}.")
 
 
 def _load(target: str) -> Any:

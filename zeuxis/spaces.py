@@ -185,7 +185,7 @@ class Product:
 
     def split(self, x: Tensor) -> tuple[Tensor, ...]:
         """`(..., D)` -> one `(..., D_i)` per space."""
-        return x.split(self.sizes, dim=-1)
+        return tuple(torch.split(x, list(self.sizes), dim=-1))
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """`(N, D)` float32, each space's prior in turn."""

@@ -10,7 +10,7 @@ from run_helpers import FaultyCalls, fingerprint, run_to_the_end, toy_config
 from zeuxis.errors import RunUnwritable
 from zeuxis.run import files, open_session
 
-CONFIG = toy_config(generations=2, population=3)
+CONFIG = toy_config(generations=2, population=2, view_every=3)
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)
 
 
@@ -39,7 +39,12 @@ def test_an_error_in_any_file_call_is_named_and_the_run_goes_on_afterwards(tmp_p
 
 @pytest.mark.parametrize(
     ("code", "words"),
-    [(errno.ENOSPC, "disk is full"), (errno.EACCES, "read-only"), (errno.EROFS, "read-only"), (errno.EIO, "Check the disk")],
+    [
+        (errno.ENOSPC, "disk is full"),
+        (errno.EACCES, "read-only"),
+        (errno.EROFS, "read-only"),
+        (errno.EIO, "Check the disk"),
+    ],
 )
 def test_the_error_says_what_to_do(tmp_path, monkeypatch, code, words):
     monkeypatch.setattr(files.calls, "write", lambda *arguments: failing_with(code)("write", arguments))

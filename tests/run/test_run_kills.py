@@ -12,7 +12,7 @@ from zeuxis.run import RunFolder, open_session
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 
-CONFIG = toy_config()
+CONFIG = toy_config(generations=2, population=2, view_every=3)
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def calls_of_a_run(tmp_path, monkeypatch):
 
 
 def test_a_kill_in_any_file_call_changes_nothing_in_the_end(tmp_path, unbroken, calls_of_a_run, monkeypatch):
-    assert calls_of_a_run > 100  # or the calls are not the ones that write
+    assert calls_of_a_run > 70  # or the calls are not the ones that write
     killed = 0
     for at in range(calls_of_a_run):
         folder = tmp_path / f"killed-{at}"
@@ -46,22 +46,24 @@ def test_a_kill_in_any_file_call_changes_nothing_in_the_end(tmp_path, unbroken, 
 
 
 def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_path):
-    config = toy_config(generations=12)
-    run_to_the_end(config, tmp_path / "unbroken")
-    dice, kills = random.Random(1), 0
-    for round_ in range(8):
-        folder, alive = tmp_path / f"run-{round_}", True
-        while alive:
+    config = toy_config(generations=8)
+    started = time.monotonic()
+    assert outcome(lambda: run_to_the_end(config, tmp_path / "unbroken")) == 0
+    longest = time.monotonic() - started
+    dice, kills, finished = random.Random(1), 0, 0
+    while kills < 25 or not finished:
+        folder, killed = tmp_path / f"run-{finished}", True
+        while killed:
             with child(lambda folder=folder: run_to_the_end(config, folder)) as (pid, ended):
-                time.sleep(dice.uniform(0.005, 0.045))
+                time.sleep(dice.uniform(0, longest))
                 done, status = os.waitpid(pid, os.WNOHANG)
                 if done:
                     ended.append(status)
-                    alive = False
-                    assert os.waitstatus_to_exitcode(status) == 0
-            kills += alive
+            killed = not done
+            kills += killed
+        assert os.waitstatus_to_exitcode(status) == 0
         assert fingerprint(folder) == fingerprint(tmp_path / "unbroken")
-    assert kills >= 20
+        finished += 1
 
 
 def test_at_most_one_finished_generation_is_lost(tmp_path):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 @torch.no_grad()
 def predict(net: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
     """Images (N, 3, 32, 32) in [0, 1] -> class numbers (N,)."""
-    return torch.cat([net(piece).argmax(1) for piece in images.split(batch)])
+    return torch.cat([net(piece).argmax(1) for piece in torch.split(images, batch)])
 
 
 def recognised(net: nn.Module, images: Tensor, labels: Tensor) -> float:

@@ -57,7 +57,10 @@ def synonym_accuracy(images: Tensor, labels: Tensor, classes: tuple[str, ...], e
 
 
 def colour_accuracy(images: Tensor, nouns: list[str], colours: Tensor, names: tuple[str, ...], embed: Embed) -> float:
-    """Among images with a clear measured colour: share nearest to "a {that colour} {its class}"; chance is 1 / len(names)."""
+    """Among images with a clear colour (N,; -1 if none): share nearest to "a {that colour} {its noun}".
+
+    Chance is 1 / len(names).
+    """
     clear = (colours >= 0).nonzero().flatten()
     right = 0
     for noun in sorted(set(nouns)):

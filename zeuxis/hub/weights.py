@@ -31,6 +31,7 @@ def save_weights(net: nn.Module, path: Path, facts: dict[str, Any], dtype: torch
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file(tensors, part, {"facts": json.dumps(facts, ensure_ascii=False)})
+    part.chmod(0o644)  # safetensors writes for the owner only
     part.replace(path)
     return path
 

@@ -7,7 +7,8 @@ from torch import Tensor
 
 COLOURS = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "black", "grey", "white")
 SCENES = (
-    "under a blue sky", "on grass", "at night", "on a white background", "on a black background", "on blue water", "on sand",
+    "under a blue sky", "on grass", "at night", "on a white background", "on a black background", "on blue water",
+    "on sand",
 )  # fmt: skip
 
 

@@ -111,8 +111,8 @@ def read_pack(path: Path, split: str, size: int) -> Images:
         names = tuple(RENAMED.get(str(t), str(t)).replace("_", " ") for t in pack["terms"])
         terms = pack[f"{split}_term"].astype(np.int64)
     return Images(
-        torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels), classes, torch.from_numpy(terms), names,
-        "CIFAR-10, AVIF pack",
+        torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels), classes,
+        torch.from_numpy(terms), names, "CIFAR-10, AVIF pack",
     )  # fmt: skip
 
 
@@ -163,8 +163,12 @@ def read_emoji_text(folder: Path, split: str) -> list[EmojiText]:
 
 
 def read_nouned(folder: Path, split: str, size: int = 32) -> tuple[Tensor, list[tuple[str, ...]]]:
-    """Caltech and emoji pictures on plain grounds: uint8 (N, size, size, 3) and the words for each; empty when not there."""
-    pixels, words = [torch.empty(0, size, size, 3, dtype=torch.uint8)], []
+    """Caltech and emoji pictures on plain grounds: uint8 (N, size, size, 3), and the words for each.
+
+    Empty when the packs are not in `folder`.
+    """
+    pixels = [torch.empty(0, size, size, 3, dtype=torch.uint8)]
+    words: list[tuple[str, ...]] = []
     if (folder / "caltech93_64.npz").exists():
         with np.load(folder / "caltech93_64.npz", allow_pickle=False) as pack:
             labels = pack[f"{split}_labels"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Average:
@@ -23,7 +23,8 @@ class Average:
         """Take one step towards `net`."""
         self.steps += 1
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        mine, theirs = list(self.net.parameters()), [p.detach() for p in net.parameters()]
+        mine: list[Tensor] = list(self.net.parameters())
+        theirs = [p.detach() for p in net.parameters()]
         torch._foreach_lerp_(mine, theirs, 1 - decay)
         for a, b in zip(self.net.buffers(), net.buffers(), strict=True):
             a.copy_(b)

@@ -14,3 +14,14 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 def hinge_generator(fake: Tensor) -> Tensor:
     """-D(G(z))."""
     return -fake.mean()
+
+
+def mode_seeking(one: Tensor, two: Tensor, z_one: Tensor, z_two: Tensor) -> Tensor:
+    """Mode seeking (Mao et al. 2019, arXiv 1903.05628, Eq. 4): 1 / (mean |G(z1) - G(z2)| / mean |z1 - z2|).
+
+    Pairs (N, 3, H, W) of one condition; large when a class collapses to one picture.
+    """
+    size = min(len(one), len(two))
+    images = (one[:size] - two[:size]).abs().mean((1, 2, 3))
+    latents = (z_one[:size] - z_two[:size]).abs().mean(1)
+    return (latents / (images + 1e-3)).mean().clamp(max=100.0)

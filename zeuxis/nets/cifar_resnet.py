@@ -54,7 +54,8 @@ class CifarResNet(nn.Module):
         mean, deviation = (torch.tensor(v, device=x.device)[:, None, None] for v in (MEAN, DEVIATION))
         h = F.relu(self.bn1(self.conv1((x - mean) / deviation)))
         h = self.layer3(self.layer2(self.layer1(h)))
-        return self.linear(h.mean((2, 3)))
+        logits: Tensor = self.linear(h.mean((2, 3)))
+        return logits
 
 
 def from_state(state: Mapping[str, Tensor]) -> CifarResNet:

@@ -1,4 +1,4 @@
-"""Dual encoder in the manner of CLIP (Radford et al. 2021, arXiv 2103.00020): image and text towers, one joint space."""
+"""Dual encoder in the manner of CLIP (Radford et al. 2021, arXiv 2103.00020): two towers, one joint space."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ class DualEncoder(nn.Module):
         self.trunk, self.text = trunk, text
         self.image_head = nn.Linear(2 * trunk.widths[-1], joint)
         self.text_head = nn.Linear(sentence, joint)
-        self.text_bend = nn.Sequential(nn.Linear(sentence, 2 * joint), nn.GELU(), nn.Linear(2 * joint, joint))
+        last = nn.Linear(2 * joint, joint)
+        self.text_bend = nn.Sequential(nn.Linear(sentence, 2 * joint), nn.GELU(), last)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-        nn.init.zeros_(self.text_bend[-1].weight)
+        nn.init.zeros_(last.weight)
 
     def image(self, x: Tensor) -> Tensor:
         """(N, 3, 32, 32) -> (N, E); normalised in float32."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrizations import spectral_norm
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 def conv(cin: int, cout: int, size: int = 3, stride: int = 1, bias: bool = True) -> nn.Conv2d:
@@ -31,7 +34,8 @@ class Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
-        return x + self.body(x)
+        h: Tensor = self.body(x)
+        return x + h
 
 
 class ConditionalBatchNorm(nn.Module):
@@ -50,13 +54,15 @@ class ConditionalBatchNorm(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """(N, C, H, W), (N, condition) -> (N, C, H, W)."""
-        gain, bias = 1 + self.gain(y).float(), self.bias(y).float()  # (N, C)
+        gain: Tensor = 1 + self.gain(y).float()  # (N, C)
+        bias: Tensor = self.bias(y).float()
         if not self.training:
             assert self.norm.running_mean is not None and self.norm.running_var is not None
             scale = gain * (self.norm.running_var.float() + self.norm.eps).rsqrt()
             shift = bias - self.norm.running_mean.float() * scale
             return x * scale.to(x.dtype)[:, :, None, None] + shift.to(x.dtype)[:, :, None, None]
-        return self.norm(x) * gain.to(x.dtype)[:, :, None, None] + bias.to(x.dtype)[:, :, None, None]
+        h: Tensor = self.norm(x)
+        return h * gain.to(x.dtype)[:, :, None, None] + bias.to(x.dtype)[:, :, None, None]
 
 
 def upsample(x: Tensor) -> Tensor:
@@ -97,6 +103,17 @@ def cast_copy(net: nn.Module, dtype: torch.dtype) -> nn.Module:
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.to(dtype)
     return copied
+
+
+def dtype_of(net: nn.Module) -> torch.dtype:
+    """The type of the first parameter: what the network takes in."""
+    return next(net.parameters()).dtype
+
+
+def placed(net: Net, device: torch.device) -> Net:
+    """`net` itself, moved to `device`, convolution weights channels last."""
+    net.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # not in torch's stubs
+    return net
 
 
 class Precisions:

@@ -6,6 +6,8 @@ a scaled linear head. It shares neither code path nor weights with the scorer's 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -39,13 +41,16 @@ class SpeedrunNet(nn.Module):
         self.whiten = nn.Conv2d(3, 24, 2)
         self.whiten.weight.requires_grad_(False)
         sizes = (24, *widths)
-        self.blocks = nn.Sequential(*(SpeedrunBlock(a, b) for a, b in zip(sizes, sizes[1:], strict=False)))
+        self.blocks = nn.Sequential(*(SpeedrunBlock(a, b) for a, b in pairwise(sizes)))
         self.head = nn.Linear(widths[-1], classes, bias=False)
         self.scale = 1 / 9
 
     @torch.no_grad()
     def init_whitening(self, images: Tensor, eps: float = 5e-4) -> None:
-        """Whiten 2x2 patches of `images` (N, 3, 32, 32): rows are eigenvectors / sqrt(eigenvalue), and their negatives."""
+        """Whiten 2x2 patches of `images` (N, 3, 32, 32).
+
+        Filters are the patches' eigenvectors / sqrt(eigenvalue + eps), and their negatives.
+        """
         patches = F.unfold(images.float(), 2).transpose(1, 2).reshape(-1, 12)  # (N * 31 * 31, 12)
         values, vectors = torch.linalg.eigh(patches.T @ patches / len(patches))
         rows = (vectors / (values + eps).sqrt()).T.reshape(12, 3, 2, 2)
@@ -53,8 +58,8 @@ class SpeedrunNet(nn.Module):
 
     def logits(self, x: Tensor) -> Tensor:
         """(N, 3, 32, 32) -> (N, K), this view only."""
-        h = self.blocks(F.gelu(self.whiten(x)))
-        return self.head(h.amax((2, 3))) * self.scale
+        h: Tensor = self.head(self.blocks(F.gelu(self.whiten(x))).amax((2, 3)))
+        return h * self.scale
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 3, 32, 32) -> (N, K)."""

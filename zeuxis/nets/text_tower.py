@@ -28,7 +28,8 @@ class TextLayer(nn.Module):
         q, k, v = self.qkv(self.norm1(x)).view(n, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask[:, None, None, :])  # (N, heads, T, C / heads)
         x = x + self.out(mixed.transpose(1, 2).reshape(n, t, c))
-        return x + self.mlp(self.norm2(x))
+        h: Tensor = self.mlp(self.norm2(x))
+        return x + h
 
 
 class TextTower(nn.Module):

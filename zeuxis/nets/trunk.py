@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeuxis.nets.layers import Residual, conv_bn
+from zeuxis.nets.layers import Residual, conv_bn, dtype_of
 
 
 class Trunk(nn.Module):
@@ -17,8 +17,7 @@ class Trunk(nn.Module):
 
     def __init__(self, widths: tuple[int, int, int, int] = (32, 64, 128, 192)) -> None:
         super().__init__()
-        self.widths = tuple(widths)
-        a, b, c, d = self.widths
+        a, b, c, d = self.widths = widths
         self.stem = conv_bn(3, a)
         self.down1, self.body1 = conv_bn(a, b), Residual(b)
         self.down2 = conv_bn(b, c)
@@ -26,7 +25,7 @@ class Trunk(nn.Module):
 
     def stages(self, x: Tensor) -> list[Tensor]:
         """(N, 3, 32, 32) -> [(N, b, 16, 16), (N, c, 8, 8), (N, d, 4, 4)]."""
-        x = x.to(self.stem[0].weight.dtype)
+        x = x.to(dtype_of(self.stem))
         one = self.body1(F.max_pool2d(self.down1(self.stem(x)), 2))
         two = F.max_pool2d(self.down2(one), 2)
         three = self.body3(F.max_pool2d(self.down3(two), 2))

@@ -1,4 +1,7 @@
-"""WordPiece tokens (Wu et al. 2016; the uncased BERT rules, Devlin et al. 2019): greedy longest match on lower-case words."""
+"""WordPiece tokens (Wu et al. 2016): greedy longest match on lower-case words, cut by the uncased BERT rules.
+
+Devlin et al. 2019, arXiv 1810.04805.
+"""
 
 from __future__ import annotations
 

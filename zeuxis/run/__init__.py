@@ -1,6 +1,7 @@
 """The run: problem, loop, run folder, resume, replay. `generate` and `resume` are the way in."""
 
 from zeuxis.run.api import generate, make_config, open_session, reopen_session, resume
+from zeuxis.run.build import check_config
 from zeuxis.run.finish import Summary
 from zeuxis.run.folder import Best, Row, RunFolder
 from zeuxis.run.loop import run
@@ -21,6 +22,7 @@ __all__ = [
     "RunFolder",
     "Session",
     "Summary",
+    "check_config",
     "generate",
     "make_config",
     "open_session",

@@ -15,6 +15,7 @@ from zeuxis.run.decisions import Decisions
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
 from zeuxis.scorers import JUDGES, SCORERS
+from zeuxis.scorers.base import Prompt
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.search import SEARCHES
@@ -35,12 +36,9 @@ def build(config: RunConfig, decisions: Decisions | None = None) -> Built:
 
     Names and the prompt are checked before any model is loaded. `decisions` are those of the run to go on with.
     """
+    prompt = check_config(config)
     device = choose_device(config.device)
     weighted = [parse_weighted(name) for name in config.scorer]
-    _check_names(config, [name for name, _ in weighted])
-    prompt = parse_prompt(
-        config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
-    )
     generator = GENERATORS[config.generator](device=device)
     scorers = [SCORERS[name](device=device) for name, _ in weighted]
     weights = [weight for _, weight in weighted]
@@ -75,6 +73,20 @@ def build(config: RunConfig, decisions: Decisions | None = None) -> Built:
     return Built(problem, new_search, record)
 
 
+def check_config(config: RunConfig) -> Prompt:
+    """The prompt of a configuration, read; UnknownName or BadInput for what cannot be. No model is loaded."""
+    choose_device(config.device)
+    GENERATORS.check(config.generator)
+    SEARCHES.check(config.search)
+    for name in config.scorer:
+        SCORERS.check(parse_weighted(name)[0])
+    if config.judge is not None:
+        JUDGES.check(config.judge)
+    return parse_prompt(
+        config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
+    )
+
+
 def choose_device(name: str) -> torch.device:
     """ "auto" is the first of cuda, mps and cpu that is there. BadInput for a device this machine has not."""
     if name == "auto":
@@ -92,12 +104,3 @@ def _available(kind: str, index: int = 0) -> bool:
     if kind == "cuda":
         return torch.cuda.is_available() and index < torch.cuda.device_count()
     return kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available())
-
-
-def _check_names(config: RunConfig, scorers: list[str]) -> None:
-    GENERATORS.check(config.generator)
-    SEARCHES.check(config.search)
-    for name in scorers:
-        SCORERS.check(name)
-    if config.judge is not None:
-        JUDGES.check(config.judge)

@@ -125,7 +125,9 @@ class RunFolder:
         """One generation in full. BadInput if there is none such."""
         path = self.log_path(generation)
         if not path.exists():
-            raise BadInput(f"{self.path} has no generation {generation}; its log ends after {self.generations} generations.")
+            raise BadInput(
+                f"{self.path} has no generation {generation}; its log ends after {self.generations} generations."
+            )
         return entry.read(path)
 
     def latents(self, generation: int) -> Tensor:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import PIL
+import safetensors
 import torch
 
 from zeuxis import __version__
@@ -16,12 +17,13 @@ from zeuxis.scorers.base import Prompt
 
 
 def software() -> dict[str, str]:
-    """Versions of what the numbers depend on."""
+    """Versions of what the numbers and the files depend on."""
     return {
         "zeuxis": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        **{package: version(package) for package in ("safetensors", "pillow")},
+        "safetensors": safetensors.__version__,
+        "pillow": PIL.__version__,
     }
 
 

@@ -8,6 +8,7 @@ with open_session(RunConfig(prompt=("a red disc",))) as session:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Generator, Iterator
 from types import TracebackType
 
@@ -117,13 +118,14 @@ class Session:
             blind=start.blind,
         )
         try:
-            for event in record(events, self._store, self._search):
-                self.reason = self._rule(event) or ""
-                self._torn = False
-                yield event
-                if self.reason:
-                    return
-                self._torn = True
+            with contextlib.closing(record(events, self._store, self._search)) as recorded:  # an error in it is heard
+                for event in recorded:
+                    self.reason = self._rule(event) or ""
+                    self._torn = False
+                    yield event
+                    if self.reason:
+                        return
+                    self._torn = True
         except SearchStopped as error:
             self.reason = str(error)
             raise

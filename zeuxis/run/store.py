@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -131,7 +131,7 @@ class RunStore:
         checkpoint.prune(self.folder, generation)
 
 
-def record(events: Iterator[Event], store: RunStore, search: Search) -> Iterator[Event]:
+def record(events: Iterator[Event], store: RunStore, search: Search) -> Generator[Event, None, None]:
     """The same events, each written down before it is passed on."""
     try:
         for event in events:

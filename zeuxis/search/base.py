@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeVar, runtime_checkable
@@ -179,15 +178,14 @@ def options_of(kind: Callable[..., object]) -> dict[str, Option]:
     return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "name"}
 
 
-def number(name: str, value: object, low: float, high: float = float("inf")) -> float:
+def number(name: str, value: object, low: float, high: float = 1e9) -> float:
     """`value` if it is a number in [low, high], else BadInput."""
-    plain = isinstance(value, int | float) and not isinstance(value, bool)
-    if not plain or not math.isfinite(value) or not low <= value <= high:
-        raise BadInput(f"Expected {name} to be a number from {low:g} to {high:g}, got {value!r}.")
-    return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
+        return value
+    raise BadInput(f"Expected {name} to be a number from {low:g} to {high:g}, got {value!r}.")
 
 
-def integer(name: str, value: object, low: int, high: float = float("inf")) -> int:
+def integer(name: str, value: object, low: int, high: float = 1e9) -> int:
     """`value` if it is a whole number in [low, high], else BadInput."""
     whole = number(name, value, low, high)
     if whole != int(whole):

@@ -43,7 +43,7 @@ class DifferentialSearch(PopulationSearch):
         super().__init__(space, population, device, name)
         if self.population < 4:
             raise BadInput(
-                f"Differential evolution needs a population of at least 4 (a target and three others), got {population}. "
+                f"Differential evolution needs a population of 4 or more (a target and 3 others), got {population}. "
                 "Raise the population, or use ga or random, which work from 1."
             )
         self.strategy = choice("strategy", strategy, STRATEGIES)

@@ -36,8 +36,8 @@ class GeneticSearch(PopulationSearch):
     crossover_gene_prob   chance per gene of a mating pair
     crossover_eta         sbx only: larger keeps children nearer to their parents
     mutation              "polynomial", "gaussian" or "uniform"
-    mutation_prob         chance per gene; 0 means `mutation_genes` genes per latent on average
-    mutation_genes        used when `mutation_prob` is 0
+    mutation_prob         chance per gene; 0 leaves it to `mutation_genes`
+    mutation_genes        used when `mutation_prob` is 0: genes per latent on average, at most half of them
     mutation_eta          polynomial only: a step is about 1 / (eta + 2) of the range between the bounds
     mutation_sigma        gaussian only: deviation of a step, in deviations of the prior per gene
     replacement           "plus": the best of parents and children; "generational": children and `elite` parents
@@ -72,7 +72,7 @@ class GeneticSearch(PopulationSearch):
         self.crossover_eta = number("crossover_eta", crossover_eta, 0)
         self.mutation = choice("mutation", mutation, ("polynomial", "gaussian", "uniform"))
         genes = number("mutation_genes", mutation_genes, 0)
-        self.mutation_prob = number("mutation_prob", mutation_prob, 0, 1) or min(1.0, genes / space.dim)
+        self.mutation_prob = number("mutation_prob", mutation_prob, 0, 1) or min(0.5, genes / space.dim)
         self.mutation_eta = number("mutation_eta", mutation_eta, 0)
         self.mutation_sigma = number("mutation_sigma", mutation_sigma, 0)
         self.replacement = choice("replacement", replacement, ("plus", "generational"))
@@ -123,8 +123,8 @@ class GeneticSearch(PopulationSearch):
         self.spread = tensor(state, "spread", self.device)
 
 
-# The setting of clip-GLaSS (Galatolo, Cimino and Vaglini 2021): SBX and polynomial mutation of half the genes, both with
-# eta 3, as pymoo 0.4 understood `prob`. Kept for comparison: a child shares little with its parents.
+# The setting of clip-GLaSS (Galatolo, Cimino and Vaglini 2021): SBX and polynomial mutation of half the genes, both
+# with eta 3, as pymoo 0.4 understood `prob`. Kept for comparison: a child shares little with its parents.
 THESIS: dict[str, Option] = {
     "tournament": 2,
     "crossover": "sbx",

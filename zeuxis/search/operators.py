@@ -96,7 +96,8 @@ def _spread(beta: Tensor, u: Tensor, eta: float) -> Tensor:
 
 def _power(base: Tensor, exponent: float | Tensor) -> Tensor:
     """base^exponent for base >= 0, but never below 2^-100 (subnormal numbers are slow). Faster than `torch.pow`."""
-    return (exponent * torch.log2(base)).clamp_(min=-100.0).exp2_()
+    logarithm: Tensor = exponent * torch.log2(base)
+    return torch.exp2(logarithm.clamp_(min=-100.0))
 
 
 def uniform_crossover(
@@ -123,7 +124,8 @@ def polynomial_mutation(
     # 1 - room, where room is the way to the bound on that side over the width
     full = (0.5 + side * (x - 0.5 * (lower + upper)) / width.clamp_min(GAP)).clamp_(GAP, 1.0)
     delta = 1.0 - _power(tail + (1.0 - tail) * _power(full, eta + 1.0), 1.0 / (eta + 1.0))
-    return (x + chance(prob, draw) * side * delta * width).clamp_(lower, upper)
+    y: Tensor = x + chance(prob, draw) * side * delta * width
+    return y.clamp_(lower, upper)
 
 
 def gaussian_mutation(

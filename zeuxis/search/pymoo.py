@@ -139,7 +139,7 @@ class PymooSearch(PopulationSearch):
         super().load_state_dict(state)
         self._first_x = tensor(state, "first_x", self.device)
         seeds = tensor(state, "seeds", CPU).tolist()
-        scores = tensor(state, "scores", self.device).split(tensor(state, "counts", CPU).tolist())
+        scores = torch.split(tensor(state, "scores", self.device), tensor(state, "counts", CPU).tolist())
         there = self.population_x
         self._seeds, self._scores = [], []
         for seed, score in zip(seeds, scores, strict=True):

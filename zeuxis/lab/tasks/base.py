@@ -57,7 +57,7 @@ class Task(Protocol):
         ...
 
     def samples(self, nets: dict[str, nn.Module]) -> Tensor | None:
-        """A grid's worth of images (N, 3, H, W) in [0, 1], always from the same latents; None if there is nothing to show."""
+        """A grid's worth of images (N, 3, H, W) in [0, 1], always from the same latents; None if it draws nothing."""
         ...
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
@@ -70,6 +70,13 @@ def triangular(progress: float, peak: float = 0.25, start: float = 0.2, end: flo
     if progress < peak:
         return start + (1 - start) * progress / peak
     return 1 + (end - 1) * (progress - peak) / (1 - peak)
+
+
+def descend(optimizer: Optimizer, loss: Tensor) -> None:
+    """One step down the gradient of `loss`."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
 
 
 def set_rate(optimizer: Optimizer, factor: float) -> None:

@@ -13,7 +13,8 @@ from zeuxis.errors import BadInput
 from zeuxis.hub.weights import save_weights
 from zeuxis.lab.augment import flip_and_shift
 from zeuxis.lab.data import read_images
-from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
+from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
+from zeuxis.nets.layers import placed
 from zeuxis.nets.speedrun import SpeedrunNet
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.rng import stream
@@ -42,7 +43,7 @@ class Classifier:
         self.lab, self.opt = lab, lab.options(DEFAULTS)
         self.train = read_images(lab.config.data, lab.data, "train")
         self.test = read_images(lab.config.data, lab.data, "test")
-        net = self._net().to(lab.device, memory_format=torch.channels_last)
+        net = placed(self._net(), lab.device)
         norms = [p for n, p in net.named_parameters() if "norm" in n and n.endswith("bias") and p.requires_grad]
         ids = {id(p) for p in norms}
         rest = [p for p in net.parameters() if p.requires_grad and id(p) not in ids]
@@ -87,9 +88,7 @@ class Classifier:
             fine = F.cross_entropy(terms.float(), self.train.terms[rows].to(self.lab.device), label_smoothing=smooth)
             losses["terms"] = float(fine.detach())
             loss = loss + self.opt["terms_weight"] * fine
-        self.optimizers["net"].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizers["net"].step()
+        descend(self.optimizers["net"], loss)
         return losses
 
     @torch.no_grad()
@@ -98,7 +97,7 @@ class Classifier:
         figures = {}
         for name, net in (("accuracy", nets["net"]), ("accuracy_last", self.nets["net"])):
             right = 0
-            for rows in torch.arange(len(self.test)).split(500):
+            for rows in torch.split(torch.arange(len(self.test)), 500):
                 images = self.test.batch(rows).to(self.lab.device, memory_format=torch.channels_last)
                 with self.lab.autocast():
                     out = net.eval()(images)

@@ -20,8 +20,9 @@ from zeuxis.lab.attributes import COLOURS, SCENES, main_colour, scenes
 from zeuxis.lab.augment import flip_and_shift
 from zeuxis.lab.data import Images, read_images, read_nouned, to_signed
 from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, Caption, Captioner
-from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
+from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
 from zeuxis.nets.dual_encoder import DualEncoder
+from zeuxis.nets.layers import placed
 from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.nets.wordpiece import WordPiece
@@ -76,6 +77,13 @@ def collect_nouns(train: Images, extra: list[tuple[str, ...]]) -> tuple[Nouns, l
     return Nouns(words, torch.tensor(of_class)), mine, others
 
 
+def encoder_of(nets: dict[str, nn.Module]) -> DualEncoder:
+    """The dual encoder among `nets`."""
+    net = nets["encoder"]
+    assert isinstance(net, DualEncoder)
+    return net
+
+
 class Contrastive:
     """Symmetric soft-target InfoNCE with a learned temperature; the text tower stays as distilled, its head learns."""
 
@@ -102,7 +110,7 @@ class Contrastive:
         heads = [p for n, p in net.named_parameters() if p.requires_grad and not n.startswith("trunk.")]
         decay = self.opt["weight_decay"]
         adam = torch.optim.AdamW(groups((trunk, self.opt["lr_trunk"], decay), (heads, self.opt["lr"], decay)))
-        self.nets: dict[str, nn.Module] = {"encoder": net.to(lab.device, memory_format=torch.channels_last)}
+        self.nets: dict[str, nn.Module] = {"encoder": placed(net, lab.device)}
         self.optimizers: dict[str, Optimizer] = {"encoder": adam}
         self._sentences: dict[str, Tensor] = {}
 
@@ -132,11 +140,9 @@ class Contrastive:
     def _rows(self, rng: torch.Generator) -> Tensor:
         extra = min(self.opt["extra"], len(self.pixels) - len(self.train))
         common = torch.randint(0, len(self.train), (self.lab.config.batch - extra,), generator=rng)
-        return (
-            torch.cat([common, torch.randint(len(self.train), len(self.pixels), (extra,), generator=rng)])
-            if extra
-            else common
-        )
+        if not extra:
+            return common
+        return torch.cat([common, torch.randint(len(self.train), len(self.pixels), (extra,), generator=rng)])
 
     def _captions(self, rows: list[int], rng: torch.Generator) -> list[Caption]:
         """One true phrase for each picture, then foils: a picture's noun with a random colour or scene."""
@@ -177,7 +183,7 @@ class Contrastive:
         images = flip_and_shift(to_signed(self.pixels[rows]), rng).to(
             self.lab.device, memory_format=torch.channels_last
         )
-        net = self.nets["encoder"].train()
+        net = encoder_of(self.nets).train()
         sentences = self._sentence_vectors([c.text for c in captions], net)
         noise = torch.randn(sentences.shape, generator=rng).to(sentences.device) * self.opt["sentence_noise"]
         with self.lab.autocast():
@@ -187,9 +193,7 @@ class Contrastive:
         down = truth[:, : len(rows)]
         to_text = -(truth / truth.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
         to_image = -(down / down.sum(0) * logits[:, : len(rows)].log_softmax(0)).sum(0).mean()
-        self.optimizers["encoder"].zero_grad(set_to_none=True)
-        ((to_text + to_image) / 2).backward()
-        self.optimizers["encoder"].step()
+        descend(self.optimizers["encoder"], (to_text + to_image) / 2)
         return {
             "to_text": float(to_text.detach()),
             "to_image": float(to_image.detach()),
@@ -199,8 +203,8 @@ class Contrastive:
     @torch.no_grad()
     def evaluate(self, nets: dict[str, nn.Module]) -> dict[str, float]:
         """The zero-shot figures of the model card, on the test split."""
-        net = nets["encoder"].eval()
-        rows = torch.arange(len(self.test)).split(500)
+        net = encoder_of(nets).eval()
+        rows = torch.split(torch.arange(len(self.test)), 500)
         with self.lab.autocast():
             images = torch.cat([net.image(self.test.batch(r).to(self.lab.device)).cpu() for r in rows])
         labels, classes = self.test.labels, self.test.classes

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from zeuxis.errors import MissingExtra
 from zeuxis.hub.weights import save_weights
 from zeuxis.lab.sentences import training_sentences
-from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
+from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
 from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.wordpiece import PAD, UNKNOWN, WordPiece
 from zeuxis.rng import stream
@@ -120,16 +120,14 @@ class Distil:
             found = self.nets["text"].train()(tokens).float()
         direct = 1 - (found * target).sum(1).mean()
         relations = (found @ found.T - target @ target.T).square().mean()
-        self.optimizers["text"].zero_grad(set_to_none=True)
-        (direct + self.opt["relations"] * relations).backward()
-        self.optimizers["text"].step()
+        descend(self.optimizers["text"], direct + self.opt["relations"] * relations)
         return {"one_minus_cosine": float(direct.detach()), "relations": float(relations.detach())}
 
     @torch.no_grad()
     def evaluate(self, nets: dict[str, nn.Module]) -> dict[str, float]:
         """Mean cosine to the teacher on held-out sentences."""
         cosines = []
-        for rows in torch.arange(self.opt["held_out"]).split(500):
+        for rows in torch.split(torch.arange(self.opt["held_out"]), 500):
             tokens, target = self._batch(rows)
             cosines.append((nets["text"].eval()(tokens) * target).sum(1))
         return {"held_out_cosine": float(torch.cat(cosines).mean())}

@@ -18,9 +18,9 @@ from zeuxis.evaluation.frechet import frechet_distance
 from zeuxis.hub.weights import load_weights, read_facts, save_weights
 from zeuxis.lab.augment import diff_augment
 from zeuxis.lab.data import read_images
-from zeuxis.lab.losses import hinge_discriminator, hinge_generator
-from zeuxis.lab.tasks.base import Lab, groups, set_rate
-from zeuxis.nets.layers import fold_spectrum, normalise_spectrum
+from zeuxis.lab.losses import hinge_discriminator, hinge_generator, mode_seeking
+from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate
+from zeuxis.nets.layers import fold_spectrum, normalise_spectrum, placed
 from zeuxis.nets.pocket_gan import PocketDiscriminator, PocketGenerator
 from zeuxis.nets.trunk import Trunk, TrunkClassifier
 from zeuxis.rng import stream
@@ -36,9 +36,17 @@ DEFAULTS = {
     "beta1": 0.0,
     "beta2": 0.99,
     "policy": ["translation"],
-    "guidance": 0.3,  # weight of the classifier's cross entropy
+    "guidance": 0.05,  # weight of the classifier's cross entropy
+    "mode_seeking": 0.1,  # weight of the loss that keeps two latents of one class apart
     "decay_from": 0.6,  # the rates fall linearly to a tenth from here on
 }
+
+
+def generator_of(nets: dict[str, nn.Module]) -> PocketGenerator:
+    """The generator among `nets`."""
+    net = nets["generator"]
+    assert isinstance(net, PocketGenerator)
+    return net
 
 
 class ConditionalGAN:
@@ -50,16 +58,14 @@ class ConditionalGAN:
         self.lab, self.opt = lab, lab.options(DEFAULTS)
         self.train = read_images(lab.config.data, lab.data, "train")
         self.test = read_images(lab.config.data, lab.data, "test")
-        self.guide = self._guide().to(lab.device, memory_format=torch.channels_last).requires_grad_(False)
+        self.guide = placed(self._guide(), lab.device).requires_grad_(False)
         torch.manual_seed(lab.config.seed)  # initial weights; nothing else draws from the global generator
         sizes = (len(self.train.classes), len(self.train.term_names))
         generator = PocketGenerator(*sizes, self.opt["z_dim"], self.opt["embed_dim"], tuple(self.opt["widths"]))
-        discriminator = PocketDiscriminator(self.guide.trunk, *sizes, width=self.opt["head_width"])
-        normalise_spectrum(discriminator.pixels)
-        normalise_spectrum(discriminator.heads)
+        self.discriminator = placed(self._discriminator(self.guide.trunk), lab.device)
         self.nets: dict[str, nn.Module] = {
-            "generator": generator.to(lab.device, memory_format=torch.channels_last),
-            "discriminator": discriminator.to(lab.device, memory_format=torch.channels_last),
+            "generator": placed(generator, lab.device),
+            "discriminator": self.discriminator,
         }
         self.optimizers: dict[str, Optimizer] = {
             name: torch.optim.Adam(
@@ -80,6 +86,14 @@ class ConditionalGAN:
         load_weights(net, path)
         return net
 
+    def _discriminator(self, trunk: Trunk) -> PocketDiscriminator:
+        """On `trunk`; its own layers spectrally normalised."""
+        sizes = (len(self.train.classes), len(self.train.term_names))
+        net = PocketDiscriminator(trunk, *sizes, width=self.opt["head_width"])
+        normalise_spectrum(net.pixels)
+        normalise_spectrum(net.heads)
+        return net
+
     def _latents(self, rng: torch.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
         """z (N, z_dim), classes (N,), terms (N,): labels as they occur in the data."""
         rows = torch.randint(0, len(self.train), (count,), generator=rng)
@@ -87,9 +101,16 @@ class ConditionalGAN:
         device = self.lab.device
         return z.to(device), self.train.labels[rows].to(device), self.train.terms[rows].to(device)
 
+    def _pairs(self, rng: torch.Generator, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """As `_latents`, but the second half repeats the labels of the first: pairs that differ in z only."""
+        z, classes, terms = self._latents(rng, count)
+        half = count // 2
+        classes, terms = (torch.cat([k[:half], k[:half], k[2 * half :]]) for k in (classes, terms))
+        return z, classes, terms
+
     def step(self, step: int, progress: float) -> dict[str, float]:
         """One update of the discriminator, then one of the generator, on the same fakes."""
-        generator, discriminator = self.nets["generator"].train(), self.nets["discriminator"].train()
+        generator, discriminator = generator_of(self.nets).train(), self.discriminator.train()
         start = self.opt["decay_from"]
         for optimizer in self.optimizers.values():
             set_rate(optimizer, 1.0 if progress < start else 1 - 0.9 * (progress - start) / (1 - start))
@@ -98,7 +119,7 @@ class ConditionalGAN:
         real = self.train.batch(rows).to(self.lab.device, memory_format=torch.channels_last)
         real = torch.where((torch.rand(len(rows), 1, 1, 1, generator=rng) < 0.5).to(real.device), real.flip(3), real)
         labels = self.train.labels[rows].to(self.lab.device), self.train.terms[rows].to(self.lab.device)
-        z, classes, terms = self._latents(rng, len(rows))
+        z, classes, terms = self._pairs(rng, len(rows))
         policy = tuple(self.opt["policy"])
         with self.lab.autocast():
             fake = generator(z, generator.embed(classes, terms)).float()
@@ -111,7 +132,7 @@ class ConditionalGAN:
                 [discriminator.pixels(seen.detach()), *(f.detach() for f in frozen)], classes, terms
             )
         d_loss = hinge_discriminator(d_real, d_fake.float())
-        self._update("discriminator", d_loss)
+        descend(self.optimizers["discriminator"], d_loss)
 
         discriminator.requires_grad_(False)
         with self.lab.autocast():
@@ -119,20 +140,18 @@ class ConditionalGAN:
             asked = self.guide.classes(Trunk.pool(frozen[-1]))
         g_loss = hinge_generator(logits.float())
         guidance = F.cross_entropy(asked.float(), classes)
-        self._update("generator", g_loss + self.opt["guidance"] * guidance)
+        half = len(z) // 2
+        apart = mode_seeking(fake[:half], fake[half : 2 * half], z[:half], z[half : 2 * half])
+        total = g_loss + self.opt["guidance"] * guidance + self.opt["mode_seeking"] * apart
+        descend(self.optimizers["generator"], total)
         discriminator.requires_grad_(True)
         discriminator.trunk.requires_grad_(False)
-        figures = {"d_loss": d_loss, "g_loss": g_loss, "guidance": guidance}
+        figures = {"d_loss": d_loss, "g_loss": g_loss, "guidance": guidance, "mode_seeking": apart}
         figures |= {"D(real)": d_real.mean(), "D(fake)": d_fake.float().mean()}
         return {name: float(value.detach()) for name, value in figures.items()}
 
-    def _update(self, name: str, loss: Tensor) -> None:
-        self.optimizers[name].zero_grad(set_to_none=True)
-        loss.backward()
-        self.optimizers[name].step()
-
     @torch.no_grad()
-    def _standing_statistics(self, generator: nn.Module, batches: int = 24) -> None:
+    def _standing_statistics(self, generator: PocketGenerator, batches: int = 24) -> None:
         """Batch-norm statistics of the averaged weights: plain means over fresh batches (BigGAN, section 4.1)."""
         norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d)]
         for norm in norms:
@@ -153,7 +172,7 @@ class ConditionalGAN:
 
         Both look through the network that guided the training: good for watching, too kind as a verdict.
         """
-        generator = nets["generator"]
+        generator = generator_of(nets)
         self._standing_statistics(generator)
         found, fake, real = 0, [], []
         for index in range(16):
@@ -176,15 +195,15 @@ class ConditionalGAN:
         of_class = [(self.train.labels == c).nonzero().squeeze(1) for c in range(count)]
         picks = torch.cat([o[torch.randint(0, len(o), (20,), generator=rng)] for o in of_class])
         z = torch.randn(len(classes), self.opt["z_dim"], generator=rng).to(self.lab.device)
-        generator = nets["generator"].eval()
+        generator = generator_of(nets).eval()
         with self.lab.autocast():
-            images = generator(z, generator.embed(classes.to(z.device), self.train.terms[picks].to(z.device)))
+            images: Tensor = generator(z, generator.embed(classes.to(z.device), self.train.terms[picks].to(z.device)))
         return (images.float().cpu() + 1) / 2
 
     @torch.no_grad()
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
-        """Generator (averaged, standing statistics) and discriminator (spectral normalisation folded, trunk included)."""
-        generator = nets["generator"]
+        """Generator (averaged, standing statistics); discriminator (spectral normalisation folded, with its trunk)."""
+        generator = generator_of(nets)
         self._standing_statistics(generator)
         facts = {
             "classes": list(self.train.classes),
@@ -195,11 +214,8 @@ class ConditionalGAN:
         names = ("z_dim", "embed_dim", "widths")
         shape = {"family": "pocket_generator"} | {name: self.opt[name] for name in names}
         paths = [save_weights(generator, folder / "generator.safetensors", shape | facts)]
-        sizes = (len(self.train.classes), len(self.train.term_names))
-        plain = PocketDiscriminator(TrunkClassifier(*sizes).trunk, *sizes, width=self.opt["head_width"])
-        normalise_spectrum(plain.pixels)
-        normalise_spectrum(plain.heads)
-        plain.load_state_dict(self.nets["discriminator"].state_dict())
+        plain = self._discriminator(Trunk(self.guide.trunk.widths))
+        plain.load_state_dict(self.discriminator.state_dict())
         fold_spectrum(plain.eval())
         shape = {"family": "pocket_discriminator", "head_width": self.opt["head_width"]}
         return [*paths, save_weights(plain, folder / "discriminator.safetensors", shape | facts)]

@@ -1,0 +1,313 @@
+"""What every search must do. Run over the table, and over two algorithms of pymoo."""
+
+import pytest
+import torch
+
+from zeuxis.errors import BadInput, UnknownName
+from zeuxis.rng import stream
+from zeuxis.search import SEARCHES
+from zeuxis.search.base import Search
+from zeuxis.spaces import ClassMix, Normal, Product, TruncatedNormal
+from zeuxis.types import Batch, Evaluation
+
+DEVICES = [torch.device("cpu")] + [torch.device("cuda")] * torch.cuda.is_available()
+PYMOO = ["pymoo:GA", "pymoo:DE"]
+EMBEDDINGS = torch.randn(5, 3, generator=stream(0, "embeddings"))
+SPACE = Product(TruncatedNormal(5), ClassMix(EMBEDDINGS, tuple("abcde")))
+
+
+@pytest.fixture(params=[*SEARCHES, *PYMOO])
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=DEVICES, ids=str)
+def device(request):
+    return request.param
+
+
+def build(name, space=SPACE, population=8, **options):
+    return SEARCHES[name](space, population=population, **options)
+
+
+def sphere(x):
+    return -(x - 0.5).square().sum(dim=1)
+
+
+def step(search, generation, score=sphere, seed=7):
+    batch = search.ask(stream(seed, generation, "ask"))
+    search.tell(batch, Evaluation(score(batch.x)))
+    return batch.x
+
+
+def history(search, start, stop, **how):
+    return [step(search, generation, **how) for generation in range(start, stop)]
+
+
+def same(left, right):
+    return len(left) == len(right) and all(torch.equal(a, b) for a, b in zip(left, right, strict=True))
+
+
+def with_nan(share):
+    def score(x):
+        lost = (x[:, 0] * 1e4) % 1 < share  # the far digits of a gene: as good as random, and the same every time
+        return torch.where(lost, torch.nan, sphere(x))
+
+    return score
+
+
+def test_it_is_a_search_and_says_its_name(name):
+    search = build(name)
+    step(search, 0)
+    assert isinstance(search, Search) and search.name == name and search.population == 8
+
+
+def test_the_first_generation_is_the_prior(name):
+    assert torch.equal(build(name).ask(stream(7, 0, "ask")).x, SPACE.sample(8, stream(7, 0, "ask")))
+
+
+def test_the_same_seed_gives_the_same_run(name):
+    assert same(history(build(name), 0, 6), history(build(name), 0, 6))
+
+
+def test_another_seed_gives_another_run(name):
+    first, second = history(build(name), 0, 3), history(build(name), 0, 3, seed=8)
+    assert not any(torch.equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.mark.parametrize("stop", torch.randint(0, 9, (3,), generator=stream(0, "stop")).tolist())
+def test_a_resumed_run_is_the_unbroken_run_bit_for_bit(name, stop):
+    whole, begun, resumed = build(name), build(name), build(name)
+    expected = history(whole, 0, 10)
+    latents = history(begun, 0, stop)
+    resumed.load_state_dict(begun.state_dict())
+    assert same(latents + history(resumed, stop, 10), expected)
+    assert resumed.best[1] == whole.best[1] and torch.equal(resumed.best[0], whole.best[0])
+    assert torch.equal(resumed.population_x, whole.population_x)
+    assert torch.equal(resumed.population_score, whole.population_score)
+
+
+def test_the_state_between_ask_and_tell_is_the_one_before_ask(name):
+    search, resumed = build(name), build(name)
+    history(search, 0, 3)
+    asked = search.ask(stream(7, 3, "ask"))
+    resumed.load_state_dict(search.state_dict())
+    assert torch.equal(resumed.ask(stream(7, 3, "ask")).x, asked.x)
+
+
+def test_a_state_taken_early_does_not_change_later(name):
+    search = build(name)
+    history(search, 0, 2)
+    state = search.state_dict()
+    before = {key: value.clone() for key, value in state.items() if isinstance(value, torch.Tensor)}
+    history(search, 2, 4)
+    assert all(torch.equal(state[key], value) for key, value in before.items())
+
+
+def test_the_state_is_plain(name):
+    search = build(name)
+    history(search, 0, 3, score=with_nan(0.3))
+    assert all(type(value) in (torch.Tensor, int, float, str) for value in search.state_dict().values())
+
+
+def test_the_state_of_another_search_is_refused(name):
+    search = build(name)
+    history(search, 0, 2)
+    for other in (build("random" if name != "random" else "ga"), build(name, population=9), build(name, Normal(9))):
+        with pytest.raises(BadInput, match="Expected the state of"):
+            other.load_state_dict(search.state_dict())
+
+
+def test_all_latents_lie_within_the_bounds(name):
+    tight = Normal(6, bound=0.5)
+    for x in history(build(name, tight), 0, 8, score=lambda x: x.sum(dim=1)):
+        assert x.dtype == torch.float32 and bool(((x >= -0.5) & (x <= 0.5)).all())
+
+
+@pytest.mark.parametrize("population", [1, 2, 3, 5, 64, 257])
+def test_any_population_works(name, population):
+    if population < 4 and name.startswith("de"):
+        with pytest.raises(BadInput, match="4 or more"):
+            build(name, population=population)
+        return
+    latents = history(build(name, population=population), 0, 4)
+    assert [len(x) for x in latents] == [population] * 4
+
+
+def test_it_does_better_than_its_first_generation(name):
+    search = build(name, population=16)
+    first = sphere(step(search, 0)).max()
+    history(search, 1, 40)
+    assert search.best[1] > first
+
+
+@pytest.mark.parametrize("population", [1, 16])
+def test_the_best_is_the_best_ever_told(name, population):
+    if population < 4 and name.startswith("de"):
+        pytest.skip("needs 4")
+    search = build(name, population=population)
+    latents = torch.cat(history(search, 0, 10))
+    x, score = search.best
+    assert score == pytest.approx(float(sphere(latents).max()), abs=1e-6)
+    assert torch.equal(x, latents[sphere(latents).argmax()])
+
+
+def test_survivors_carry_their_own_scores(name):
+    search = build(name)
+    history(search, 0, 5)
+    torch.testing.assert_close(sphere(search.population_x), search.population_score, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5])
+def test_a_score_that_is_not_a_number_is_never_the_best(name, share):
+    search, score = build(name, population=64), with_nan(share)
+    latents = torch.cat(history(search, 0, 6, score=score))
+    told = score(latents)
+    assert told.isnan().any() and bool(torch.isfinite(latents).all())
+    assert search.best[1] == pytest.approx(float(told[told.isfinite()].max()), abs=1e-6)
+    assert not search.population_score.isnan().any()
+
+
+def test_it_survives_that_no_score_is_a_number(name):
+    search = build(name)
+    lost = history(search, 0, 3, score=lambda x: torch.full((len(x),), torch.nan))
+    assert search.best[1] == -torch.inf and bool(torch.isfinite(torch.cat(lost)).all())
+    found = history(search, 3, 5)
+    assert search.best[1] == pytest.approx(float(sphere(torch.cat(found)).max()), abs=1e-6)
+
+
+def test_infinite_scores_are_not_taken_for_good_ones(name):
+    search = build(name)
+    step(search, 0, score=lambda x: torch.where(torch.arange(len(x)) == 2, torch.inf, sphere(x)))
+    assert search.best[1] < 0 and search.best[1] > -torch.inf
+
+
+def test_telling_without_asking_is_refused(name):
+    search = build(name)
+    x = SPACE.sample(8, stream(7))
+    with pytest.raises(BadInput, match="without ask"):
+        search.tell(Batch(x), Evaluation(sphere(x)))
+    step(search, 0)
+    with pytest.raises(BadInput, match="without ask"):
+        search.tell(Batch(x), Evaluation(sphere(x)))
+
+
+def test_asking_again_before_telling_gives_the_same_batch(name):
+    search = build(name)
+    history(search, 0, 2)
+    first = search.ask(stream(7, 2, "ask"))
+    assert search.ask(stream(99, "other")) is first
+
+
+def test_telling_other_shapes_is_refused(name):
+    search = build(name)
+    batch = search.ask(stream(7, 0, "ask"))
+    with pytest.raises(BadInput, match=r"Expected latents \(8, 8\)"):
+        search.tell(batch, Evaluation(torch.zeros(7)))
+    with pytest.raises(BadInput, match="got"):
+        search.tell(Batch(batch.x[:4]), Evaluation(torch.zeros(4)))
+
+
+def test_there_is_no_best_before_the_first_tell(name):
+    with pytest.raises(BadInput, match="no best"):
+        _ = build(name).best
+
+
+def test_an_unknown_option_is_refused_with_the_known_ones(name):
+    with pytest.raises(BadInput, match=r"has no option 'wings'. Known options and defaults"):
+        build(name, wings=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        *(("ga", {option: -1}) for option in ("tournament", "mutation_prob", "mutation_sigma", "elite")),
+        *(("ga", {option: "magic"}) for option in ("crossover", "mutation", "replacement", "crossover_prob")),
+        *(("de", {option: value}) for option, value in (("F", 3), ("Cr", 1.5), ("strategy", "x"), ("bounds", "x"))),
+        *(("pymoo:DE", {"F": "import os"}), ("pymoo:CMAES", {"restart_from_best": "1"}), ("ga", {"tournament": 1.5})),
+        *(("random", {"population": 0}), ("ga", {"crossover_prob": float("nan")}), ("ga", {"elite": True})),
+    ],
+)
+def test_an_option_that_cannot_work_is_refused(name, options):
+    with pytest.raises(BadInput):
+        build(name, **options)
+
+
+@pytest.mark.parametrize("crossover", ["sbx", "uniform"])
+@pytest.mark.parametrize("mutation", ["polynomial", "gaussian", "uniform"])
+@pytest.mark.parametrize("replacement", ["plus", "generational"])
+def test_every_make_of_ga_climbs_and_keeps_its_best(crossover, mutation, replacement):
+    search = build("ga", population=16, crossover=crossover, mutation=mutation, replacement=replacement)
+    bests = [(step(search, g), search.best[1], float(search.population_score.max())) for g in range(30)]
+    assert bests[-1][1] > bests[0][1]
+    assert all(best == kept for _, best, kept in bests)  # elite 1 or plus: the best is never lost
+
+
+@pytest.mark.parametrize("strategy", ["rand/1/bin", "best/1/bin", "rand-to-best/1/bin"])
+@pytest.mark.parametrize("bounds", ["reflect", "clip", "resample"])
+def test_every_make_of_de_climbs_within_its_bounds(strategy, bounds):
+    search = build("de", Normal(4, bound=1.0), population=12, strategy=strategy, bounds=bounds)
+    latents = history(search, 0, 30)
+    assert bool((torch.cat(latents).abs() <= 1.0).all())
+    assert search.best[1] > float(sphere(latents[0]).max())
+
+
+def test_generational_replacement_forgets_all_but_the_elite():
+    search = build("ga", population=6, replacement="generational", elite=2)
+    parents = step(search, 0)
+    children = step(search, 1, score=lambda x: -100 + sphere(x))
+    elite = parents[sphere(parents).argsort(descending=True)[:2]]
+    assert torch.equal(search.population_x[:2], elite)
+    assert all(any(torch.equal(row, child) for child in children) for row in search.population_x[2:])
+
+
+def test_gaussian_steps_are_measured_by_the_spread_of_the_prior():
+    wide = ClassMix(torch.tensor([[-5.0, -0.01], [5.0, 0.01]]), ("left", "right"))
+    search = build("ga", wide, population=512, mutation_prob=1.0, mutation_sigma=0.1, crossover_prob=0.0)
+    parents = step(search, 0)
+    moves = torch.cdist(search.ask(stream(1)).x / search.spread, parents / search.spread).min(dim=1).values
+    torch.testing.assert_close(search.spread, torch.tensor([5.0, 0.01]), rtol=0.05, atol=0)
+    assert moves.max() < 1.0 and moves.median() > 0.02
+
+
+def test_state_lives_on_the_device_and_steps_are_the_same_there(name, device):
+    search = build(name, device=device)
+    latents = [x.cpu() for x in history(search, 0, 3)]
+    assert search.population_x.device.type == search.best[0].device.type == device.type
+    for x, expected in zip(latents, history(build(name), 0, 3), strict=True):
+        torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "algorithm", ["BRKGA", "CMAES", "EPPSO", "ES", "G3PCX", "ISRES", "NelderMead", "NicheGA", "PSO"]
+)
+def test_the_family_of_pymoo_runs_and_resumes(algorithm):
+    name = f"pymoo:{algorithm}"
+    whole, begun, resumed = build(name), build(name), build(name)
+    expected = history(whole, 0, 12)
+    latents = history(begun, 0, 5)
+    resumed.load_state_dict(begun.state_dict())
+    assert same(latents + history(resumed, 5, 12), expected)
+    assert whole.best[1] > float(sphere(expected[0]).max())
+
+
+def test_pymoo_leaves_the_global_random_state_alone():
+    numpy = pytest.importorskip("numpy")
+    before = numpy.random.get_state()[1].copy()
+    history(build("pymoo:CMAES"), 0, 4)
+    assert (numpy.random.get_state()[1] == before).all()
+
+
+def test_a_log_that_leads_elsewhere_is_refused():
+    search = build("pymoo:GA")
+    history(search, 0, 4)
+    state = search.state_dict() | {"scores": search.state_dict()["scores"].flip(0)}
+    with pytest.raises(BadInput, match="did not arrive"):
+        build("pymoo:GA").load_state_dict(state)
+
+
+def test_names_are_looked_up_with_suggestions():
+    with pytest.raises(UnknownName, match="NelderMead"):
+        build("pymoo:NelderMeat")
+    with pytest.raises(UnknownName, match="ga-thesis"):
+        SEARCHES.check("ga-thesi")

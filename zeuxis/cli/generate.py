@@ -1,0 +1,81 @@
+"""`zeuxis generate PROMPT ...`: one run, from the phrase to the report."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zeuxis.cli.options import given, option
+from zeuxis.config import RunConfig
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+TOP = 16  # pictures on the sheet of the best different ones
+
+
+@app.command(
+    epilog='Examples:\n\nzeuxis generate "a red fire truck"\n\n'
+    'zeuxis generate "a tabby cat on grass:1.5" "at night:0.5" --config pocket-de --generations 100 --gif'
+)
+def generate(
+    ctx: typer.Context,
+    prompt: Annotated[
+        list[str] | None, typer.Argument(help=RunConfig.model_fields["prompt"].description, show_default=False)
+    ] = None,
+    negative: Annotated[list[str] | None, option("negative")] = None,
+    image_prompt: Annotated[list[str] | None, option("image_prompt")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="generator, scorer, judge and search in one name; see `zeuxis list configs`"),
+    ] = None,
+    generator: Annotated[str | None, option("generator")] = None,
+    scorer: Annotated[list[str] | None, option("scorer")] = None,
+    judge: Annotated[str | None, option("judge")] = None,
+    search: Annotated[str | None, option("search")] = None,
+    options: Annotated[list[str] | None, option("options")] = None,
+    population: Annotated[int | None, option("population")] = None,
+    generations: Annotated[int | None, option("generations")] = None,
+    view_every: Annotated[int | None, option("view_every")] = None,
+    seed: Annotated[int | None, option("seed", default="a new one, printed")] = None,
+    budget: Annotated[int | None, option("budget")] = None,
+    target: Annotated[float | None, option("target")] = None,
+    patience: Annotated[int | None, option("patience")] = None,
+    augment: Annotated[int | None, option("augment")] = None,
+    realism: Annotated[float | None, option("realism")] = None,
+    device: Annotated[str | None, option("device")] = None,
+    precision: Annotated[str | None, option("precision")] = None,
+    micro_batch: Annotated[int | None, option("micro_batch")] = None,
+    templates: Annotated[bool | None, option("templates")] = None,
+    strict: Annotated[bool | None, option("strict")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder of the run; a new one under runs/ if not given")] = None,
+    top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
+    gif: Annotated[bool, typer.Option("--gif", help="write best.gif: how the best picture came about")] = False,
+    mp4: Annotated[bool, typer.Option("--mp4", help="write best.mp4 (needs the extra `video`)")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print the folder and nothing else")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print the configuration as JSON and exit")] = False,
+) -> None:
+    """Breed pictures for a phrase."""
+    chosen = resolve(given(ctx.params), config, out)
+    from zeuxis.run import check_config, open_session
+
+    if dry_run:
+        check_config(chosen)
+        typer.echo(chosen.model_dump_json(indent=2))
+        return
+    from zeuxis.cli.running import Extras, carry_out
+
+    carry_out(lambda: open_session(chosen, out), Extras(top, gif, mp4, quiet))
+
+
+def resolve(fields: dict[str, Any], config: str | None, out: Path | None) -> RunConfig:
+    """Defaults, then the named configuration, then single flags. Seed: that of the run in `out`, else a new one."""
+    from zeuxis import configs
+    from zeuxis.run import RunFolder, make_config
+
+    named = configs.fields(config) if config else {}
+    known = RunFolder(out) if out is not None else None
+    seed = known.config.seed if known is not None and known.exists() else secrets.randbelow(2**31)
+    return make_config(**{"seed": seed, **named, **fields})

@@ -1,0 +1,37 @@
+"""`zeuxis list WHAT`: the names a run can be made of. Reads tables of strings, so nothing heavy is imported."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from zeuxis import configs
+from zeuxis.generators import GENERATORS
+from zeuxis.lab import recipe_files
+from zeuxis.registry import unknown
+from zeuxis.scorers import JUDGES, SCORERS
+from zeuxis.search import SEARCHES
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+KINDS: dict[str, Callable[[], dict[str, str]]] = {
+    "generators": GENERATORS.about,
+    "scorers": SCORERS.about,
+    "judges": JUDGES.about,
+    "searches": SEARCHES.about,
+    "recipes": recipe_files.about,
+    "configs": configs.about,
+}
+
+
+@app.command("list", epilog="Examples:\n\nzeuxis list generators\n\nzeuxis list configs")
+def list_names(what: Annotated[str, typer.Argument(help=", ".join(KINDS), show_default=False)]) -> None:
+    """List generators, scorers, judges, searches, recipes or configs, one name to a line."""
+    if what not in KINDS:
+        raise unknown("kind of list", what, list(KINDS))
+    rows = KINDS[what]()
+    width = max(map(len, rows))
+    for name, about in rows.items():
+        typer.echo(f"{name:<{width}}  {about}")

@@ -1,0 +1,42 @@
+"""`zeuxis replay PNG`: draw a saved picture again from its metadata and say whether the pixels agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+DIFFERS = 2
+
+
+@app.command(
+    epilog="Examples:\n\nzeuxis replay runs/20260131-140502-a-red-fire-truck-7/images/best.png\n\n"
+    "zeuxis replay top/03.png --save again.png"
+)
+def replay(
+    png: Annotated[Path, typer.Argument(help="a picture that a run has saved", show_default=False)],
+    save: Annotated[Path | None, typer.Option(help="write the picture as drawn now to this file")] = None,
+) -> None:
+    """Draw a saved picture again and compare the pixels. Exit code 0 if not one differs, else 2."""
+    from zeuxis.run import replay as draw_again
+    from zeuxis.run.files import atomic_write
+    from zeuxis.run.pictures import picture_png
+
+    result = draw_again(png)
+    info = result.info
+    typer.echo(f"{info.prompt}  ({info.generator}, seed {info.seed}, generation {info.generation})")
+    for note in result.notes:
+        typer.echo(f"note: {note}", err=True)
+    if save is not None:
+        atomic_write(save, picture_png(result.pixels, info))
+    height, width = result.pixels.shape[:2]
+    if not result.agrees:
+        typer.echo(
+            f"different: {100 * result.different:.2f} % of {width} x {height} pixels, "
+            f"by at most {result.max_difference} of 255 steps"
+        )
+        raise typer.Exit(DIFFERS)
+    typer.echo(f"identical: all {width} x {height} pixels agree")

@@ -1,0 +1,37 @@
+"""`zeuxis resume RUN`: go on where a run's log ends, with the same output as `generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeuxis.cli.generate import TOP
+from zeuxis.cli.options import given, option
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(
+    epilog="Examples:\n\nzeuxis resume runs/20260131-140502-a-red-fire-truck-7\n\n"
+    "zeuxis resume runs/20260131-140502-a-red-fire-truck-7 --generations 120"
+)
+def resume(
+    ctx: typer.Context,
+    run: Annotated[Path, typer.Argument(help="the folder of the run", show_default=False)],
+    generations: Annotated[int | None, option("generations", default="as before")] = None,
+    budget: Annotated[int | None, option("budget", default="as before")] = None,
+    target: Annotated[float | None, option("target", default="as before")] = None,
+    patience: Annotated[int | None, option("patience", default="as before")] = None,
+    top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
+    gif: Annotated[bool, typer.Option("--gif", help="write best.gif: how the best picture came about")] = False,
+    mp4: Annotated[bool, typer.Option("--mp4", help="write best.mp4 (needs the extra `video`)")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="print the folder and nothing else")] = False,
+) -> None:
+    """Go on with a run that was interrupted, or make it longer."""
+    from zeuxis.cli.running import Extras, carry_out
+    from zeuxis.run import reopen_session
+
+    changes = given(ctx.params)
+    carry_out(lambda: reopen_session(run, **changes), Extras(top, gif, mp4, quiet))

@@ -1,0 +1,114 @@
+"""`zeuxis show RUN`: what is in a run folder, for a person at a terminal. Reads only, also while the run goes on."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from zeuxis.run import Row, RunFolder
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+BARS = "▁▂▃▄▅▆▇█"
+WIDTH = 60  # characters of a sparkline
+FILES = (
+    *("report.html", "curve.png", "images/final.png", "images/best.png", "images/best_x8.png"),
+    *("top/sheet.png", "best.gif", "best.mp4"),
+)
+
+
+@app.command(
+    epilog="Examples:\n\nzeuxis show runs/20260131-140502-a-red-fire-truck-7\n\n"
+    "zeuxis show runs/20260131-140502-a-red-fire-truck-7 --report"
+)
+def show(
+    run: Annotated[Path, typer.Argument(help="the folder of a run", show_default=False)],
+    report: Annotated[bool, typer.Option("--report", help="write curve.png and report.html again")] = False,
+) -> None:
+    """Read a run: figures, history, notes, files."""
+    from zeuxis.run import RunFolder
+
+    folder = RunFolder(run)
+    rows = folder.history()
+    typer.echo(f"{folder.prompt}\n")
+    _say_facts(folder, rows)
+    _say_history(rows, folder.config.view_every)
+    for note in folder.notes:
+        typer.echo(f"note: {note}")
+    if report:
+        from zeuxis.report.html import write_report
+
+        write_report(folder)
+    _say_files(folder)
+
+
+def sparkline(values: list[float], width: int = WIDTH) -> str:
+    """Values as bars between their lowest and highest; a blank for NaN. Longer series are thinned out evenly."""
+    if len(values) > width:
+        values = [values[round(k * (len(values) - 1) / (width - 1))] for k in range(width)]
+    known = [value for value in values if math.isfinite(value)]
+    low, high = (min(known), max(known)) if known else (0.0, 0.0)
+    scale = (len(BARS) - 1) / (high - low) if high > low else 0.0
+    return "".join(BARS[round((value - low) * scale)] if math.isfinite(value) else " " for value in values)
+
+
+def _say_facts(folder: RunFolder, rows: list[Row]) -> None:
+    from zeuxis.report.commands import folder_command
+    from zeuxis.report.facts import facts
+    from zeuxis.report.verdict import percent
+
+    if not folder.summary_path.exists():
+        done = f"{len(rows)} of {folder.config.generations + 1} generations"
+        typer.echo(f"Not finished: {done}. Go on with: {folder_command('resume', folder.path)}\n")
+        return
+    summary = folder.summary()
+    best = summary["best"]
+    lines = [("best score", f"{best['score']:.4f}, found in generation {best['generation']}")]
+    lines += [("in words", best["description"])] if best["description"] else []
+    lines += facts(folder, summary, rows)
+    if summary["judge"] is not None and summary["judge"]["mean"] is not None:
+        lines.append(("judge's mean", percent(summary["judge"]["mean"])))
+    typer.echo("\n".join(f"{name:<19}{value}" for name, value in lines) + "\n")
+
+
+def _say_history(rows: list[Row], every: int) -> None:
+    if not rows:
+        return
+    for name in ("best", "mean", "worst"):
+        typer.echo(f"{name:<6}{sparkline([getattr(row, name) for row in rows])}")
+    typer.echo("\ngeneration      best      mean     worst     judge       gap  images/s")
+    last = rows[-1].generation
+    for row in rows:
+        if row.generation % every == 0 or row.generation == last:
+            typer.echo(_line(row))
+    typer.echo("")
+
+
+def _line(row: Row) -> str:
+    judge = (None, None) if row.view is None else (row.view.mean, row.view.gap)
+    figures = "".join(f"{_figure(x):>10}" for x in (row.best, row.mean, row.worst, *judge))
+    speed = "" if row.images_per_second is None else f"{row.images_per_second:.0f}"
+    return f"{row.generation:>10}{figures}{speed:>10}"
+
+
+def _figure(x: float | None) -> str:
+    return "" if x is None else f"{x:.4f}" if math.isfinite(x) else "none"
+
+
+def _say_files(folder: RunFolder) -> None:
+    names = [
+        "report.html",
+        "curve.png",
+        "images/final.png",
+        "images/best_x8.png",
+        "top/sheet.png",
+        "best.gif",
+        "best.mp4",
+    ]
+    for name in names:
+        if (folder.path / name).exists():
+            typer.echo(str(folder.path / name))

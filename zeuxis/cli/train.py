@@ -1,0 +1,52 @@
+"""`zeuxis train RECIPE --data PATH`: one network by one recipe. The same command again goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeuxis.cli.main import INTERRUPTED
+from zeuxis.errors import BadInput
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command(
+    epilog="Examples:\n\nzeuxis train pocket-judge --data cifar-10-python.tar.gz\n\n"
+    "zeuxis train my-recipe.toml --data pictures/ --out runs/mine --images 100000"
+)
+def train(
+    recipe: Annotated[str, typer.Argument(help="see `zeuxis list recipes`, or a .toml file", show_default=False)],
+    data: Annotated[Path, typer.Option(help="the data set: a file or a folder", show_default=False)],
+    out: Annotated[Path | None, typer.Option(help="folder of the training; runs/recipe-NAME if not given")] = None,
+    weights: Annotated[Path | None, typer.Option(help="folder with networks that the recipe builds on")] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="images shown in total, in place of the recipe's")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+) -> None:
+    """Train one network by a recipe. The same command again goes on where it stopped."""
+    from zeuxis.lab.recipe_files import load
+
+    config = load(recipe)
+    if images is not None:
+        config = config.model_copy(update={"images": images})
+    if not data.exists():
+        raise BadInput(f"Expected a data set at {data}, found nothing there. Give its place with --data PATH.")
+    from zeuxis.lab.train import train as run_recipe
+    from zeuxis.run.build import choose_device
+
+    folder = out or Path("runs") / f"recipe-{Path(recipe).stem}"
+    typer.echo(f"{config.about or recipe}: {config.images:,} images, folder {folder}", err=True)
+    try:
+        files = run_recipe(config, data, folder, device=choose_device(device), weights=weights, report=_say)
+    except KeyboardInterrupt:
+        typer.echo(f"\nInterrupted. The same command again goes on from the last checkpoint in {folder}.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for file in files:
+        typer.echo(str(file))
+
+
+def _say(line: dict[str, float]) -> None:
+    figures = "  ".join(f"{name} {value:,.4g}" for name, value in line.items() if name != "images")
+    typer.echo(f"images {int(line['images']):>10,}  {figures}")

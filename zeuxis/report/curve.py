@@ -1,0 +1,94 @@
+"""The curve of a run: best, mean and worst score per generation, and below it what the judge made of it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from zeuxis.run.files import atomic_write
+from zeuxis.run.folder import Row, RunFolder
+
+INCHES, DPI = (8.0, 5.0), 130
+FEW = 40  # generations; fewer are drawn with a dot each
+
+
+@dataclass(frozen=True)
+class Colours:
+    """Ink and ground of one theme; the lines keep their colours."""
+
+    ink: str
+    ground: str
+    line: str
+
+
+LIGHT, DARK = Colours("#33373d", "#ffffff", "#d9dce1"), Colours("#c9cdd3", "#1b1e23", "#3a3f47")
+BEST, MEAN, WORST, JUDGE, GAP = "#3f7fd8", "#e0862b", "#8b939e", "#a256b8", "#c9524a"
+
+
+def write_curve(folder: RunFolder, rows: Sequence[Row] | None = None) -> Path:
+    """`curve.png` of a run. RunDamaged where its log cannot be read."""
+    path = folder.path / "curve.png"
+    atomic_write(path, curve_png(folder.history() if rows is None else rows))
+    return path
+
+
+def curve_png(rows: Sequence[Row], colours: Colours = LIGHT) -> bytes:
+    """The curve of a history as a PNG. The judge's panel is there when it has looked at least once."""
+    figure = Figure(figsize=INCHES, dpi=DPI, facecolor=colours.ground)
+    FigureCanvasAgg(figure)
+    figure.subplots_adjust(left=0.085, right=0.985, top=0.975, bottom=0.1, hspace=0.12)
+    looks = [row for row in rows if row.view is not None]
+    if looks:
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+        _judge(lower, looks)
+    else:
+        upper = lower = figure.subplots()
+    _scores(upper, rows)
+    lower.set_xlabel("generation")
+    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in figure.axes:
+        _dress(axes, colours)
+    data = io.BytesIO()
+    figure.savefig(data, format="png")
+    return data.getvalue()
+
+
+def _scores(axes: Any, rows: Sequence[Row]) -> None:
+    x, dot = [row.generation for row in rows], "." if len(rows) < FEW else ""
+    best, mean, worst = ([getattr(row, name) for row in rows] for name in ("best", "mean", "worst"))
+    axes.fill_between(x, worst, best, color=BEST, alpha=0.13, linewidth=0)
+    axes.plot(x, best, color=BEST, marker=dot, label="best")
+    axes.plot(x, mean, color=MEAN, marker=dot, label="mean")
+    axes.plot(x, worst, color=WORST, marker=dot, linewidth=1, label="worst")
+    axes.set_ylabel("score (higher is better)")
+
+
+def _judge(axes: Any, looks: Sequence[Row]) -> None:
+    """The judge's mean where it looked, and the gap: mean score minus the judge's mean."""
+    views = [row.view for row in looks if row.view is not None]
+    x = [row.generation for row in looks]
+    axes.plot(x, [view.mean for view in views], color=JUDGE, marker="o", markersize=5, label="judge's mean")
+    axes.plot(
+        x, [view.gap for view in views], color=GAP, marker="s", markersize=3, linestyle="--", label="gap: score − judge"
+    )
+    axes.set_ylabel("judge, where it looked")
+
+
+def _dress(axes: Any, colours: Colours) -> None:
+    axes.set_facecolor(colours.ground)
+    axes.grid(color=colours.line, linewidth=0.6)
+    axes.tick_params(colors=colours.ink, length=0)
+    axes.margins(x=0.02)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(colours.line)
+    for label in (axes.xaxis.label, axes.yaxis.label):
+        label.set_color(colours.ink)
+    axes.legend(frameon=False, labelcolor=colours.ink, ncols=3, fontsize="small")

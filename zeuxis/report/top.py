@@ -1,0 +1,50 @@
+"""The best pictures that differ from one another, copied to `top/` with one sheet of them all."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from zeuxis.report.verdict import pictures
+from zeuxis.run.files import atomic_write, make_folder, remove
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.pictures import grid_png, score_label
+
+SAME = 6.0  # mean difference per colour value in steps of 0..255; below it, two pictures look alike to a person
+
+
+def write_top(folder: RunFolder, count: int) -> list[Path]:
+    """Copies the `count` best different pictures of the final population to `top/01.png`, ...; draws `top/sheet.png`.
+
+    The copies keep their metadata, so `zeuxis replay` takes them. There are fewer where the population holds fewer
+    different ones. RunError before the run is finished.
+    """
+    population = pictures(folder.summary())
+    files = [folder.individual_path(picture.rank).read_bytes() for picture in population] if count else []
+    pixels = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in files]
+    ranks = distinct(pixels, count)
+    top = folder.path / "top"
+    make_folder(top)
+    for stale in top.glob("*.png"):
+        remove(stale)
+    paths = [top / f"{place:02d}.png" for place in range(1, len(ranks) + 1)]
+    for path, rank in zip(paths, ranks, strict=True):
+        atomic_write(path, files[rank])
+    if ranks:
+        labels = [score_label(np.nan if (s := population[rank].score) is None else s) for rank in ranks]
+        atomic_write(top / "sheet.png", grid_png(np.stack([pixels[rank] for rank in ranks]), labels))
+    return paths
+
+
+def distinct(pixels: list[np.ndarray], count: int) -> list[int]:
+    """The first `count` places in a list of pictures `(H, W, 3)` whose picture is not like one before it."""
+    chosen: list[int] = []
+    for place, picture in enumerate(pixels):
+        if len(chosen) == count:
+            break
+        if all(np.abs(picture.astype(np.float32) - pixels[other]).mean() > SAME for other in chosen):
+            chosen.append(place)
+    return chosen
