@@ -17,4 +17,4 @@ def one_thread():
 def no_waiting_for_the_disk(monkeypatch):
     """A kill cannot tell a synced page from one in the page cache; only a power cut can."""
     monkeypatch.setattr(files.calls, "fsync", lambda handle: os.fstat(handle))
-    monkeypatch.setattr(files.calls, "sync_folder", lambda folder: os.stat(folder))
+    monkeypatch.setattr(files.calls, "sync_folder", lambda folder: folder.stat())

@@ -51,7 +51,7 @@ def synonym_accuracy(images: Tensor, labels: Tensor, classes: tuple[str, ...], e
         for row in (images @ embed([f"a photo of {with_article(w)}" for w in words]).T).T:
             means = torch.stack([row[labels == k].mean() for k in range(len(classes))])
             right += int(means.argmax() == label)
-            precision += float((labels[row.topk(100).indices] == label).float().mean())
+            precision += float((labels[row.topk(min(100, len(row))).indices] == label).float().mean())
             count += 1
     return right / max(count, 1), precision / max(count, 1)
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from zeuxis.errors import MissingModel, WeightsDamaged
 
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
 
 def save_weights(net: nn.Module, path: Path, facts: dict[str, Any], dtype: torch.dtype = torch.float16) -> Path:
     """Write `net` to `path` with `facts` as its header; floating tensors in `dtype`. Atomic."""
@@ -36,26 +38,37 @@ def save_weights(net: nn.Module, path: Path, facts: dict[str, Any], dtype: torch
     return path
 
 
-def read_facts(path: Path) -> dict[str, Any]:
-    """The header of a weight file."""
-    return _open(path)[0]
+def read_facts(path: Path, *needed: str) -> dict[str, Any]:
+    """The header of a weight file. WeightsDamaged when it lacks one of the `needed` names."""
+    facts = _open(path)[0]
+    missing = [name for name in needed if name not in facts]
+    if missing:
+        raise WeightsDamaged(f"{path.name} says nothing about {', '.join(missing)}. It is the file of another network.")
+    return facts
 
 
 def load_weights(net: nn.Module, path: Path) -> nn.Module:
     """Fill `net` from `path` (floating tensors become float32) and put it in eval mode."""
     _, tensors = _open(path)
     wanted = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
-    problems = [f"lacks {name}" for name in wanted if name not in tensors]
-    problems += [f"has {name}, which the network does not" for name in tensors if name not in wanted]
-    for name, value in tensors.items():
-        if name in wanted and value.shape != wanted[name].shape:
-            problems.append(f"{name} is {tuple(value.shape)}, expected {tuple(wanted[name].shape)}")
-        elif value.is_floating_point() and not bool(torch.isfinite(value).all()):
+    problems = [f"it lacks {name}" for name in wanted if name not in tensors]
+    problems += [f"it has {name}, which the network does not" for name in tensors if name not in wanted]
+    for name in sorted(wanted.keys() & tensors.keys()):
+        value, place = tensors[name], wanted[name]
+        if value.shape != place.shape:
+            problems.append(f"{name} is {tuple(value.shape)}, expected {tuple(place.shape)}")
+        elif not _same_kind(value.dtype, place.dtype):
+            problems.append(f"{name} is {value.dtype}, expected {place.dtype}")
+        elif value.is_floating_point() and not bool(torch.isfinite(value.float()).all()):
             problems.append(f"{name} holds NaN or infinity")
     if problems:
-        raise WeightsDamaged(f"{path.name} does not fit {type(net).__name__}: it {'; '.join(problems[:4])}.")
+        raise WeightsDamaged(f"{path.name} does not fit {type(net).__name__}: {'; '.join(problems[:4])}.")
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}, strict=False)
     return net.eval()
+
+
+def _same_kind(found: torch.dtype, wanted: torch.dtype) -> bool:
+    return found in FLOATS if wanted.is_floating_point else found == wanted
 
 
 def file_sha256(path: Path) -> str:
@@ -75,8 +88,10 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         with safe_open(path, "pt") as file:
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))
+            if not isinstance(facts, dict):
+                raise ValueError(f"its facts are a {type(facts).__name__}, expected a dictionary")
             return facts, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError) as error:
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise WeightsDamaged(
             f"{path.name} cannot be read as safetensors: {error}. Fetch or install it again."
         ) from error

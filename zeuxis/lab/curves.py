@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -24,11 +25,27 @@ def save_grid(images: Tensor, path: Path, columns: int = 20, scale: int = 2) -> 
     picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)
 
 
+def read_log(folder: Path) -> list[dict[str, float]]:
+    """The lines of `log.jsonl`; one that was cut when the training was killed is left out."""
+    path, lines = folder / "log.jsonl", []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError):
+            lines.append(json.loads(text))
+    return lines
+
+
+def write_log(folder: Path, lines: list[dict[str, float]]) -> None:
+    """All of `log.jsonl` anew. Atomic."""
+    part = folder / "log.part"
+    part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    part.replace(folder / "log.jsonl")
+
+
 def draw(folder: Path) -> None:
     """`curves.png` from `log.jsonl`: one small panel per figure, over images seen."""
     from matplotlib.figure import Figure
 
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = read_log(folder)
     names = [n for n in dict.fromkeys(k for line in lines for k in line) if n not in SKIP]
     if not names:
         return

@@ -15,13 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.lab.archive import read_cifar_archive
 
 RENAMED = {"gypsy_cab": "minicab"}  # a slur in the search words of 2006
+BROKEN = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)  # what Pillow raises on a bad picture
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".avif"}
 
 
@@ -89,7 +90,7 @@ def read_cifar10(path: Path, split: str, size: int) -> Images:
     pixels, labels, names, files = read_cifar_archive(path, split)
     terms, term_names = labels, names
     if files:  # "dump_truck_s_000123.png": the search term is in the name
-        words = [name.rsplit("_s_", 1)[0].replace("_", " ") for name in files]
+        words = [_term(name.rsplit("_s_", 1)[0]) for name in files]
         term_names = tuple(sorted(set(words)))
         where = {word: i for i, word in enumerate(term_names)}
         terms = np.array([where[word] for word in words])
@@ -99,17 +100,37 @@ def read_cifar10(path: Path, split: str, size: int) -> Images:
     )  # fmt: skip
 
 
+def _term(word: str) -> str:
+    """A search word as it is shown: "dump_truck" is "dump truck"."""
+    return RENAMED.get(word, word).replace("_", " ")
+
+
 def read_pack(path: Path, split: str, size: int) -> Images:
-    """The .npz pack with AVIF sheets."""
-    with np.load(path, allow_pickle=False) as pack:
-        missing = {f"{split}_labels", f"{split}_term", "classes", "terms"} - set(pack.files)
-        if missing:
-            raise BadInput(f"{path} is no CIFAR-10 pack: it lacks {', '.join(sorted(missing))}.")
-        labels = pack[f"{split}_labels"].astype(np.int64)
-        pixels = sheets(pack, split, size, 40, len(labels))
-        classes = tuple(str(c) for c in pack["classes"])
-        names = tuple(RENAMED.get(str(t), str(t)).replace("_", " ") for t in pack["terms"])
-        terms = pack[f"{split}_term"].astype(np.int64)
+    """The .npz pack with AVIF sheets. BadInput for a file that is none."""
+    try:
+        with np.load(path, allow_pickle=False) as pack:
+            return _unpack(pack, path, split, size)
+    except BadInput:
+        raise
+    except Exception as error:  # numpy, zipfile and Pillow have a dozen ways to say so
+        raise BadInput(
+            f"{path} is not readable as a CIFAR-10 pack ({type(error).__name__}: {error}). Expected a whole .npz."
+        ) from error
+
+
+def _unpack(pack: np.lib.npyio.NpzFile, path: Path, split: str, size: int) -> Images:
+    missing = {f"{split}_00", f"{split}_labels", f"{split}_term", "classes", "terms"} - set(pack.files)
+    if missing:
+        raise BadInput(f"{path} is no CIFAR-10 pack: it lacks {', '.join(sorted(missing))}.")
+    labels, terms = pack[f"{split}_labels"].astype(np.int64), pack[f"{split}_term"].astype(np.int64)
+    pixels = sheets(pack, split, size, 40, len(labels))
+    classes = tuple(str(c) for c in pack["classes"])
+    names = tuple(_term(str(t)) for t in pack["terms"])
+    if not len(pixels) == len(labels) == len(terms):
+        raise BadInput(f"Expected as many images as labels and terms in {path}, got {len(pixels)} of {len(labels)}.")
+    for numbers, words in ((labels, classes), (terms, names)):
+        if len(numbers) and not 0 <= numbers.min() <= numbers.max() < len(words):
+            raise BadInput(f"Expected numbers below {len(words)} in {path}, got up to {numbers.max()}.")
     return Images(
         torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(labels), classes,
         torch.from_numpy(terms), names, "CIFAR-10, AVIF pack",
@@ -117,17 +138,22 @@ def read_pack(path: Path, split: str, size: int) -> Images:
 
 
 def read_folder(path: Path, split: str, size: int) -> Images:
-    """A folder of pictures; sub-folders are classes. `path/train` and `path/test` are used when they exist."""
-    root = path / split if (path / split).is_dir() else path
-    files = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    """A folder of pictures; sub-folders are classes. `path/train` and `path/test` are used when they exist.
+
+    Both splits number the classes alike, also when one of them lacks a class.
+    """
+    roots = [path / name for name in ("train", "test") if (path / name).is_dir()] or [path]
+    root = path / split if path / split in roots else roots[0]
+    files = _pictures(root)
     if not files:
         raise BadInput(f"Expected pictures ({', '.join(sorted(SUFFIXES))}) under {root}, found none.")
-    names = tuple(sorted({p.parent.relative_to(root).as_posix() for p in files}))
+    names = tuple(sorted({p.parent.relative_to(r).as_posix() for r in roots for p in _pictures(r)}))
     pixels, labels, notes = [], [], []
     for file in files:
         try:
-            picture = Image.open(file).convert("RGB")
-        except (UnidentifiedImageError, OSError) as error:
+            with Image.open(file) as opened:
+                picture = opened.convert("RGB")
+        except BROKEN as error:
             notes.append(f"left out {file.name}: {error}")
             continue
         side = min(picture.size)
@@ -140,6 +166,10 @@ def read_folder(path: Path, split: str, size: int) -> Images:
     shown = tuple("image" if n == "." else n.replace("_", " ") for n in names)
     index = torch.tensor(labels)
     return Images(torch.stack(pixels), index, shown, index, shown, f"folder {root.name}", notes)
+
+
+def _pictures(root: Path) -> list[Path]:
+    return sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
 
 
 READERS: dict[str, Callable[[Path, str, int], Images]] = {"cifar10": read_cifar10, "folder": read_folder}

@@ -7,6 +7,7 @@ train.json, log.jsonl, curves.png, samples/*.png, the checkpoint and, at the end
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from zeuxis.config import TrainConfig
-from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.errors import BadInput, RunDamaged, SearchStopped
 from zeuxis.lab import checkpoint, curves
 from zeuxis.lab.ema import Average
 from zeuxis.lab.tasks import TASKS
@@ -41,13 +42,13 @@ def train(
     """Run the recipe `config` to its end in `folder` and return the exported weight files."""
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     lab = Lab(config, data, device, pick_dtype(config.precision, device), weights)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "samples").mkdir(exist_ok=True)
-    _same_recipe(config, folder)
-    task: Task = TASKS[config.task](lab)
-    averages = {name: Average(task.nets[name], config.ema) for name in task.averaged if config.ema}
-    for line in steps(task, averages, config, folder):
-        report(line)
+    _check_recipe(config, folder)
+    with torch.random.fork_rng(devices=[]):  # torch.nn draws initial weights from the global generator: put it back
+        task: Task = TASKS[config.task](lab)
+        averages = {name: Average(task.nets[name], config.ema) for name in task.averaged if config.ema}
+        _keep_recipe(config, folder)
+        for line in steps(task, averages, config, folder):
+            report(line)
     return sorted((folder / "export").glob("*.safetensors"))
 
 
@@ -60,6 +61,7 @@ def steps(task: Task, averages: dict[str, Average], config: TrainConfig, folder:
     """The loop itself: step, average, report, checkpoint. Yields each line of the log."""
     done = checkpoint.load(task, averages, folder)
     step, seconds, last = done.get("step", 0), float(done.get("seconds", 0)), -1
+    curves.write_log(folder, [line for line in curves.read_log(folder) if line["images"] <= step * config.batch])
     sums: dict[str, float] = {}
     count, begin = 0, time.monotonic()
     while step * config.batch < config.images:
@@ -68,24 +70,26 @@ def steps(task: Task, averages: dict[str, Average], config: TrainConfig, folder:
         for name, average in averages.items():
             average.update(task.nets[name])
         sums = {key: sums.get(key, 0.0) + value for key, value in losses.items()}
-        if not all(value == value for value in losses.values()):
+        if not all(map(math.isfinite, losses.values())):
             raise SearchStopped(
-                f"A loss became NaN at image {step * config.batch} ({losses}). Lower the rate, or use fp32."
+                f"A loss became NaN or infinite at image {step * config.batch} ({losses}). Lower the rate, or use fp32."
             )
         images, end = step * config.batch, step * config.batch >= config.images
         if images // config.report_every > (images - config.batch) // config.report_every or end:
-            spent = time.monotonic() - begin
+            spent = max(time.monotonic() - begin, 1e-9)
             line = {key: value / count for key, value in sums.items()}
             line = {"images": images, "images_per_second": count * config.batch / spent, **line}
             seconds, sums, count, begin = seconds + spent, {}, 0, time.monotonic()
-            if images // config.checkpoint_every > last or end:
+            due = images // config.checkpoint_every > last or end
+            if due:
                 last = images // config.checkpoint_every
                 line |= task.evaluate(averaged_nets(task, averages)) | {"seconds": round(seconds)}
                 _show(task, averages, folder, images)
-                checkpoint.save(task, averages, {"step": step, "seconds": round(seconds)}, folder)
                 task.export(averaged_nets(task, averages), folder / "export")  # a run that is cut leaves its best
-                begin = time.monotonic()
             _log(folder, line)
+            if due:  # last of all: a run killed before this does the same steps again
+                checkpoint.save(task, averages, {"step": step, "seconds": round(seconds)}, folder)
+                begin = time.monotonic()
             yield line
 
 
@@ -101,10 +105,21 @@ def _log(folder: Path, line: Line) -> None:
     curves.draw(folder)
 
 
-def _same_recipe(config: TrainConfig, folder: Path) -> None:
+def _check_recipe(config: TrainConfig, folder: Path) -> None:
     """A folder belongs to one recipe; another one would mix two runs."""
-    path, text = folder / "train.json", config.model_dump_json(indent=1)
-    same = {"images": config.images}  # a run may be made longer
-    if path.exists() and TrainConfig.model_validate_json(path.read_text("utf-8")).model_copy(update=same) != config:
+    path = folder / "train.json"
+    if not path.exists():
+        return
+    try:
+        kept = TrainConfig.model_validate_json(path.read_bytes())
+    except ValueError as error:
+        raise RunDamaged(f"{path} cannot be read as a recipe. Start afresh in another folder with --out.") from error
+    if kept.model_copy(update={"images": config.images}) != config:  # a run may be made longer
         raise BadInput(f"{folder} holds a run of another recipe. Choose another folder with --out, or remove it.")
-    path.write_text(text, encoding="utf-8")
+
+
+def _keep_recipe(config: TrainConfig, folder: Path) -> None:
+    (folder / "samples").mkdir(parents=True, exist_ok=True)
+    part = folder / "train.part"
+    part.write_text(config.model_dump_json(indent=1), encoding="utf-8")
+    part.replace(folder / "train.json")

@@ -49,6 +49,7 @@ def build(config: RunConfig, decisions: Decisions | None = None) -> Built:
         search: Search = kind(generator.space, population=config.population, device=device, **config.options)
         return search
 
+    new_search()  # wrong options are to be found before anything is written
     problem = Problem(
         generator,
         scorers,

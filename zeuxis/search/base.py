@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.search.operators import fittest
 from zeuxis.spaces import Space
 from zeuxis.types import Batch, Evaluation
 
@@ -100,9 +99,17 @@ class PopulationSearch(ABC):
         score = evaluation.score.detach().to(self.device, torch.float32)
         score = torch.where(score.isfinite(), score, -torch.inf)
         self.population_x, self.population_score = self._survive(x, score)
-        self._best_x, self._best_score = fittest(torch.cat([self._best_x, x]), torch.cat([self._best_score, score]), 1)
+        self._keep_best(x, score)
         self._asked = None
         self.generation += 1
+
+    def _keep_best(self, x: Tensor, score: Tensor) -> None:
+        top = score.argmax()[None]
+        x, score = x[top], score[top]  # (1, D), (1,)
+        if self.generation:  # without a branch on the scores, so that a GPU need not be waited for
+            better = score > self._best_score
+            x, score = torch.where(better[:, None], x, self._best_x), torch.where(better, score, self._best_score)
+        self._best_x, self._best_score = x, score
 
     def _fitting(self, batch: Batch, evaluation: Evaluation) -> Tensor:
         """The batch's latents on our device, if shapes are those of the batch that was asked."""

@@ -132,9 +132,10 @@ def gaussian_mutation(
     x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float, sigma: Tensor
 ) -> Tensor:
     """Adds N(0, sigma^2) to each gene with chance `prob`; `sigma` `(D,)` in units of the genes. Clipped to bounds."""
-    hits = chance(prob, uniform(*x.shape, rng=rng, device=x.device))
-    step = torch.randn(x.shape, generator=rng).to(x.device)
-    return (x + hits * step * sigma).clamp_(lower, upper)
+    rows, genes = (uniform(*x.shape, rng=rng) < prob).nonzero(as_tuple=True)  # few: draw steps for these only
+    step = torch.randn(len(rows), generator=rng).to(x.device)
+    rows, genes = rows.to(x.device), genes.to(x.device)
+    return x.index_put((rows, genes), x[rows, genes] + step * sigma[genes]).clamp_(lower, upper)
 
 
 def uniform_mutation(x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float) -> Tensor:

@@ -91,8 +91,8 @@ class Contrastive:
 
     def __init__(self, lab: Lab) -> None:
         self.lab, self.opt = lab, lab.options(DEFAULTS)
-        self.train = read_images("cifar10", lab.data, "train")
-        self.test = read_images("cifar10", lab.data, "test")
+        self.train = read_images(lab.config.data, lab.data, "train")
+        self.test = read_images(lab.config.data, lab.data, "test")
         folder = lab.data if lab.data.is_dir() else lab.data.parent
         extra, words = read_nouned(folder, "train")
         self.nouns, mine, others = collect_nouns(self.train, words)
@@ -120,7 +120,8 @@ class Contrastive:
         for name, path in paths.items():
             if not path.is_file():
                 raise MissingModel(f"Expected {path}. Train it: zeuxis train pocket-{name}, then --weights DIR.")
-        facts, shape = read_facts(paths["trunk"]), read_facts(paths["text"])
+        facts = read_facts(paths["trunk"], "classes", "terms")
+        shape = read_facts(paths["text"], "vocabulary", "width", "layers", "heads")
         eyes = TrunkClassifier(len(facts["classes"]), len(facts["terms"]))
         load_weights(eyes, paths["trunk"])
         text = TextTower(len(shape["vocabulary"]), shape["width"], shape["layers"], shape["heads"])
@@ -138,7 +139,7 @@ class Contrastive:
         return torch.stack([self._sentences[text] for text in texts]).to(self.lab.device)
 
     def _rows(self, rng: torch.Generator) -> Tensor:
-        extra = min(self.opt["extra"], len(self.pixels) - len(self.train))
+        extra = min(self.opt["extra"], len(self.pixels) - len(self.train), self.lab.config.batch)
         common = torch.randint(0, len(self.train), (self.lab.config.batch - extra,), generator=rng)
         if not extra:
             return common

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zeuxis.errors import MissingModel
+from zeuxis.errors import BadInput, MissingModel
 from zeuxis.evaluation.frechet import frechet_distance
 from zeuxis.hub.weights import load_weights, read_facts, save_weights
 from zeuxis.lab.augment import diff_augment
@@ -81,7 +81,12 @@ class ConditionalGAN:
             raise MissingModel(
                 f"Expected the frozen trunk at {path}. Train it: zeuxis train pocket-trunk, then --weights DIR."
             )
-        facts = read_facts(path)
+        facts = read_facts(path, "classes", "terms")
+        if facts["classes"] != list(self.train.classes):
+            raise BadInput(
+                f"{path} knows the classes {', '.join(facts['classes'][:3])}, ..., the data have "
+                f"{', '.join(self.train.classes[:3])}, ... Train the trunk on the same data first."
+            )
         net = TrunkClassifier(len(facts["classes"]), len(facts["terms"]))
         load_weights(net, path)
         return net

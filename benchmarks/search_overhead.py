@@ -1,0 +1,146 @@
+"""Processor time of ask + tell per generation, ours against pymoo's with the same operators, on one thread.
+
+    python benchmarks/search_overhead.py
+    python benchmarks/search_overhead.py --variables 2048 --population 256 --generations 50 --out overhead.json
+
+One process; the searches take turns generation by generation, so that a busy moment of the machine hits all alike.
+pymoo is driven without our adapter. Times are the thread's own, waiting excluded. Writes a table, and with --out a
+JSON file: milliseconds (median, tenth and ninetieth percentile) and each search's ratio to its counterpart.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pymoo
+import torch
+from pymoo.algorithms.soo.nonconvex.de import DE
+from pymoo.algorithms.soo.nonconvex.ga import GA
+from pymoo.config import Config
+from pymoo.core.evaluator import Evaluator
+from pymoo.core.problem import Problem
+from pymoo.core.termination import NoTermination
+from pymoo.operators.crossover.sbx import SBX
+from pymoo.operators.mutation.pm import PM
+from pymoo.problems.static import StaticProblem
+
+from zeuxis.rng import stream
+from zeuxis.search import SEARCHES
+from zeuxis.spaces import Normal
+from zeuxis.types import Evaluation
+
+Config.warnings["not_compiled"] = False
+Step = Callable[[int], float]  # generation -> seconds of ask + tell
+
+AGAINST = {
+    "ga": "pymoo GA, eta 15 and 20",
+    "ga sbx": "pymoo GA, eta 15 and 20",
+    "ga-thesis": "pymoo GA, thesis",
+    "de": "pymoo DE best/1",
+    "de-rand": "pymoo DE rand/1",
+}
+
+
+def ours(space: Normal, population: int, name: str, **options: float | str) -> Step:
+    search = SEARCHES[name](space, population=population, **options)
+
+    def step(generation: int) -> float:
+        rng = stream(0, generation, "ask")
+        begin = time.thread_time()
+        batch = search.ask(rng)
+        asked = time.thread_time() - begin
+        evaluation = Evaluation(-batch.x.square().sum(dim=1))
+        begin = time.thread_time()
+        search.tell(batch, evaluation)
+        return asked + time.thread_time() - begin
+
+    return step
+
+
+def theirs(space: Normal, algorithm: GA | DE) -> Step:
+    bounds = {"xl": space.lower.double().numpy(), "xu": space.upper.double().numpy()}
+    problem = Problem(n_var=space.dim, n_obj=1, **bounds)
+    algorithm.setup(problem, seed=0, termination=NoTermination())
+
+    def step(generation: int) -> float:
+        begin = time.thread_time()
+        asked = algorithm.ask()
+        took = time.thread_time() - begin
+        cost = np.square(asked.get("X")).sum(axis=1, keepdims=True)
+        begin = time.thread_time()
+        Evaluator().eval(StaticProblem(problem, F=cost), asked)
+        algorithm.tell(infills=asked)
+        return took + time.thread_time() - begin
+
+    return step
+
+
+def searches(variables: int, population: int) -> dict[str, Step]:
+    space = Normal(variables)
+    start = {"pop_size": population, "sampling": space.sample(population, stream(0)).double().numpy()}
+    mild = {"crossover": SBX(prob=1.0, eta=15), "mutation": PM(prob=1.0, eta=20)}
+    thesis = {"crossover": SBX(prob=1.0, eta=3), "mutation": PM(prob=1.0, prob_var=0.5, eta=3)}
+    return {
+        "random": ours(space, population, "random"),
+        "ga": ours(space, population, "ga"),
+        "ga sbx": ours(space, population, "ga", crossover="sbx", mutation="polynomial", mutation_genes=1),
+        "ga-thesis": ours(space, population, "ga-thesis"),
+        "de": ours(space, population, "de"),
+        "de-rand": ours(space, population, "de-rand"),
+        "pymoo GA, eta 15 and 20": theirs(space, GA(**start, **mild)),
+        "pymoo GA, thesis": theirs(space, GA(**start, **thesis)),
+        "pymoo DE best/1": theirs(space, DE(**start, variant="DE/best/1/bin", F=0.5, CR=0.7, prob_mut=0.0)),
+        "pymoo DE rand/1": theirs(space, DE(**start, variant="DE/rand/1/bin", F=0.8, CR=0.9, prob_mut=0.0)),
+    }
+
+
+def measure(steps: dict[str, Step], generations: int, warm_up: int) -> dict[str, dict[str, float]]:
+    times: dict[str, list[float]] = {name: [] for name in steps}
+    for generation in range(generations + warm_up):
+        for name, step in steps.items():
+            times[name].append(1e3 * step(generation))
+    rows = {}
+    for name, taken in times.items():
+        deciles = statistics.quantiles(taken[warm_up:], n=10)
+        rows[name] = {"median_ms": statistics.median(taken[warm_up:]), "p10_ms": deciles[0], "p90_ms": deciles[-1]}
+    for name, other in AGAINST.items():
+        rows[name]["times_faster"] = rows[other]["median_ms"] / rows[name]["median_ms"]
+    return rows
+
+
+def table(rows: dict[str, dict[str, float]]) -> str:
+    lines = [f"{'search':26} {'median':>9} {'p10':>9} {'p90':>9}   times faster than"]
+    for name, row in rows.items():
+        versus = f"   {row['times_faster']:.1f}  {AGAINST[name]}" if name in AGAINST else ""
+        lines.append(f"{name:26} {row['median_ms']:6.2f} ms {row['p10_ms']:6.2f} ms {row['p90_ms']:6.2f} ms{versus}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variables", type=int, default=512)
+    parser.add_argument("--population", type=int, default=64)
+    parser.add_argument("--generations", type=int, default=200)
+    parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    torch.ones(6 * 2**20)  # 24 MiB once: malloc then keeps freed blocks, as it does in a process that holds a generator
+    rows = measure(searches(args.variables, args.population), args.generations, warm_up=10)
+    print(f"{args.variables} variables, population {args.population}, median of {args.generations} generations")
+    print(table(rows))
+    if args.out:
+        versions = {"torch": torch.__version__, "pymoo": pymoo.__version__, "python": platform.python_version()}
+        settings = {"variables": args.variables, "population": args.population, "generations": args.generations}
+        record = {**settings, "threads": 1, "processor": platform.machine(), "versions": versions, "searches": rows}
+        args.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
