@@ -19,7 +19,8 @@ ORDER = [
     ["evaluation"],
     ["run", "lab", "configs"],
     ["experiments", "report"],
-    ["cli", "studio", "pocket", "__main__"],
+    ["cli", "studio", "pocket"],
+    ["__main__"],
 ]
 LINE = {unit: number for number, units in enumerate(ORDER) for unit in units}
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -1,9 +1,11 @@
 """What every search must do. Run over the table, and over two algorithms of pymoo."""
 
+import sys
+
 import pytest
 import torch
 
-from zeuxis.errors import BadInput, UnknownName
+from zeuxis.errors import BadInput, MissingExtra, SearchStopped, UnknownName
 from zeuxis.rng import stream
 from zeuxis.search import SEARCHES
 from zeuxis.search.base import Search
@@ -304,6 +306,19 @@ def test_a_log_that_leads_elsewhere_is_refused():
     state = search.state_dict() | {"scores": search.state_dict()["scores"].flip(0)}
     with pytest.raises(BadInput, match="did not arrive"):
         build("pymoo:GA").load_state_dict(state)
+
+
+def test_an_algorithm_that_ends_of_itself_says_so():
+    search = build("pymoo:CMAES", tolx=1e3)  # every step is smaller than this: it stops after its first
+    with pytest.raises(SearchStopped, match="ended of itself"):
+        history(search, 0, 4)
+    assert search.best[1] > -torch.inf
+
+
+def test_without_pymoo_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pymoo.config", None)
+    with pytest.raises(MissingExtra, match=r"zeuxis\[pymoo\]"):
+        build("pymoo:GA")
 
 
 def test_names_are_looked_up_with_suggestions():

@@ -90,7 +90,7 @@ def test_a_folder_removed_in_the_middle_is_said(tmp_path):
     with pytest.raises(RunUnwritable, match="folder is gone"), open_session(CONFIG, folder) as session:
         for event in session:
             if event.generation == 0:
-                session._store.flush()
+                session.flush()
                 shutil.rmtree(folder)
 
 

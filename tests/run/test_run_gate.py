@@ -4,7 +4,7 @@ import time
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_helpers import fingerprint, run_to_the_end, toy_config, toy_problem
 
@@ -93,6 +93,7 @@ def test_spearman_with_ties_is_pearson_of_mean_ranks():
     assert spearman(a, b) == pytest.approx(float(torch.corrcoef(ranks)[0, 1]))
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-50, 50), min_size=3, max_size=12, unique=True))
 def test_spearman_sees_ranks_only(values):
     a = torch.tensor(values, dtype=torch.float32)

@@ -45,13 +45,13 @@ def test_a_kill_in_any_file_call_changes_nothing_in_the_end(tmp_path, unbroken, 
     assert killed >= calls_of_a_run - 3  # two threads: the last few numbers may not be reached
 
 
-def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_path):
-    config = toy_config(generations=8)
+def kill_at_random_moments(config, tmp_path, least):
+    """Kills runs, and resumed runs, until `least` kills have been made and the last run has come to its end."""
     started = time.monotonic()
     assert outcome(lambda: run_to_the_end(config, tmp_path / "unbroken")) == 0
     longest = time.monotonic() - started
     dice, kills, finished = random.Random(1), 0, 0
-    while kills < 25 or not finished:
+    while kills < least or not finished:
         folder, killed = tmp_path / f"run-{finished}", True
         while killed:
             with child(lambda folder=folder: run_to_the_end(config, folder)) as (pid, ended):
@@ -64,6 +64,17 @@ def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_p
         assert os.waitstatus_to_exitcode(status) == 0
         assert fingerprint(folder) == fingerprint(tmp_path / "unbroken")
         finished += 1
+
+
+def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_path):
+    kill_at_random_moments(toy_config(generations=8), tmp_path, least=25)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("search", ["ga", "de", "random"])
+def test_hundreds_of_kills_change_nothing_in_the_end(tmp_path, search):
+    kill_at_random_moments(toy_config(search=search, generations=12, population=6), tmp_path, least=300)
 
 
 def test_at_most_one_finished_generation_is_lost(tmp_path):

@@ -230,6 +230,20 @@ def test_a_prompt_that_the_scorer_cannot_read_is_refused_before_any_image():
         toy_problem(prompt=Prompt((Phrase("a fire truck"),))).prepare()
 
 
+def test_notes_of_the_judge_reach_the_user():
+    class Doubtful(ToyJudge):
+        def prepare(self, prompt):
+            return Doubts()
+
+    problem = toy_problem(judge=Doubtful())
+    problem.prepare()
+    assert problem.decisions.notes == ["Takes this for red."]
+
+
+class Doubts:
+    notes = ("Takes this for red.",)
+
+
 def test_notes_of_the_prompt_reach_the_user():
     problem = toy_problem(prompt=Prompt(RED.phrases, notes=("Removed 1 character.",)))
     problem.prepare()

@@ -19,6 +19,8 @@ from zeuxis.config import RunConfig
 from zeuxis.run import JudgeView, Session
 from zeuxis.types import Event
 
+PATIENCE = 0.5  # seconds that the second generation waits for the picture of the first
+
 
 class Listener(Protocol):
     """Hears each generation."""
@@ -73,13 +75,19 @@ def _listener(session: Session, interrupts: Interrupts, quiet: bool) -> Iterator
 
 
 class _FirstPictures:
-    """Says where the initial population is to be seen, as soon as it is."""
+    """Says where the initial population is to be seen, as soon as it is; waits a moment for the disk, once."""
 
     def __init__(self, path: Path) -> None:
         self.path, self.said = path, path.exists()  # a resumed run said it before
+        self.patience = PATIENCE
 
     def look(self, listener: Listener) -> None:
-        if not self.said and self.path.exists():
+        if self.said:
+            return
+        until, self.patience = time.perf_counter() + self.patience, 0.0
+        while not self.path.exists() and time.perf_counter() < until:
+            time.sleep(0.01)
+        if self.path.exists():
             listener.say(f"first pictures: {self.path}")
             self.said = True
 
@@ -113,14 +121,14 @@ class _Bar:
     """One line that is redrawn four times a second by a thread of its own."""
 
     def __init__(self, progress: Progress, session: Session) -> None:
-        self.progress, done = progress, session.start.generation
-        total = total_generations(session.config)
-        self.task: TaskID = progress.add_task("", total=total, completed=done, best="", speed="", view="")
+        self.progress, last = progress, total_generations(session.config) - 1
+        done = max(0, session.start.generation - 1)
+        self.task: TaskID = progress.add_task("", total=last, completed=done, best="", speed="", view="")
 
     def hear(self, event: Event, speed: float, view: JudgeView | None) -> None:
         self.progress.update(
             self.task,
-            completed=event.generation + 1,
+            completed=event.generation,
             best=f"best {event.best_score:.4f}",
             speed=f"{speed:.0f} images/s",
             view=view_words(view),
@@ -146,11 +154,12 @@ class _Remaining(TimeRemainingColumn):
 def _bar(console: Console, interrupts: Interrupts) -> Progress:
     return Progress(
         TextColumn("generation {task.completed}/{task.total}"),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=None),
         TextColumn("{task.fields[best]}"),
         TextColumn("{task.fields[speed]}"),
         _Remaining(interrupts),
         TextColumn("{task.fields[view]}", markup=False),
         console=console,
+        expand=True,
         refresh_per_second=4,
     )

@@ -44,6 +44,7 @@ def carry_out(open_it: Callable[[], Session], extras: Extras) -> None:
                 _introduce(session, extras)
                 told = len(session.notes)
                 watch(session, interrupts, extras.quiet)
+                stopped = not session.reason
                 session.finish()
                 _draw(session, extras)
                 _say_notes(session.notes[told:], extras)
@@ -55,7 +56,7 @@ def carry_out(open_it: Callable[[], Session], extras: Extras) -> None:
                 typer.echo(f"What was done is in {folder.path}", err=True)
             raise
     _conclude(RunFolder(folder.path), extras)
-    if interrupts.asked:
+    if stopped:
         _say_stopped(folder)
         raise typer.Exit(INTERRUPTED)
 
@@ -99,7 +100,7 @@ def _conclude(folder: RunFolder, extras: Extras) -> None:
         ("best score", f"{best['score']:.4f}, found in generation {best['generation']}"),
         *words,
         ("judge", short_verdict(pictures(summary))),
-        ("speed", f"{speed(folder.history())} images/s ({summary['images']:,} images)"),
+        ("speed", f"{speed(folder.history())} images/s rendered and scored, {summary['images']:,} images in all"),
         ("ended", summary["reason"]),
         ("best picture", str(folder.images / "best_x8.png")),
         ("population", str(folder.final_grid)),

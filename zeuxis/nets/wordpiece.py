@@ -15,6 +15,11 @@ PAD, UNKNOWN = "[PAD]", "[UNK]"
 LONGEST_WORD = 100  # characters; longer ones are unknown, as in BERT
 
 
+def _is_ideograph(character: str) -> bool:
+    name = unicodedata.name(character, "") if character > "\u2e7f" else ""
+    return name.startswith(("CJK UNIFIED", "CJK COMPATIBILITY IDEOGRAPH"))
+
+
 class WordPiece:
     """Text -> token numbers. `vocabulary` in order of number; continuation pieces start with ##."""
 
@@ -24,16 +29,16 @@ class WordPiece:
         self.pad, self.unknown = self.index[PAD], self.index[UNKNOWN]
 
     def words(self, text: str) -> list[str]:
-        """Lower case, accents off, split at blanks and around every punctuation mark."""
+        """Lower case, accents off, split at blanks and around every punctuation mark and Chinese character."""
         plain = unicodedata.normalize("NFD", text.lower())
         out: list[str] = [""]
         for character in plain:
             kind = unicodedata.category(character)
-            if kind == "Mn" or (kind[0] == "C" and not character.isspace()):
+            if kind == "Mn" or (kind[0] == "C" and not character.isspace()) or character == "\ufffd":
                 continue
             if character.isspace():
                 out.append("")
-            elif kind[0] == "P" or (kind[0] == "S" and character.isascii()):
+            elif kind[0] == "P" or (kind[0] == "S" and character.isascii()) or _is_ideograph(character):
                 out += [character, ""]
             else:
                 out[-1] += character

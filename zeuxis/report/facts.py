@@ -19,7 +19,7 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("images", f"{summary['images']:,}"),
         ("generations", f"{summary['generations']:,}, the initial one included"),
         ("population", f"{config.population:,}"),
-        ("images per second", speed(rows)),
+        ("images per second", f"{speed(rows)}, rendered and scored"),
         ("ended", summary["reason"]),
         ("seed", str(config.seed)),
         ("search", f"{config.search} ({options})" if options else config.search),
@@ -43,7 +43,8 @@ def speed(rows: Sequence[Row]) -> str:
         before = row.images_so_far
     if not seconds:
         return "not known"
-    return f"{images / seconds:,.0f}" if images >= 10 * seconds else f"{images / seconds:.2g}"
+    rate = images / seconds
+    return f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"
 
 
 def precision(gate: dict[str, Any] | None) -> str:

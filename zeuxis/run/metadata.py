@@ -47,10 +47,11 @@ class PictureInfo:
         """The text chunks of a PNG: all of it as JSON, the prompt and the program once more for other readers."""
         genes = np.asarray(self.latent, dtype="<f4")
         score = self.score if self.score is not None and math.isfinite(self.score) else None
-        content = asdict(self) | {"latent": base64.b64encode(genes.tobytes()).decode(), "score": score}
+        prompt = self.prompt.encode("utf-8", "replace").decode()  # a lone surrogate has no place in a file
+        content = {"prompt": prompt, "latent": base64.b64encode(genes.tobytes()).decode(), "score": score}
         info = PngInfo()
-        info.add_itxt(KEY, json.dumps(content, sort_keys=True))
-        info.add_itxt("Description", self.prompt.encode("utf-8", "replace").decode())
+        info.add_itxt(KEY, json.dumps(asdict(self) | content, sort_keys=True))
+        info.add_itxt("Description", prompt)
         info.add_text("Software", f"Zeuxis {self.version}")
         return info
 

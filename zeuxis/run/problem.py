@@ -73,9 +73,10 @@ class Problem:
 
     def prepare(self) -> None:
         """Read the prompt. BadInput for one that a scorer cannot read; a judge that cannot is left out and noted."""
-        for note in (*self.prompt.notes, *self._prepared.notes):
+        asked = self._asked_of_judge
+        judge_notes = () if asked is None else getattr(asked[1], "notes", ())
+        for note in (*self.prompt.notes, *self._prepared.notes, *judge_notes):
             self.decisions.note(note)
-        self._asked_of_judge  # noqa: B018 - read here, once, like the scorers
 
     @cached_property
     def _prepared(self) -> CombinedPrompt:

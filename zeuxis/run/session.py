@@ -74,6 +74,10 @@ class Session:
         """One event per generation still to do. `reason` is set when the last one is passed on."""
         return self._events
 
+    def flush(self) -> None:
+        """Returns when all that was done so far is on disk, pictures included."""
+        self._store.flush()
+
     def finish(self) -> Summary:
         """Draw the final population and the best picture, hear the judge, write summary.json.
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zeuxis.errors import BadInput
-from zeuxis.hub.weights import save_weights
+from zeuxis.errors import BadInput, MissingModel
+from zeuxis.hub.weights import load_weights, read_facts, save_weights
 from zeuxis.lab.augment import flip_and_shift
 from zeuxis.lab.data import read_images
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
@@ -32,6 +32,19 @@ DEFAULTS = {
     "end": 0.07,
     "widths": [],
 }
+
+
+def load_trunk(path: Path) -> tuple[TrunkClassifier, list[str]]:
+    """The trunk and its heads from the file that this task exported, and the names of its classes."""
+    if not path.is_file():
+        raise MissingModel(
+            f"Expected the trained trunk at {path}. Train it: zeuxis train pocket-trunk, then --weights DIR."
+        )
+    facts = read_facts(path, "classes", "terms")
+    widths = {"widths": tuple(facts["widths"])} if facts.get("widths") else {}
+    net = TrunkClassifier(len(facts["classes"]), len(facts["terms"]), **widths)
+    load_weights(net, path)
+    return net, list(facts["classes"])
 
 
 class Classifier:

@@ -21,10 +21,10 @@ from zeuxis.lab.augment import flip_and_shift
 from zeuxis.lab.data import Images, read_images, read_nouned, to_signed
 from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, Caption, Captioner
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
+from zeuxis.lab.tasks.classifier import load_trunk
 from zeuxis.nets.dual_encoder import DualEncoder
 from zeuxis.nets.layers import placed
 from zeuxis.nets.text_tower import TextTower
-from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.rng import stream
 
@@ -116,16 +116,13 @@ class Contrastive:
 
     def _towers(self) -> tuple[DualEncoder, list[str]]:
         folder = self.lab.weights or Path()
-        paths = {name: folder / f"{name}.safetensors" for name in ("trunk", "text")}
-        for name, path in paths.items():
-            if not path.is_file():
-                raise MissingModel(f"Expected {path}. Train it: zeuxis train pocket-{name}, then --weights DIR.")
-        facts = read_facts(paths["trunk"], "classes", "terms")
-        shape = read_facts(paths["text"], "vocabulary", "width", "layers", "heads")
-        eyes = TrunkClassifier(len(facts["classes"]), len(facts["terms"]))
-        load_weights(eyes, paths["trunk"])
+        eyes, _ = load_trunk(folder / "trunk.safetensors")
+        path = folder / "text.safetensors"
+        if not path.is_file():
+            raise MissingModel(f"Expected {path}. Train it: zeuxis train pocket-text, then --weights DIR.")
+        shape = read_facts(path, "vocabulary", "width", "layers", "heads")
         text = TextTower(len(shape["vocabulary"]), shape["width"], shape["layers"], shape["heads"])
-        load_weights(text, paths["text"])
+        load_weights(text, path)
         self.text_shape = {key: shape[key] for key in ("width", "layers", "heads")}
         return DualEncoder(eyes.trunk, text, self.opt["joint"]), shape["vocabulary"]
 
@@ -235,6 +232,7 @@ class Contrastive:
             "family": "dual_encoder",
             "joint": self.opt["joint"],
             "text": self.text_shape,
+            "trunk_widths": list(encoder_of(nets).trunk.widths),
             "vocabulary": self.vocabulary,
         }
         return [save_weights(nets["encoder"], folder / "scorer.safetensors", facts)]

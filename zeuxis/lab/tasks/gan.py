@@ -13,13 +13,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zeuxis.errors import BadInput, MissingModel
+from zeuxis.errors import BadInput
 from zeuxis.evaluation.frechet import frechet_distance
-from zeuxis.hub.weights import load_weights, read_facts, save_weights
+from zeuxis.hub.weights import save_weights
 from zeuxis.lab.augment import diff_augment
 from zeuxis.lab.data import read_images
 from zeuxis.lab.losses import hinge_discriminator, hinge_generator, mode_seeking
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate
+from zeuxis.lab.tasks.classifier import load_trunk
 from zeuxis.nets.layers import fold_spectrum, normalise_spectrum, placed
 from zeuxis.nets.pocket_gan import PocketDiscriminator, PocketGenerator
 from zeuxis.nets.trunk import Trunk, TrunkClassifier
@@ -77,18 +78,12 @@ class ConditionalGAN:
 
     def _guide(self) -> TrunkClassifier:
         path = (self.lab.weights or Path()) / f"{self.opt['trunk']}.safetensors"
-        if not path.is_file():
-            raise MissingModel(
-                f"Expected the frozen trunk at {path}. Train it: zeuxis train pocket-trunk, then --weights DIR."
-            )
-        facts = read_facts(path, "classes", "terms")
-        if facts["classes"] != list(self.train.classes):
+        net, classes = load_trunk(path)
+        if classes != list(self.train.classes):
             raise BadInput(
-                f"{path} knows the classes {', '.join(facts['classes'][:3])}, ..., the data have "
+                f"{path} knows the classes {', '.join(classes[:3])}, ..., the data have "
                 f"{', '.join(self.train.classes[:3])}, ... Train the trunk on the same data first."
             )
-        net = TrunkClassifier(len(facts["classes"]), len(facts["terms"]))
-        load_weights(net, path)
         return net
 
     def _discriminator(self, trunk: Trunk) -> PocketDiscriminator:
@@ -223,4 +218,5 @@ class ConditionalGAN:
         plain.load_state_dict(self.discriminator.state_dict())
         fold_spectrum(plain.eval())
         shape = {"family": "pocket_discriminator", "head_width": self.opt["head_width"]}
+        shape["trunk_widths"] = list(self.guide.trunk.widths)
         return [*paths, save_weights(plain, folder / "discriminator.safetensors", shape | facts)]

@@ -1,0 +1,126 @@
+"""A data set small enough to draw by hand, weight files of random networks, and the smallest recipe of each task."""
+
+import io
+import json
+import lzma
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from zeuxis.config import TrainConfig
+from zeuxis.hub.weights import save_weights
+from zeuxis.nets.text_tower import TextTower
+from zeuxis.nets.trunk import TrunkClassifier
+from zeuxis.rng import stream
+
+CLASSES = ("cat", "dog", "truck")
+GROUNDS = ((200, 30, 30), (30, 160, 40), (40, 60, 220))  # a colour for each class: red, green, blue
+TERMS = ("tabby_cat", "siamese", "puppy", "poodle_dog", "lorry", "fire_truck", "gypsy_cab")
+TERM_CLASS = (0, 0, 1, 1, 2, 2, 2)
+VOCABULARY = ("[PAD]", "[UNK]", "a", "photo", "of", "cat", "dog", "truck", "red", "green", "blue", "on", "grass", "##s")
+
+
+def pictures(count, seed, size=32):
+    """uint8 (N, size, size, 3), terms (N,): the ground of the class with a little noise."""
+    rng = np.random.default_rng(seed)
+    terms = np.arange(count) % len(TERMS)
+    ground = np.array(GROUNDS)[np.array(TERM_CLASS)[terms]][:, None, None]
+    noise = rng.integers(-25, 26, (count, 4, 4, 3)).repeat(size // 4, 1).repeat(size // 4, 2)
+    return np.clip(ground + noise, 0, 255).astype(np.uint8), terms
+
+
+def sheet(tiles, columns, mode="RGB"):
+    """Tiles (N, S, S, C) as one AVIF sheet, the last row filled up with black: uint8 (bytes,)."""
+    rows = -(-len(tiles) // columns)
+    full = np.zeros((rows * columns, *tiles.shape[1:]), np.uint8)
+    full[: len(tiles)] = tiles
+    size, channels = tiles.shape[1], tiles.shape[3]
+    grid = full.reshape(rows, columns, size, size, channels).swapaxes(1, 2)
+    file = io.BytesIO()
+    picture = Image.fromarray(grid.reshape(rows * size, columns * size, channels), mode)
+    picture.save(file, "AVIF", quality=95, subsampling="4:4:4", speed=9)
+    return np.frombuffer(file.getvalue(), np.uint8)
+
+
+def pack_arrays(train=56, test=28):
+    """What a CIFAR-10 pack holds; the train split in two sheets."""
+    arrays = {"classes": np.array(CLASSES), "terms": np.array(TERMS)}
+    for seed, (split, count) in enumerate((("train", train), ("test", test))):
+        tiles, terms = pictures(count, seed)
+        cut = 40 if count > 40 else count
+        arrays |= {f"{split}_00": sheet(tiles[:cut], 40)} | (
+            {f"{split}_01": sheet(tiles[cut:], 40)} if cut < count else {}
+        )
+        arrays |= {f"{split}_labels": np.array(TERM_CLASS)[terms].astype(np.uint8), f"{split}_term": terms}
+    return arrays
+
+
+def write_data(folder):
+    np.savez(folder / "cifar10.npz", **pack_arrays())
+    caltech, kinds = pictures(20, 5, 64)
+    words = {"classes": np.array(["grand_piano", "starfish", "robin"]), "train_labels": kinds % 3}
+    np.savez(folder / "caltech93_64.npz", train_00=sheet(caltech, 20), **words)
+    drawn, _ = pictures(3, 6, 64)
+    alpha = np.zeros((3, 64, 64, 1), np.uint8)
+    alpha[:, 16:48, 16:48] = 255
+    np.savez(folder / "emoji64.npz", train_00=sheet(np.concatenate([drawn, alpha], 3), 20, "RGBA"))
+    emoji = [("fire engine", ["red", "truck"]), ("hot_face", ["warm_day", "sun"]), ("puppy eyes", ["lorry", "hound"])]
+    text = {"train": [{"name": n, "keywords": k} for n, k in emoji], "test": []}
+    (folder / "emoji64.json").write_text(json.dumps(text), encoding="utf-8")
+    with lzma.open(folder / "coco_val2017_captions.jsonl.xz", "wt", encoding="utf-8") as file:
+        file.write(json.dumps({"captions": ["A cat sits on a red truck. ", "Two dogs on grass."]}) + "\n")
+    return folder
+
+
+def write_weights(folder, widths=(4, 6, 8, 8)):
+    torch.manual_seed(0)
+    trunk = {"classes": list(CLASSES), "terms": list(TERMS), "widths": list(widths)}
+    save_weights(TrunkClassifier(len(CLASSES), len(TERMS), widths), folder / "trunk.safetensors", trunk)
+    shape = {"width": 16, "layers": 1, "heads": 2}
+    facts = shape | {"vocabulary": list(VOCABULARY)}
+    save_weights(TextTower(len(VOCABULARY), *shape.values()), folder / "text.safetensors", facts)
+    return folder
+
+
+class LetterTeacher:
+    """Stands in for the sentence encoder: a sentence is the sum of fixed vectors of its letters, length 1."""
+
+    def __init__(self, device):
+        self.table = torch.randn(128, 384, generator=stream(0, "letters"))
+
+    def vocabulary(self):
+        return [*VOCABULARY, *"abcdefghijklmnopqrstuvwxyz", *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz")]
+
+    def embed(self, texts):
+        rows = [self.table[[min(ord(c), 127) for c in text] or [0]].sum(0) for text in texts]
+        return torch.nn.functional.normalize(torch.stack(rows), dim=1)
+
+
+OPTIONS = {
+    "speedrun": {"net": "speedrun", "widths": [8, 12, 16]},
+    "trunk": {"net": "trunk", "name": "trunk", "widths": [4, 6, 8, 8], "lr": 0.1, "terms_weight": 0.5, "norm_lr_factor": 1.0},
+    "gan": {"widths": [6, 6, 6, 6], "head_width": 4, "z_dim": 4, "embed_dim": 6},
+    "contrastive": {"joint": 16, "extra": 3, "foils": 8},
+    "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},
+}  # fmt: skip
+TASK = {"speedrun": "classifier", "trunk": "classifier"}
+
+
+def recipe(name, images=96, **changes):
+    """The smallest training of `name`: 12 steps of 8 images, checkpoints after 32 and 64 of them."""
+    fields = {"seed": 3, "batch": 8, "ema": 0.9, "checkpoint_every": 32, "report_every": 16, "precision": "fp32"}
+    options = OPTIONS[name] | changes.pop("options", {})
+    return TrainConfig(task=TASK.get(name, name), images=images, options=options, **(fields | changes))
+
+
+def exported(folder):
+    """Every tensor of every exported file, by file and name."""
+    files = sorted((folder / "export").glob("*.safetensors"))
+    return {f"{file.stem}/{name}": value for file in files for name, value in load_file(file).items()}
+
+
+def same(one, two):
+    """Bit by bit."""
+    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)

@@ -1,0 +1,133 @@
+"""The models that ship: small enough, documented, and good enough to notice when a weight file is the wrong one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from zeuxis.evaluation.diversity import effective_number
+from zeuxis.generators.pocket import Pocket
+from zeuxis.hub.pocket import POCKET
+from zeuxis.hub.weights import read_facts
+from zeuxis.rng import stream
+from zeuxis.run import generate
+from zeuxis.scorers.base import Phrase, Prompt
+from zeuxis.scorers.classifier import PocketJudge
+from zeuxis.scorers.pocket import PocketScorer
+
+NAMES = ("generator", "discriminator", "scorer", "judge")
+CPU = torch.device("cpu")
+UNSEEN = {"lorry": "truck", "puppy": "dog", "jet": "airplane", "kitten": "cat", "pony": "horse", "vessel": "ship"}
+
+
+@pytest.fixture(scope="module")
+def generator():
+    return Pocket(CPU)
+
+
+@pytest.fixture(scope="module")
+def scorer():
+    return PocketScorer(CPU)
+
+
+@pytest.fixture(scope="module")
+def judge():
+    return PocketJudge(CPU)
+
+
+@pytest.fixture(scope="module")
+def samples(generator):
+    """Sixteen prior samples of each class, and their labels."""
+    z_space, mix = generator.space.spaces
+    images, labels = [], []
+    for label in range(len(generator.classes)):
+        rng = stream(5, label)
+        terms = (generator.term_class == label).nonzero().flatten()
+        rows = terms[torch.randint(0, len(terms), (16,), generator=rng)]
+        with torch.no_grad():
+            images.append(generator.render(torch.cat([z_space.sample(16, rng), mix.embeddings[rows]], 1)))
+        labels += [label] * 16
+    return torch.cat(images), torch.tensor(labels)
+
+
+def test_all_models_together_are_small() -> None:
+    assert sum((POCKET / f"{name}.safetensors").stat().st_size for name in NAMES) <= 40 * 2**20
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weight_file_names_its_architecture(name: str) -> None:
+    assert read_facts(POCKET / f"{name}.safetensors")["family"]
+
+
+@pytest.mark.parametrize("name", ("generator", "scorer", "judge"))
+def test_model_card_tells_data_recipe_cost_and_licence(name: str) -> None:
+    card = (POCKET / f"{name}.md").read_text(encoding="utf-8").lower()
+    assert all(word in card for word in ("data", "recipe", "cost", "measured", "licence", "cifar-10"))
+
+
+def test_cards_show_the_figures_of_the_benchmark() -> None:
+    path = Path(__file__).parent.parent / "benchmarks" / "results" / "pocket.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    card = (POCKET / "judge.md").read_text(encoding="utf-8")
+    assert f"{100 * found['judge']['accuracy']:.2f} %" in card
+    card = (POCKET / "scorer.md").read_text(encoding="utf-8")
+    assert all(f"{100 * found['scorer'][key]:.1f} %" in card for key in ("zero_shot", "synonyms", "colours"))
+    card = (POCKET / "generator.md").read_text(encoding="utf-8")
+    assert all(f"{100 * found['generator'][key]:.1f} %" in card for key in ("recognised_resnet20", "recognised_resnet32"))
+    assert all(f"{100 * found['bred'][key]['mean']:.1f} %" in card for key in ("resnet20", "resnet32"))
+
+
+def test_judge_recognises_most_samples(judge, samples) -> None:
+    images, labels = samples
+    assert float((judge.probabilities(images).argmax(1) == labels).float().mean()) > 0.6
+
+
+def test_samples_of_a_class_differ(samples) -> None:
+    images, labels = samples
+    assert min(effective_number(images[labels == k]) for k in range(10)) > 8  # of 16
+
+
+def test_scorer_finds_the_class_of_most_samples(scorer, generator, samples) -> None:
+    images, labels = samples
+    words = scorer.embed_texts([f"a photo of a {name}" for name in generator.classes])
+    with torch.no_grad():
+        found = (scorer.embed_images(images) @ words.T).argmax(1)
+    assert float((found == labels).float().mean()) > 0.6
+
+
+@pytest.mark.parametrize(("word", "name"), UNSEEN.items())
+def test_words_that_never_occurred_land_near_their_neighbours(scorer, generator, word: str, name: str) -> None:
+    texts = [f"a photo of a {text}" for text in (word, *generator.classes)]
+    vectors = scorer.embed_texts(texts)
+    assert generator.classes[int((vectors[1:] @ vectors[0]).argmax())] == name
+
+
+def test_judge_takes_a_new_word_for_its_class_and_leaves_others(judge) -> None:
+    def asked(text: str) -> int:
+        return judge.prepare(Prompt((Phrase(text),))).label
+
+    assert judge.classes[asked("a lorry")] == "truck"
+    assert judge.classes[asked("two white horses")] == "horse"
+    assert asked("a castle") == -1
+    assert asked("a cat and a dog") == -1
+
+
+def test_colour_words_order_pictures(scorer) -> None:
+    red, blue = torch.zeros(1, 3, 32, 32), torch.zeros(1, 3, 32, 32)
+    red[:, 0], blue[:, 2] = 0.9, 0.9
+    prepared = scorer.prepare(Prompt((Phrase("a red car"),)))
+    assert float(scorer.score(red, prepared)) > float(scorer.score(blue, prepared))
+
+
+def test_a_bred_population_is_recognised_better_than_the_prior(tmp_path: Path) -> None:
+    summary = generate("a photo of a ship", generations=12, population=32, seed=1, out=tmp_path / "run")
+    assert summary.view is not None
+    assert float((torch.tensor([label == "ship" for label in summary.view.label])).float().mean()) > 0.6
+
+
+def test_description_names_terms(generator) -> None:
+    x = generator.space.sample(1, stream(1, "x"))[0]
+    assert generator.describe(x).startswith("100 %")
