@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from zeuxis.config import RunConfig
 from zeuxis.evaluation import zero_shot
 from zeuxis.evaluation.classify import predict, recognised, wilson
 from zeuxis.evaluation.diversity import effective_number
@@ -28,7 +29,6 @@ from zeuxis.lab.data import Images, read_images
 from zeuxis.nets.cifar_resnet import CifarResNet, from_state
 from zeuxis.rng import stream
 from zeuxis.run import open_session
-from zeuxis.config import RunConfig
 from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.pocket import PocketScorer
 
@@ -83,7 +83,7 @@ def conditional_samples(generator: Pocket, per_class: int) -> tuple[Tensor, Tens
         rng = stream(0, "conditional", label)
         terms = (generator.term_class == label).nonzero().flatten()
         rows = terms[torch.randint(0, len(terms), (per_class,), generator=rng)]
-        x = torch.cat([z_space.sample(per_class, rng), mix.embeddings[rows]], dim=1)
+        x = torch.cat([z_space.sample(per_class, rng), mix.places[rows]], dim=1)
         images.append(torch.cat([generator.render(piece) for piece in x.split(100)]))
         labels.append(torch.full((per_class,), label))
     return torch.cat(images), torch.cat(labels)
@@ -151,10 +151,7 @@ def bred_figures(judges: dict[str, CifarResNet], seeds: int, generations: int) -
             article = "an" if name[0] in "aeiou" else "a"
             config = RunConfig(prompt=(f"a photo of {article} {name}",), seed=seed, generations=generations)
             with TemporaryDirectory() as folder, open_session(config, Path(folder) / "run") as session:
-                last = None
-                for last in session:
-                    pass
-                assert last is not None
+                last = list(session)[-1]
                 search = session._search
                 images = session.problem.render(search.population_x, last.generation)
             labels = torch.full((len(images),), label)
@@ -171,7 +168,8 @@ def bred_figures(judges: dict[str, CifarResNet], seeds: int, generations: int) -
         rng = stream(0, "bootstrap", key)
         picks = torch.randint(0, len(values), (2000, len(values)), generator=rng)
         means = values[picks].mean(1).sort().values
-        found[key] = {"mean": float(values.mean()), "interval": [float(means[50]), float(means[1949])], "least": float(values.min())}
+        interval = [float(means[50]), float(means[1949])]
+        found[key] = {"mean": float(values.mean()), "interval": interval, "least": float(values.min())}
     return found
 
 

@@ -14,7 +14,7 @@ steps = int(sys.argv[1]) if len(sys.argv) > 1 else 8
 generator = Pocket()
 z_space, terms = generator.space.spaces
 z = z_space.sample(6, stream(11, "z"))  # six pictures, one row each
-start, end = (terms.embeddings[terms.labels.index(name)] for name in ("fire truck", "tabby cat"))
+start, end = (terms.places[terms.labels.index(name)] for name in ("fire truck", "tabby cat"))
 rows = []
 for share in torch.linspace(0, 1, steps):
     x = torch.cat([z, ((1 - share) * start + share * end).expand(len(z), -1)], dim=1)

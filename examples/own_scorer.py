@@ -34,6 +34,5 @@ generator = GENERATORS["pocket"](device=torch.device("cpu"))
 problem = Problem(generator, [Horizon()], [1.0], Prompt((Phrase("bright above"),)))
 search = SEARCHES["ga"](generator.space, population=32)
 with torch.no_grad():
-    for event in run(problem, search, seed=3, generations=generations):
-        pass
+    *_, event = run(problem, search, seed=3, generations=generations)
 print(f"best {event.best_score:.3f} after {event.images_so_far} images: {generator.describe(event.best_latent)}")

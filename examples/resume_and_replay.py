@@ -1,4 +1,4 @@
-"""Break a run off, go on with it, and draw its best picture again from the file. Usage: resume_and_replay.py [generations]"""
+"""Break a run off, go on with it, draw its best picture again. Usage: resume_and_replay.py [generations]"""
 
 import sys
 from pathlib import Path

@@ -48,7 +48,7 @@ def samples(generator):
         terms = (generator.term_class == label).nonzero().flatten()
         rows = terms[torch.randint(0, len(terms), (16,), generator=rng)]
         with torch.no_grad():
-            images.append(generator.render(torch.cat([z_space.sample(16, rng), mix.embeddings[rows]], 1)))
+            images.append(generator.render(torch.cat([z_space.sample(16, rng), mix.places[rows]], 1)))
         labels += [label] * 16
     return torch.cat(images), torch.tensor(labels)
 
@@ -76,7 +76,8 @@ def test_cards_show_the_figures_of_the_benchmark() -> None:
     card = (POCKET / "scorer.md").read_text(encoding="utf-8")
     assert all(f"{100 * found['scorer'][key]:.1f} %" in card for key in ("zero_shot", "synonyms", "colours"))
     card = (POCKET / "generator.md").read_text(encoding="utf-8")
-    assert all(f"{100 * found['generator'][key]:.1f} %" in card for key in ("recognised_resnet20", "recognised_resnet32"))
+    for judge in ("resnet20", "resnet32"):
+        assert f"{100 * found['generator'][f'recognised_{judge}']:.1f} %" in card
     assert all(f"{100 * found['bred'][key]['mean']:.1f} %" in card for key in ("resnet20", "resnet32"))
 
 

@@ -91,38 +91,63 @@ def test_the_truncated_normal_does_not_heap_up_at_its_bounds():
 def test_a_class_sample_is_one_label_each_equally_often():
     space = SPACES["class"]
     x = space.sample(5000, stream(1))
-    found = (x[:, None] == EMBEDDINGS).all(dim=2)
+    found = (x[:, None] == space.places).all(dim=2)
     assert bool((found.sum(dim=1) == 1).all())
     torch.testing.assert_close(found.float().mean(dim=0), torch.full((5,), 0.2), atol=0.02, rtol=0)
 
 
 def test_a_blend_lies_within_the_labels():
-    x = ClassMix(EMBEDDINGS, LABELS, blend=3).sample(20, stream(1))
-    for row in x:
+    space = ClassMix(EMBEDDINGS, LABELS, blend=3)
+    for row in space.decode(space.sample(20, stream(1))):
         weights = nonnegative_fit(EMBEDDINGS.double(), row.double(), 5)
         assert float(weights.sum()) == pytest.approx(1, abs=1e-4) and int((weights > 1e-6).sum()) <= 3
 
 
 def test_jitter_is_measured_in_deviations_over_the_labels():
-    embeddings = torch.tensor([[-1.0, -0.01], [1.0, 0.01]])
-    x = ClassMix(embeddings, ("left", "right"), jitter=0.05, margin=1.0).sample(5000, stream(1))
-    nearest = embeddings[torch.cdist(x, embeddings).argmin(dim=1)]
-    torch.testing.assert_close((x - nearest).std(dim=0), torch.tensor([0.05, 0.0005]), rtol=0.05, atol=0)
+    space = ClassMix(
+        torch.tensor([[-1.0, 0.0], [1.0, 0.0], [0.0, -0.01], [0.0, 0.01]]), tuple("abcd"), jitter=0.05, margin=1.0
+    )
+    x = space.sample(5000, stream(1))
+    nearest = space.places[torch.cdist(x, space.places).argmin(dim=1)]
+    deviation = space.places.std(dim=0, correction=0)
+    torch.testing.assert_close((x - nearest).std(dim=0)[0], 0.05 * deviation[0], rtol=0.05, atol=0)
 
 
 def test_the_margin_widens_the_box_of_the_labels():
     space = ClassMix(torch.tensor([[0.0, -1.0], [2.0, 1.0]]), ("a", "b"), margin=0.25)
-    assert space.lower.tolist() == [-0.5, -1.5] and space.upper.tolist() == [2.5, 1.5]
+    side = 2**0.5  # the labels lie at +-sqrt 2 on the first axis and at 0 on the second
+    torch.testing.assert_close(space.upper, torch.tensor([1.5 * side, 0.0]), atol=1e-5, rtol=0)
+    torch.testing.assert_close(space.lower, -space.upper, atol=1e-5, rtol=0)
+
+
+def test_genes_of_a_class_are_coordinates_along_principal_axes():
+    space = ClassMix(EMBEDDINGS, LABELS)
+    torch.testing.assert_close(space.decode(space.encode(EMBEDDINGS)), EMBEDDINGS, atol=1e-5, rtol=0)
+    spread = space.places.std(dim=0, correction=0)
+    assert bool((spread[:-1] >= spread[1:] - 1e-5).all())
+    covariance = torch.cov(space.places.T)
+    assert float((covariance - covariance.diag().diag()).abs().max()) < 1e-4 * float(covariance.max())
+
+
+def test_a_ball_keeps_latents_as_long_as_the_prior_makes_them():
+    space = Normal(64, radius=1.0)
+    x = space.clip(3 * torch.randn(10, 64, generator=stream(1)))
+    assert float(x.norm(dim=1).max()) <= 8 + 1e-5
+    inside = 0.1 * torch.randn(10, 64, generator=stream(2))
+    assert torch.equal(space.clip(inside), inside)
+    assert float(space.sample(500, stream(3)).norm(dim=1).max()) <= 8 + 1e-5
 
 
 def test_a_mixture_is_named_by_its_parts():
     x = 0.62 * EMBEDDINGS[0] + 0.25 * EMBEDDINGS[1] + 0.10 * EMBEDDINGS[3] + 0.03 * EMBEDDINGS[4]
-    assert SPACES["class"].describe(x) == "62 % fire truck, 25 % bus, 10 % tabby"
+    space = SPACES["class"]
+    assert space.describe(space.encode(x)) == "62 % fire truck, 25 % bus, 10 % tabby"
 
 
 def test_only_parts_over_five_percent_are_named():
-    assert SPACES["class"].describe(0.96 * EMBEDDINGS[2] + 0.04 * EMBEDDINGS[0]) == "96 % lynx"
-    assert SPACES["class"].describe(torch.zeros(16)) == ""
+    space = SPACES["class"]
+    assert space.describe(space.encode(0.96 * EMBEDDINGS[2] + 0.04 * EMBEDDINGS[0])) == "96 % lynx"
+    assert space.describe(space.encode(torch.zeros(16))) == ""
 
 
 @settings(max_examples=40, deadline=None)
@@ -154,7 +179,7 @@ def test_a_product_is_its_parts_side_by_side():
     z, embedding, noise = space.decode(x)
     assert [part.shape[1] for part in (z, embedding, noise)] == [3, 16, 2]
     assert torch.equal(torch.cat(space.split(x), dim=1), x)
-    assert space.describe(torch.cat([torch.ones(3), EMBEDDINGS[1], torch.ones(2)])) == "100 % bus"
+    assert space.describe(torch.cat([torch.ones(3), space.spaces[1].places[1], torch.ones(2)])) == "100 % bus"
 
 
 def test_embeddings_may_live_anywhere_and_are_copied():
@@ -163,7 +188,7 @@ def test_embeddings_may_live_anywhere_and_are_copied():
     space = ClassMix(embeddings, LABELS)
     embeddings.data.zero_()
     assert space.lower.device.type == "cpu" and not space.embeddings.requires_grad
-    assert space.describe(EMBEDDINGS[2]) == "100 % lynx"
+    assert space.describe(space.places[2]) == "100 % lynx"
     assert space.clip(torch.full((1, 16), 99.0, device=device)).device.type == device.type
 
 

@@ -79,15 +79,23 @@ class _Bounded:
 
 
 class Normal(_Bounded):
-    """N(0, 1) per gene, cut to `[-bound, bound]` by clipping (at the default 4, one gene in 16 000 is cut)."""
+    """N(0, 1) per gene, cut to `[-bound, bound]` by clipping (at the default 4, one gene in 16 000 is cut).
 
-    def __init__(self, dim: int, bound: float = 4.0) -> None:
+    `radius` limits the length of a latent to radius * sqrt(dim): a draw from the prior has length sqrt(dim), give or
+    take 1 (the Gaussian annulus), and a longer latent is a place the network has never seen.
+    """
+
+    def __init__(self, dim: int, bound: float = 4.0, radius: float = math.inf) -> None:
         _positive(dim=dim, bound=bound)
         super().__init__(torch.full((dim,), -bound), torch.full((dim,), bound))
-        self.bound = bound
+        self.bound, self.radius = bound, radius
 
     def __repr__(self) -> str:
         return f"Normal({self.dim}, bound={self.bound:g})"
+
+    def clip(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N, D)`, into the box and the ball."""
+        return shorten(super().clip(x), self.radius * math.sqrt(self.dim))
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """`(N, D)` float32, standard normal."""
@@ -117,12 +125,14 @@ class TruncatedNormal(_Bounded):
 
 
 class ClassMix(_Bounded):
-    """The class embedding of a conditional generator, searched as plain numbers.
+    """The class embedding of a conditional generator, searched along its principal axes.
 
-    `embeddings` `(K, E)`, one row per label, on any device (a copy is kept on the CPU). The prior is the embedding
-    of one label drawn uniformly; `blend` > 1 draws that many labels (uniformly, repeats allowed) and mixes them with
-    weights uniform on the simplex; `jitter` adds normal noise, in deviations of each dimension over the labels.
-    Bounds are the box around all embeddings, widened on each side by `margin` times its width.
+    `embeddings` `(K, E)`, one row per label, on any device (a copy is kept on the CPU). Genes are coordinates about the
+    mean, along the axes in which the labels differ most: a step of the prior's deviation in each gene then leads to an
+    embedding like those of the labels, while the same step along raw dimensions leads where no label is. The prior is
+    one label drawn uniformly; `blend` > 1 draws that many (uniformly, repeats allowed) and mixes them with weights
+    uniform on the simplex; `jitter` adds normal noise, in deviations of each gene over the labels. Bounds are the box
+    around all labels, widened on each side by `margin` times its width.
     """
 
     def __init__(
@@ -139,17 +149,27 @@ class ClassMix(_Bounded):
             raise BadInput("Expected finite embeddings, got NaN or infinity. The weight file may be damaged.")
         self.labels = tuple(labels)
         self.blend = blend
-        self.jitter = jitter * self.embeddings.std(dim=0, correction=0)  # (E,)
-        low, high = self.embeddings.amin(dim=0), self.embeddings.amax(dim=0)
+        self.mean, self.axes = principal_axes(self.embeddings)  # (E,), (E, E)
+        self.places = self.encode(self.embeddings)  # (K, E), the labels as genes
+        self.jitter = jitter * self.places.std(dim=0, correction=0)  # (E,)
+        low, high = self.places.amin(dim=0), self.places.amax(dim=0)
         super().__init__(low - margin * (high - low), high + margin * (high - low))
 
     def __repr__(self) -> str:
         return f"ClassMix({len(self.labels)} labels, {self.dim})"
 
+    def encode(self, embedding: Tensor) -> Tensor:
+        """Embeddings `(N, E)` -> genes `(N, E)`; `decode` is the inverse."""
+        return (embedding - self.mean.to(embedding.device)) @ self.axes.to(embedding.device)
+
+    def decode(self, x: Tensor) -> Tensor:
+        """Genes `(N, E)` -> embeddings `(N, E)`."""
+        return x @ self.axes.T.to(x.device) + self.mean.to(x.device)
+
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
-        """`(N, E)` float32: a label's embedding, or a convex mixture of `blend` of them, plus jitter."""
+        """`(N, E)` float32: a label, or a convex mixture of `blend` of them, plus jitter."""
         chosen = torch.randint(len(self.labels), (count, self.blend), generator=rng)
-        x = self.embeddings[chosen]  # (N, blend, E)
+        x = self.places[chosen]  # (N, blend, E)
         share = -torch.log1p(-torch.rand(count, self.blend, 1, generator=rng, dtype=torch.float64))  # exponential(1)
         share = (share + 1e-12) / (share + 1e-12).sum(dim=1, keepdim=True)  # normalised: uniform on the simplex
         mixed = (share.float() * x).sum(dim=1)  # -> (N, E)
@@ -157,7 +177,8 @@ class ClassMix(_Bounded):
 
     def weights(self, x: Tensor, most: int = 8) -> Tensor:
         """The mixture that one latent `(E,)` is: weights `(K,)` float64, none negative, at most `most` above zero."""
-        return nonnegative_fit(self.embeddings.double(), x.detach().cpu().double(), most)
+        embedding = self.decode(x.detach().cpu().float()).double()
+        return nonnegative_fit(self.embeddings.double(), embedding, most)
 
     def describe(self, x: Tensor) -> str:
         """The three largest parts over 5 %, e.g. "62 % fire truck, 25 % bus"."""
@@ -204,6 +225,24 @@ class Product:
         """What each space has to say, joined by "; "."""
         parts = zip(self.spaces, self.split(x), strict=True)
         return "; ".join(words for space, part in parts if (words := space.describe(part)))
+
+
+def shorten(x: Tensor, length: float) -> Tensor:
+    """Rows `(N, D)` no longer than `length`; shorter ones keep every bit."""
+    if math.isinf(length):
+        return x
+    norm = x.norm(dim=-1, keepdim=True)
+    return torch.where(norm > length, x * (length / norm.clamp_min(1e-12)), x)
+
+
+def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean `(E,)` and orthonormal axes `(E, E)` (columns) of rows `(K, E)`, the widest first; signs made definite."""
+    mean = rows.mean(dim=0)
+    centred = (rows - mean).double()
+    _, axes = torch.linalg.eigh(centred.T @ centred)  # (E, E), columns, the widest last
+    axes = axes.flip(1)
+    largest = axes.gather(0, axes.abs().argmax(dim=0, keepdim=True))  # (1, E)
+    return mean, (axes * largest.sign()).float()
 
 
 def nonnegative_fit(rows: Tensor, x: Tensor, most: int) -> Tensor:

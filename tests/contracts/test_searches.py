@@ -163,7 +163,7 @@ def test_survivors_carry_their_own_scores(name):
 @pytest.mark.parametrize("share", [0.01, 0.5])
 def test_a_score_that_is_not_a_number_is_never_the_best(name, share):
     search, score = build(name, population=64), with_nan(share)
-    latents = torch.cat(history(search, 0, 6, score=score))
+    latents = torch.cat(history(search, 0, 24, score=score))  # enough for one in a hundred to occur
     told = score(latents)
     assert told.isnan().any() and bool(torch.isfinite(latents).all())
     assert search.best[1] == pytest.approx(float(told[told.isfinite()].max()), abs=1e-6)
@@ -264,11 +264,11 @@ def test_generational_replacement_forgets_all_but_the_elite():
 
 
 def test_gaussian_steps_are_measured_by_the_spread_of_the_prior():
-    wide = ClassMix(torch.tensor([[-5.0, -0.01], [5.0, 0.01]]), ("left", "right"))
+    wide = ClassMix(torch.tensor([[-5.0, 0.0], [5.0, 0.0], [0.0, -0.01], [0.0, 0.01]]), tuple("abcd"))
     search = build("ga", wide, population=512, mutation_prob=1.0, mutation_sigma=0.1, crossover_prob=0.0)
     parents = step(search, 0)
     moves = torch.cdist(search.ask(stream(1)).x / search.spread, parents / search.spread).min(dim=1).values
-    torch.testing.assert_close(search.spread, torch.tensor([5.0, 0.01]), rtol=0.05, atol=0)
+    torch.testing.assert_close(search.spread, torch.tensor([5.0, 0.01]) / 2**0.5, rtol=0.1, atol=0)
     assert moves.max() < 1.0 and moves.median() > 0.02
 
 

@@ -1,13 +1,30 @@
-"""One thread: two on a busy machine are slower, and the same bits are asked for twice."""
+"""Small and single-threaded; the curves, two seconds a drawing, are drawn only where they are tested."""
+
+import functools
 
 import pytest
 import torch
-from lab_helpers import write_data, write_weights
+from lab_helpers import LetterTeacher, write_data, write_weights
+
+from zeuxis.lab import curves
+from zeuxis.lab.tasks import distil, gan
 
 
 @pytest.fixture(autouse=True)
-def one_thread():
+def small_and_quick(monkeypatch):
     torch.set_num_threads(1)
+    monkeypatch.setattr(curves, "draw", lambda folder: None)
+    fewer = functools.partialmethod(gan.ConditionalGAN._standing_statistics, batches=2)
+    monkeypatch.setattr(gan.ConditionalGAN, "_standing_statistics", fewer)
+
+
+@pytest.fixture(autouse=True)
+def no_sentence_encoder(monkeypatch):
+    """The real one is 90 MB; a few sentences are enough for a training of twelve steps."""
+    monkeypatch.setattr(distil, "Teacher", LetterTeacher)
+    words = ["cat", "dog", "truck", "red", "blue", "on", "under", "the", "a", "of", "photo", "seven", "quiet", "zebra"]
+    sentences = [f"{a} {b} {c}" for a in words for b in words[:4] for c in words[4:7]]
+    monkeypatch.setattr(distil, "training_sentences", lambda data, vocabulary, rng: sentences)
 
 
 @pytest.fixture(scope="session")

@@ -66,7 +66,7 @@ def write_data(folder):
     alpha = np.zeros((3, 64, 64, 1), np.uint8)
     alpha[:, 16:48, 16:48] = 255
     np.savez(folder / "emoji64.npz", train_00=sheet(np.concatenate([drawn, alpha], 3), 20, "RGBA"))
-    emoji = [("fire engine", ["red", "truck"]), ("hot_face", ["warm_day", "sun"]), ("puppy eyes", ["lorry", "hound"])]
+    emoji = [("fire engine", ["siren", "truck"]), ("hot face", ["warm_day", "sun"]), ("puppy eyes", ["lorry", "hound"])]
     text = {"train": [{"name": n, "keywords": k} for n, k in emoji], "test": []}
     (folder / "emoji64.json").write_text(json.dumps(text), encoding="utf-8")
     with lzma.open(folder / "coco_val2017_captions.jsonl.xz", "wt", encoding="utf-8") as file:
@@ -100,7 +100,9 @@ class LetterTeacher:
 
 OPTIONS = {
     "speedrun": {"net": "speedrun", "widths": [8, 12, 16]},
-    "trunk": {"net": "trunk", "name": "trunk", "widths": [4, 6, 8, 8], "lr": 0.1, "terms_weight": 0.5, "norm_lr_factor": 1.0},
+    "trunk": {
+        "net": "trunk", "name": "trunk", "widths": [4, 6, 8, 8], "lr": 0.1, "terms_weight": 0.5, "norm_lr_factor": 1.0,
+    },
     "gan": {"widths": [6, 6, 6, 6], "head_width": 4, "z_dim": 4, "embed_dim": 6},
     "contrastive": {"joint": 16, "extra": 3, "foils": 8},
     "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},

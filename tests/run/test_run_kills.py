@@ -67,7 +67,7 @@ def kill_at_random_moments(config, tmp_path, least):
 
 
 def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_path):
-    kill_at_random_moments(toy_config(generations=8), tmp_path, least=25)
+    kill_at_random_moments(toy_config(generations=8), tmp_path, least=60)
 
 
 @pytest.mark.long

@@ -238,6 +238,27 @@ def test_a_search_that_sees_nothing_stops_resumably(tmp_path, monkeypatch):
     assert [row.unscored for row in RunFolder(tmp_path).history()] == [4, 4, 4]
 
 
+def test_why_a_search_stopped_is_what_the_summary_says(tmp_path, monkeypatch):
+    original, seen = ToyScorer.score, []
+
+    def then_blind(self, images, prepared):
+        seen.append(1)
+        return original(self, images, prepared) if len(seen) == 1 else torch.full((len(images),), torch.nan)
+
+    monkeypatch.setattr(ToyScorer, "score", then_blind)
+    with open_session(toy_config(generations=9), tmp_path) as session:
+        with pytest.raises(SearchStopped):
+            list(session)
+        assert "3 generations in a row" in session.finish().reason
+
+
+def test_finishing_after_the_end_of_the_session_is_refused(tmp_path):
+    with open_session(toy_config(), tmp_path) as session:
+        list(session)
+    with pytest.raises(RunError, match="inside its `with` block"):
+        session.finish()
+
+
 @pytest.mark.parametrize("share", [0.01, 0.5])
 def test_some_scores_missing_do_not_stop_a_run(tmp_path, monkeypatch, share):
     original, dice = ToyScorer.score, torch.Generator().manual_seed(1)

@@ -33,7 +33,7 @@ class Generator(Protocol):
         ...
 
     def describe(self, x: Tensor) -> str:
-        """One latent `(D,)` in words a person can read, e.g. "62 % fire truck, 25 % bus"; "" if there is nothing to say."""
+        """One latent `(D,)` in words a person can read, e.g. "62 % fire truck, 25 % bus"; "" for none."""
         ...
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from zeuxis.hub.pocket import pocket_path
 from zeuxis.hub.weights import file_sha256, load_weights, read_facts
-from zeuxis.nets.layers import Precisions, fold_batch_norm
+from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
 from zeuxis.nets.pocket_gan import PocketDiscriminator, PocketGenerator
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.spaces import ClassMix, Normal, Product, check
@@ -33,8 +33,8 @@ class Pocket:
         load_weights(net, path).requires_grad_(False)
         self.term_class = torch.tensor(facts["term_class"])
         embeddings = net.embed(self.term_class, torch.arange(len(self.labels)))  # (T, E)
-        self.space = Product(Normal(facts["z_dim"], bound=3.0), ClassMix(embeddings, self.labels))
-        self._nets = Precisions(net.to(self.device, memory_format=torch.channels_last))
+        self.space = Product(Normal(facts["z_dim"], bound=3.0, radius=0.9), ClassMix(embeddings, self.labels))
+        self._nets = Precisions(placed(net, self.device))
         self._judges: Precisions | None = None
         self.dtype = torch.float32
 
@@ -45,14 +45,14 @@ class Pocket:
     def render(self, x: Tensor) -> Tensor:
         """`(N, 192) -> (N, 3, 32, 32)` float32 in [0, 1]. BadInput for another width, NaN or infinity."""
         z, embedding = self.space.decode(check(self.space, x).to(self.device))
-        images = self._nets[self.dtype](z, embedding)  # in [-1, 1]
+        images: Tensor = self._nets[self.dtype](z, embedding)  # in [-1, 1]
         return (images.float() + 1) / 2
 
     def realism(self, images: Tensor) -> Tensor:
         """`(N, 3, 32, 32) -> (N,)`: mean over the discriminator's heads, whatever the class."""
         if self._judges is None:
             self._judges = self._load_discriminator()
-        logits = self._judges[self.dtype](images.to(self.device) * 2 - 1)  # (N, heads)
+        logits: Tensor = self._judges[self.dtype](images.to(self.device) * 2 - 1)  # (N, heads)
         return logits.float().mean(1)
 
     def describe(self, x: Tensor) -> str:
@@ -65,4 +65,4 @@ class Pocket:
         sizes = (len(facts["classes"]), len(facts["terms"]))
         net = PocketDiscriminator(TrunkClassifier(*sizes).trunk, *sizes, width=facts["head_width"])
         fold_batch_norm(load_weights(net, path)).requires_grad_(False)
-        return Precisions(net.to(self.device, memory_format=torch.channels_last))
+        return Precisions(placed(net, self.device))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zeuxis.errors import BadInput
+
 
 def flip_and_shift(x: Tensor, rng: torch.Generator, pad: int = 2, flip: bool = True) -> Tensor:
     """Mirror half of the batch and shift each image by up to `pad` pixels (reflected): (B, C, H, W) -> same."""
@@ -26,6 +28,8 @@ def flip_and_shift(x: Tensor, rng: torch.Generator, pad: int = 2, flip: bool = T
 def diff_augment(x: Tensor, rng: torch.Generator, policy: tuple[str, ...]) -> Tensor:
     """Apply `policy` (of "colour", "translation", "cutout") to images (B, 3, H, W) in [-1, 1]; gradients flow."""
     for name in policy:
+        if name not in _POLICIES:
+            raise BadInput(f"Unknown augmentation {name!r}. Known: {', '.join(_POLICIES)}.")
         x = _POLICIES[name](x, rng)
     return x
 

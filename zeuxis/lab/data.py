@@ -108,7 +108,7 @@ def _term(word: str) -> str:
 def read_pack(path: Path, split: str, size: int) -> Images:
     """The .npz pack with AVIF sheets. BadInput for a file that is none."""
     try:
-        with np.load(path, allow_pickle=False) as pack:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as pack:
             return _unpack(pack, path, split, size)
     except BadInput:
         raise

@@ -87,7 +87,8 @@ def steps(task: Task, averages: dict[str, Average], config: TrainConfig, folder:
                 _show(task, averages, folder, images)
                 task.export(averaged_nets(task, averages), folder / "export")  # a run that is cut leaves its best
             _log(folder, line)
-            if due:  # last of all: a run killed before this does the same steps again
+            if due:  # the checkpoint last of all: a run killed before it does the same steps again
+                curves.draw(folder)
                 checkpoint.save(task, averages, {"step": step, "seconds": round(seconds)}, folder)
                 begin = time.monotonic()
             yield line
@@ -102,7 +103,6 @@ def _show(task: Task, averages: dict[str, Average], folder: Path, images: int) -
 def _log(folder: Path, line: Line) -> None:
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
-    curves.draw(folder)
 
 
 def _check_recipe(config: TrainConfig, folder: Path) -> None:

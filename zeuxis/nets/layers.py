@@ -89,10 +89,11 @@ def fold_spectrum(net: nn.Module) -> nn.Module:
 def fold_batch_norm(net: nn.Module) -> nn.Module:
     """Merge every batch norm that directly follows a convolution in a Sequential into that convolution, in place."""
     for parent in list(net.modules()):
-        if isinstance(parent, nn.Sequential) and len(parent) >= 2:
-            first, second = parent[0], parent[1]
-            if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                parent[0], parent[1] = fuse_conv_bn_eval(first.eval(), second.eval()), nn.Identity()
+        if isinstance(parent, nn.Sequential):
+            for i in range(len(parent) - 1):
+                first, second = parent[i], parent[i + 1]
+                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+                    parent[i], parent[i + 1] = fuse_conv_bn_eval(first.eval(), second.eval()), nn.Identity()
     return net
 
 

@@ -6,6 +6,8 @@ import queue
 import threading
 from collections.abc import Callable
 
+from zeuxis.errors import RunError
+
 Job = Callable[[], object]
 
 
@@ -25,6 +27,8 @@ class Background:
     def submit(self, job: Job, *, droppable: bool = False) -> bool:
         """Queue a job, waiting for room. A droppable one is left out (False) when there is no room."""
         self._raise()
+        if not self._thread.is_alive():
+            raise RunError("The session is closed, nothing more can be written. Call `finish` inside its `with` block.")
         try:
             self._jobs.put(job, block=not droppable)
         except queue.Full:
@@ -44,9 +48,13 @@ class Background:
         self._raise()
 
     def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
+        ended = False
+        while not ended:
+            job = self._jobs.get()
             try:
-                if not self._failed:
+                if job is None:
+                    ended = True
+                elif not self._failed:
                     job()
             except BaseException as error:
                 self._error, self._failed = error, True

@@ -1,7 +1,8 @@
 """One writer per run folder: `flock` on a file `lock` that names the writer's process.
 
-The kernel drops the lock when the process ends, however it ends, so a lock never outlives its owner. On a network
-file system that does not pass locks on to the server (old NFS) two machines can both get it: run on one machine there.
+The kernel drops the lock when the process ends, however it ends, so a lock never outlives its owner (a forked child
+that outlives it shares the lock; one started with exec does not). On a network file system that does not pass locks
+on to the server (old NFS) two machines can both get it: run on one machine there.
 """
 
 from __future__ import annotations

@@ -84,9 +84,10 @@ class Session:
         After an interruption it shows what is safely on disk; the run can still be resumed.
         """
         self._store.flush()
+        reason = self.reason or "Interrupted; the run can be resumed."
         if self._torn:  # the exception may have come in the middle of a tell
             self._load()
-        summary = finish(self.config, self._store, self._search, self.reason or "Interrupted; the run can be resumed.")
+        summary = finish(self.config, self._store, self._search, self.reason or reason)
         self._store.write_record()
         return summary
 

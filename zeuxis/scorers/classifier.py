@@ -11,12 +11,13 @@ from torch import Tensor
 
 from zeuxis.hub.pocket import pocket_path
 from zeuxis.hub.weights import file_sha256, load_weights, read_facts
+from zeuxis.nets.layers import placed
 from zeuxis.nets.speedrun import SpeedrunNet
 from zeuxis.scorers.base import Prompt, Verdict
 from zeuxis.scorers.pocket import PocketScorer
 
 SIZE = 32
-LEAST = 0.68  # cosine in the joint space below which a phrase names none of the classes: "lorry" has 0.72 to truck, "sofa" 0.64 to cat
+LEAST = 0.68  # cosine below which a phrase names none of the classes: "lorry" has 0.72 to truck, "sofa" 0.64 to cat
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class PocketJudge:
         self.classes: tuple[str, ...] = tuple(facts["classes"])
         self.net = SpeedrunNet(len(self.classes), tuple(facts["widths"]) or (64, 160, 256))
         load_weights(self.net, path).requires_grad_(False)
-        self.net.to(self.device, memory_format=torch.channels_last)
+        placed(self.net, self.device)
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """The judge always looks in float32."""
@@ -69,7 +70,8 @@ class PocketJudge:
         if x.shape[-2:] != (SIZE, SIZE):
             x = F.interpolate(x, (SIZE, SIZE), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
         with torch.no_grad():
-            return self.net(x * 2 - 1).softmax(1)
+            logits: Tensor = self.net(x * 2 - 1)
+        return logits.softmax(1)
 
     def verdict(self, images: Tensor, prepared: Asked) -> Verdict:
         """`(N, 3, H, W) -> Verdict`."""

@@ -12,7 +12,7 @@ from zeuxis.errors import BadInput
 from zeuxis.hub.pocket import pocket_path
 from zeuxis.hub.weights import file_sha256, load_weights, read_facts
 from zeuxis.nets.dual_encoder import DualEncoder
-from zeuxis.nets.layers import Precisions, fold_batch_norm
+from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
 from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import Trunk
 from zeuxis.nets.wordpiece import WordPiece
@@ -48,7 +48,7 @@ class PocketScorer:
         net = DualEncoder(Trunk(), text, facts["joint"])
         load_weights(net, path).requires_grad_(False)
         fold_batch_norm(net.trunk)
-        self._nets = Precisions(net.to(self.device, memory_format=torch.channels_last))
+        self._nets = Precisions(placed(net, self.device))
         self.dtype = torch.float32
 
     def set_precision(self, dtype: torch.dtype) -> None:

@@ -88,7 +88,7 @@ class PopulationSearch(ABC):
     def ask(self, rng: torch.Generator) -> Batch:
         """The next generation; asked again before `tell`, the same batch again."""
         if self._asked is None:
-            self._asked = Batch(self._children(rng) if self.generation else self._first(rng))
+            self._asked = Batch(self.space.clip(self._children(rng)) if self.generation else self._first(rng))
         return self._asked
 
     def tell(self, batch: Batch, evaluation: Evaluation) -> None:

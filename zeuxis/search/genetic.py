@@ -57,10 +57,10 @@ class GeneticSearch(PopulationSearch):
         crossover_gene_prob: float = 0.5,
         crossover_eta: float = 15.0,
         mutation: str = "gaussian",
-        mutation_prob: float = 0.35,
+        mutation_prob: float = 0.4,
         mutation_genes: float = 8.0,
         mutation_eta: float = 20.0,
-        mutation_sigma: float = 0.55,
+        mutation_sigma: float = 0.85,
         replacement: str = "plus",
         elite: int = 1,
     ) -> None:

@@ -6,6 +6,7 @@ Yang et al. 2022, arXiv 2204.03610). Foils, the same noun with a wrong colour or
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,9 @@ DEFAULTS = {
     "sentence_noise": 0.03,  # of the frozen text tower's vectors: new words must land near their neighbours
 }
 
+UNSEEN = {word for words in zero_shot.SYNONYMS.values() for word in words} | set(HELD_OUT)
+KEPT_OUT = re.compile(rf"\b({'|'.join(map(re.escape, sorted(UNSEEN)))})\b", re.IGNORECASE)
+
 
 @dataclass
 class Nouns:
@@ -50,13 +54,12 @@ class Nouns:
 
 def collect_nouns(train: Images, extra: list[tuple[str, ...]]) -> tuple[Nouns, list[list[int]], list[list[int]]]:
     """Nouns, and for each CIFAR and each extra picture the numbers of the nouns that fit it."""
-    kept_out = {w for words in zero_shot.SYNONYMS.values() for w in words} | set(HELD_OUT)
     words = [CLASS_WORDS.get(name, (name,)) for name in train.classes]
     number = {word: k for k, names in enumerate(words) for word in names}
     of_class = list(range(len(words)))
     term_number = []
     for term, label in zip(train.term_names, train.term_class().tolist(), strict=True):
-        if kept_out & {term, *term.split()}:
+        if KEPT_OUT.search(term):
             term_number.append(label)
             continue
         if term not in number:
@@ -67,7 +70,7 @@ def collect_nouns(train: Images, extra: list[tuple[str, ...]]) -> tuple[Nouns, l
     mine = [[c, term_number[t]] for c, t in zip(train.labels.tolist(), train.terms.tolist(), strict=True)]
     others = []
     for names in extra:
-        fitting = [name for name in names if not kept_out & {name, *name.split()}] or ["thing"]
+        fitting = [name for name in names if not KEPT_OUT.search(name)] or ["thing"]
         for name in fitting:
             if name not in number:
                 number[name] = len(words)

@@ -1,0 +1,204 @@
+"""What each task learns, freezes and exports. The loop around them is tested in test_lab_training.py."""
+
+import pytest
+import torch
+from lab_helpers import CLASSES, GROUNDS, TERM_CLASS, TERMS, VOCABULARY, LetterTeacher, exported, recipe
+from safetensors.torch import load_file
+
+from zeuxis.errors import BadInput, WeightsDamaged
+from zeuxis.hub.weights import load_weights, read_facts, save_weights
+from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
+from zeuxis.lab.tasks.classifier import Classifier, load_trunk
+from zeuxis.lab.tasks.contrastive import Contrastive
+from zeuxis.lab.tasks.distil import Distil
+from zeuxis.lab.tasks.gan import ConditionalGAN
+from zeuxis.lab.train import train
+from zeuxis.nets.dual_encoder import DualEncoder
+from zeuxis.nets.pocket_gan import PocketDiscriminator, PocketGenerator
+from zeuxis.nets.speedrun import SpeedrunNet
+from zeuxis.nets.text_tower import TextTower
+from zeuxis.nets.trunk import Trunk, TrunkClassifier
+from zeuxis.rng import stream
+
+CPU = torch.device("cpu")
+KINDS = {"classifier": Classifier, "gan": ConditionalGAN, "contrastive": Contrastive, "distil": Distil}
+
+
+def task_of(name, data, weights, **changes):
+    config = recipe(name, **changes)
+    torch.manual_seed(0)
+    return KINDS[config.task](Lab(config, data, CPU, torch.float32, weights))
+
+
+def train_lines(config, data, folder, weights=None):
+    lines = []
+    train(config, data, folder, weights=weights, report=lines.append)
+    return lines
+
+
+@pytest.mark.parametrize(("name", "lr"), [("speedrun", 0.375), ("trunk", 0.1)])
+def test_a_classifier_learns_an_easy_set(name, lr, data, tmp_path):
+    easy = recipe(name, images=480, batch=16, report_every=80, checkpoint_every=480, options={"lr": lr})
+    lines = train_lines(easy, data, tmp_path)
+    assert lines[-1]["classes"] < lines[0]["classes"] - 0.2
+    assert lines[-1]["accuracy"] >= 0.9
+
+
+def test_each_pass_over_the_data_shows_every_image_once(data):
+    task = task_of("trunk", data, None)
+    rows = torch.cat([task._rows(step) for step in range(7)])  # 56 images, 8 a step
+    again = torch.cat([task._rows(step) for step in range(7, 14)])
+    assert rows.sort().values.tolist() == list(range(56)) == again.sort().values.tolist()
+    assert rows.tolist() != again.tolist()
+
+
+def test_the_exported_judge_is_the_trained_one(data, tmp_path):
+    train(recipe("speedrun", images=16), data, tmp_path)
+    path = tmp_path / "export/judge.safetensors"
+    facts = read_facts(path)
+    assert facts["classes"] == list(CLASSES) and facts["data"] == "CIFAR-10, AVIF pack"
+    net = load_weights(SpeedrunNet(3, tuple(facts["widths"])), path)
+    average = SpeedrunNet(3, tuple(facts["widths"])).eval()
+    kept = load_file(tmp_path / "checkpoint.safetensors")
+    average.load_state_dict({k.removeprefix("average/net/"): v for k, v in kept.items() if k.startswith("average/")})
+    x = torch.rand(2, 3, 32, 32, generator=stream(0, "x")) * 2 - 1
+    assert torch.allclose(net(x), average(x), atol=2e-3)  # stored as fp16
+
+
+def test_an_unknown_network_is_refused(data):
+    with pytest.raises(BadInput, match="'speedrun' or 'trunk'"):
+        task_of("trunk", data, None, options={"net": "vgg"})
+
+
+def test_the_gan_leaves_its_trunk_as_it_was(data, weights, tmp_path):
+    train(recipe("gan", images=24), data, tmp_path, weights=weights)
+    facts = read_facts(tmp_path / "export/discriminator.safetensors")
+    assert facts["trunk_widths"] == [4, 6, 8, 8]
+    given, found = load_file(weights / "trunk.safetensors"), exported(tmp_path)
+    trunk = {name: value for name, value in given.items() if name.startswith("trunk.")}
+    assert trunk and all(torch.equal(value, found[f"discriminator/{name}"]) for name, value in trunk.items())
+
+
+def test_the_exported_gan_can_be_rebuilt_from_its_facts(data, weights, tmp_path):
+    train(recipe("gan", images=8), data, tmp_path, weights=weights)
+    facts = read_facts(tmp_path / "export/generator.safetensors")
+    assert facts["classes"] == list(CLASSES) and facts["term_class"] == list(TERM_CLASS)
+    assert facts["terms"] == ["minicab" if t == "gypsy_cab" else t.replace("_", " ") for t in TERMS]
+    generator = PocketGenerator(3, 7, facts["z_dim"], facts["embed_dim"], tuple(facts["widths"]))
+    load_weights(generator, tmp_path / "export/generator.safetensors")
+    with torch.no_grad():
+        images = generator(torch.zeros(2, 4), generator.embed(torch.tensor([0, 2]), torch.tensor([1, 5])))
+    assert images.shape == (2, 3, 32, 32) and images.abs().max() <= 1
+
+
+def test_the_exported_discriminator_answers_as_the_trained_one(data, weights, tmp_path):
+    task = task_of("gan", data, weights)
+    task.step(0, 0.0)
+    task.export(task.nets, tmp_path)
+    path = tmp_path / "discriminator.safetensors"
+    facts = read_facts(path)
+    plain = PocketDiscriminator(Trunk(tuple(facts["trunk_widths"])), 3, 7, width=facts["head_width"])
+    load_weights(plain, path)
+    images = torch.rand(4, 3, 32, 32, generator=stream(1, "images")) * 2 - 1
+    labels = torch.tensor([0, 1, 2, 2]), torch.tensor([0, 3, 5, 6])
+    with torch.no_grad():
+        assert torch.allclose(plain(images, *labels), task.discriminator.eval()(images, *labels), atol=0.02)
+
+
+def test_the_sample_grid_always_shows_the_same_latents(data, weights):
+    task = task_of("gan", data, weights)
+    one, two = task.samples(task.nets), task.samples(task.nets)
+    assert one.shape == (20 * len(CLASSES), 3, 32, 32) and torch.equal(one, two)
+    assert one.min() >= 0 and one.max() <= 1
+
+
+@pytest.mark.parametrize("count", [6, 7])
+def test_latents_come_in_pairs_that_differ_in_z_only(count, data, weights):
+    task = task_of("gan", data, weights)
+    z, classes, terms = task._pairs(stream(0, "pairs"), count)
+    assert torch.equal(classes[:3], classes[3:6]) and torch.equal(terms[:3], terms[3:6])
+    assert len(z) == len(classes) == count and (z[:3] != z[3:6]).all()
+    assert torch.equal(torch.tensor(TERM_CLASS)[terms], classes)
+
+
+def test_a_trunk_of_other_classes_is_refused(data, weights, tmp_path):
+    facts = {"classes": ["zero", "one", "two"], "terms": ["zero"], "widths": [4, 6, 8, 8]}
+    save_weights(TrunkClassifier(3, 1, (4, 6, 8, 8)), tmp_path / "trunk.safetensors", facts)
+    with pytest.raises(BadInput, match=r"zero, one, two.*cat, dog, truck"):
+        task_of("gan", data, tmp_path)
+
+
+def test_another_network_is_no_trunk(weights):
+    with pytest.raises(WeightsDamaged, match="nothing about classes"):
+        load_trunk(weights / "text.safetensors")
+
+
+def test_an_unknown_augmentation_is_refused(data, weights):
+    with pytest.raises(BadInput, match=r"'blur'.*translation"):
+        task_of("gan", data, weights, options={"policy": ["blur"]}).step(0, 0.0)
+
+
+def test_the_scorer_learns_and_leaves_the_text_tower_as_distilled(data, weights, tmp_path):
+    config = recipe("contrastive", images=320, batch=16, report_every=80, checkpoint_every=320, options={"lr": 5e-3})
+    lines = train_lines(config, data, tmp_path, weights)
+    assert lines[-1]["to_text"] < lines[0]["to_text"]
+    given, found = load_file(weights / "text.safetensors"), exported(tmp_path)
+    assert all(torch.equal(value, found[f"scorer/text.{name}"]) for name, value in given.items())
+
+
+def test_the_exported_scorer_can_be_rebuilt_from_its_facts(data, weights, tmp_path):
+    train(recipe("contrastive", images=8), data, tmp_path, weights=weights)
+    path = tmp_path / "export/scorer.safetensors"
+    facts = read_facts(path)
+    assert facts["vocabulary"] == list(VOCABULARY)
+    text = TextTower(len(VOCABULARY), facts["text"]["width"], facts["text"]["layers"], facts["text"]["heads"])
+    net = load_weights(DualEncoder(Trunk(tuple(facts["trunk_widths"])), text, facts["joint"]), path)
+    with torch.no_grad():
+        seen, said = net.image(torch.zeros(2, 3, 32, 32)), net.words(torch.tensor([[2, 5], [6, 0]]))
+    assert torch.allclose(torch.cat([seen, said]).norm(dim=1), torch.ones(4), atol=1e-5)
+
+
+def test_the_text_tower_comes_nearer_to_its_teacher(data, tmp_path):
+    config = recipe("distil", images=320, batch=16, report_every=80, checkpoint_every=80)
+    lines = train_lines(config, data, tmp_path)
+    cosines = [line["held_out_cosine"] for line in lines]
+    assert cosines == sorted(cosines) and cosines[-1] > 0.8
+
+
+def test_held_out_sentences_are_never_trained_on(data):
+    task = task_of("distil", data, None)
+    assert set(task.by_length.tolist()) == set(range(40, len(task.texts)))
+
+
+def test_the_student_starts_as_the_teachers_principal_components(data):
+    width = 32
+    task = task_of("distil", data, None, options={"width": width})
+    single = LetterTeacher(CPU).embed([token.removeprefix("##") for token in task.vocabulary])
+    mean = single.mean(0)
+    _, _, v = torch.linalg.svd(single - mean, full_matrices=False)
+    net = task.nets["text"].eval()
+    expected = (single - mean) @ v[:width].T @ v[:width] + mean + net.deep.bias
+    tokens = torch.arange(1, len(task.vocabulary))[:, None]  # all but the padding
+    with torch.no_grad():
+        assert torch.allclose(net(tokens), torch.nn.functional.normalize(expected[1:], dim=1), atol=1e-4)
+
+
+def test_the_rate_rises_and_falls():
+    factors = [triangular(p / 100, peak=0.25, start=0.2, end=0.02) for p in range(101)]
+    assert factors[0] == pytest.approx(0.2) and factors[25] == 1 and factors[100] == pytest.approx(0.02)
+    assert factors[:26] == sorted(factors[:26]) and factors[25:] == sorted(factors[25:], reverse=True)
+
+
+def test_every_group_keeps_its_own_base_rate():
+    one, two = (torch.nn.Parameter(torch.zeros(1)) for _ in range(2))
+    optimizer = torch.optim.SGD(groups(([one], 0.1, 0.0), ([two], 6.4, 0.0), ([], 1.0, 0.0)))
+    for _ in range(2):
+        set_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05, 3.2]
+
+
+def test_the_synthetic_classes_have_the_colours_they_say(data):
+    task = task_of("trunk", data, None)
+    for label, ground in enumerate(GROUNDS):
+        mean = task.train.pixels[task.train.labels == label].float().mean((0, 1, 2))
+        assert torch.allclose(mean, torch.tensor(ground, dtype=torch.float32), atol=8)
