@@ -239,7 +239,9 @@ def test_an_option_that_cannot_work_is_refused(name, options):
 @pytest.mark.parametrize("mutation", ["polynomial", "gaussian", "uniform"])
 @pytest.mark.parametrize("replacement", ["plus", "generational"])
 def test_every_make_of_ga_climbs_and_keeps_its_best(crossover, mutation, replacement):
-    search = build("ga", population=16, crossover=crossover, mutation=mutation, replacement=replacement)
+    search = build(
+        "ga", population=16, mutation_prob=0.1, crossover=crossover, mutation=mutation, replacement=replacement
+    )
     bests = [(step(search, g), search.best[1], float(search.population_score.max())) for g in range(30)]
     assert bests[-1][1] > bests[0][1]
     assert all(best == kept for _, best, kept in bests)  # elite 1 or plus: the best is never lost

@@ -50,7 +50,7 @@ def synonym_accuracy(images: Tensor, labels: Tensor, classes: tuple[str, ...], e
         label = classes.index(name)
         for row in (images @ embed([f"a photo of {with_article(w)}" for w in words]).T).T:
             means = torch.stack([row[labels == k].mean() for k in range(len(classes))])
-            right += int(means.argmax() == label)
+            right += int(means.nan_to_num(-torch.inf).argmax() == label)  # NaN: a class without images
             precision += float((labels[row.topk(min(100, len(row))).indices] == label).float().mean())
             count += 1
     return right / max(count, 1), precision / max(count, 1)
