@@ -15,7 +15,7 @@ def drawn():
     """Name -> (parent's name, exit code), read off the drawing by its columns."""
     tree, path = {}, [("", -1)]
     for line in errors.__doc__.splitlines():
-        if not (row := re.match(r"([ |`-]*)([A-Z]\w+)\s+(\d)?", line)):
+        if not (row := re.match(r"    ([ |`-]*)([A-Z]\w+)\s+(\d)?", line)):
             continue
         depth = len(row[1])
         path = [step for step in path if step[1] < depth]

@@ -1,17 +1,19 @@
 """The exception tree. Each error says what was expected, what came, and what to do next.
 
-ZeuxisError                 anything this package refuses; `exit_code` is what the CLI returns
-|-- BadInput          2     a phrase, number, file or combination that cannot work
-|   `-- UnknownName   2     a name that no table holds (near names are suggested)
-|-- Missing           3     something that has to be installed or downloaded first
-|   |-- MissingExtra  3     an optional package
-|   `-- MissingModel  3     a weight file
-|-- RunError          2     a run folder that cannot be used
-|   |-- RunLocked     2     another process is writing it
-|   |-- RunDamaged    2     a file in it is truncated, flipped or missing
-|   `-- RunUnwritable 2     disk full, read-only, removed while running
-|-- WeightsDamaged    2     a weight file whose content is not what its header or hash promises
-`-- SearchStopped     2     the search cannot go on (every score NaN, generations in a row)
+    ZeuxisError                 anything this package refuses; `exit_code` is what the CLI returns
+    |-- BadInput          2     a phrase, number, file or combination that cannot work
+    |   `-- UnknownName   2     a name that no table holds (near names are suggested)
+    |-- Missing           3     something that has to be installed or downloaded first
+    |   |-- MissingExtra  3     an optional package
+    |   `-- MissingModel  3     a weight file
+    |-- RunError          2     a run folder that cannot be used
+    |   |-- RunLocked     2     another process is writing it
+    |   |-- RunDamaged    2     a file in it is truncated, flipped or missing
+    |   `-- RunUnwritable 2     disk full, read-only, removed while running
+    |-- WeightsDamaged    2     a weight file whose content is not what its header or hash promises
+    `-- SearchStopped     2     the search cannot go on (every score NaN, generations in a row)
+
+The digit is the exit code of the command line.
 """
 
 from __future__ import annotations
