@@ -124,7 +124,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    fields = {"prompt": (args.prompt,), "generator": args.generator, "scorer": tuple(args.scorer), "judge": args.judge}
+    fields = {
+        "prompt": (args.prompt,),
+        "generator": args.generator,
+        "scorer": tuple(args.scorer),
+        "judge": None if args.judge == "none" else args.judge,
+    }
     most = 1 + args.generations * (2 * args.rounds + 1)
     rows = []
     for population in args.population:

@@ -206,6 +206,7 @@ def test_sentences_to_distil_on_name_everything_that_lies_there(data):
     assert {"A cat sits on a red truck.", "quiet", "zebra", "grand piano", "hot face", "sun"} <= set(found)
     assert not {"of", "##ing", "[PAD]"} & set(found)
     assert any(re.search(r"\bred zebra\b", text) for text in found)
+    assert any("minicab" in text for text in found) and not any("gypsy" in text for text in found)
 
 
 def test_a_folder_without_nouns_is_refused(tmp_path):

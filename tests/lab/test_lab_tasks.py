@@ -112,6 +112,20 @@ def test_the_sample_grid_always_shows_the_same_latents(data, weights):
     assert one.min() >= 0 and one.max() <= 1
 
 
+def test_exported_statistics_are_plain_means_over_fresh_latents(data, weights, tmp_path):
+    task = task_of("gan", data, weights)
+    task.export(task.nets, tmp_path)
+    generator = task.nets["generator"]
+    means = []
+    for index in range(2):  # batches, see conftest.py
+        z, classes, terms = task._latents(stream(0, "standing", index), 128)
+        with torch.no_grad():
+            first = generator.start(torch.cat([z, generator.embed(classes, terms)], 1)).view(128, -1, 16)
+        means.append(first.mean((0, 2)))
+    assert torch.allclose(generator.blocks[0].norm1.norm.running_mean, torch.stack(means).mean(0), atol=1e-5)
+    assert generator.blocks[0].norm1.norm.momentum == 0.1  # as it was, for the training that goes on
+
+
 @pytest.mark.parametrize("count", [6, 7])
 def test_latents_come_in_pairs_that_differ_in_z_only(count, data, weights):
     task = task_of("gan", data, weights)

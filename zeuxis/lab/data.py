@@ -90,7 +90,7 @@ def read_cifar10(path: Path, split: str, size: int) -> Images:
     pixels, labels, names, files = read_cifar_archive(path, split)
     terms, term_names = labels, names
     if files:  # "dump_truck_s_000123.png": the search term is in the name
-        words = [_term(name.rsplit("_s_", 1)[0]) for name in files]
+        words = [readable(name.rsplit("_s_", 1)[0]) for name in files]
         term_names = tuple(sorted(set(words)))
         where = {word: i for i, word in enumerate(term_names)}
         terms = np.array([where[word] for word in words])
@@ -100,7 +100,7 @@ def read_cifar10(path: Path, split: str, size: int) -> Images:
     )  # fmt: skip
 
 
-def _term(word: str) -> str:
+def readable(word: str) -> str:
     """A search word as it is shown: "dump_truck" is "dump truck"."""
     return RENAMED.get(word, word).replace("_", " ")
 
@@ -125,7 +125,7 @@ def _unpack(pack: np.lib.npyio.NpzFile, path: Path, split: str, size: int) -> Im
     labels, terms = pack[f"{split}_labels"].astype(np.int64), pack[f"{split}_term"].astype(np.int64)
     pixels = sheets(pack, split, size, 40, len(labels))
     classes = tuple(str(c) for c in pack["classes"])
-    names = tuple(_term(str(t)) for t in pack["terms"])
+    names = tuple(readable(str(t)) for t in pack["terms"])
     if not len(pixels) == len(labels) == len(terms):
         raise BadInput(f"Expected as many images as labels and terms in {path}, got {len(pixels)} of {len(labels)}.")
     for numbers, words in ((labels, classes), (terms, names)):

@@ -11,7 +11,7 @@ import torch
 
 from zeuxis.errors import BadInput
 from zeuxis.lab.attributes import COLOURS, SCENES
-from zeuxis.lab.data import read_emoji_text
+from zeuxis.lab.data import read_emoji_text, readable
 from zeuxis.lab.phrases import TEMPLATES, Captioner, article
 
 
@@ -54,7 +54,7 @@ def _nouns(folder: Path) -> list[str]:
     for name, keys in (("cifar10.npz", ("terms", "classes")), ("caltech93_64.npz", ("classes",))):
         if (folder / name).exists():
             with np.load(folder / name, allow_pickle=False) as pack:
-                nouns += [str(n).replace("_", " ") for key in keys for n in pack[key]]
+                nouns += [readable(str(n)) for key in keys for n in pack[key]]
     for split in ("train", "test"):
         for item in read_emoji_text(folder, split):
             nouns += [item.name, *item.keywords]

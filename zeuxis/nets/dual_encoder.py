@@ -23,8 +23,8 @@ class DualEncoder(nn.Module):
         self.trunk, self.text = trunk, text
         self.image_head = nn.Linear(2 * trunk.widths[-1], joint)
         self.text_head = nn.Linear(sentence, joint)
-        last = nn.Linear(2 * joint, joint)
-        self.text_bend = nn.Sequential(nn.Linear(sentence, 2 * joint), nn.GELU(), last)
+        first, last = nn.Linear(sentence, 2 * joint), nn.Linear(2 * joint, joint)
+        self.text_bend = nn.Sequential(first, nn.GELU(), last)
         self.log_scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         nn.init.zeros_(last.weight)
 
