@@ -1,5 +1,7 @@
 """Every recipe of the package can be started, and says what it does."""
 
+import json
+import re
 import tomllib
 from importlib import import_module
 from pathlib import Path
@@ -10,6 +12,7 @@ import torch
 import zeuxis.lab
 from zeuxis.config import TrainConfig
 from zeuxis.errors import BadInput
+from zeuxis.lab.data import READERS
 from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab
 
@@ -59,3 +62,19 @@ def test_an_unknown_option_is_refused_with_the_known_ones():
     config = TrainConfig(task="gan", images=1, options={"learning_rate": 1})
     with pytest.raises(BadInput, match="Unknown option learning_rate of task gan. Known: trunk, z_dim"):  # noqa: RUF043
         lab_of(config).options(defaults("gan"))
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "training.md"
+
+
+@pytest.mark.parametrize("text", re.findall(r"```toml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+def test_the_recipes_of_the_page_can_be_started(text):
+    config = TrainConfig.model_validate(tomllib.loads(text))
+    assert config.data in READERS and lab_of(config).options(defaults(config.task))
+
+
+@pytest.mark.parametrize("task", list(TASKS))
+def test_the_page_has_every_option_with_its_default(task):
+    section = PAGE.read_text(encoding="utf-8").split(f'`task = "{task}"`')[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \|", section, re.MULTILINE)
+    assert {name: json.loads(value) for name, value in rows} == defaults(task)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from lab_helpers import CLASSES, GROUNDS, TERM_CLASS, TERMS, VOCABULARY, LetterTeacher, exported, recipe
+from PIL import Image
 from safetensors.torch import load_file
 
 from zeuxis.errors import BadInput, WeightsDamaged
@@ -133,6 +134,21 @@ def test_latents_come_in_pairs_that_differ_in_z_only(count, data, weights):
     assert torch.equal(classes[:3], classes[3:6]) and torch.equal(terms[:3], terms[3:6])
     assert len(z) == len(classes) == count and (z[:3] != z[3:6]).all()
     assert torch.equal(torch.tensor(TERM_CLASS)[terms], classes)
+
+
+def test_a_folder_of_pictures_trains_a_trunk_and_then_a_gan(tmp_path):
+    for split in ("train", "test"):
+        for name, colour in zip(("bus", "cab", "tram"), GROUNDS, strict=True):
+            (tmp_path / split / name).mkdir(parents=True)
+            file = tmp_path / split / name / "1.png"
+            Image.new("RGB", (40, 30), colour).save(file) if name != "cab" else file.write_text("broken")
+    folder = {"data": "folder", "images": 8}
+    train(recipe("trunk", **folder), tmp_path, tmp_path / "trunk")
+    train(recipe("gan", **folder), tmp_path, tmp_path / "gan", weights=tmp_path / "trunk/export")
+    facts = read_facts(tmp_path / "gan/export/generator.safetensors")
+    assert facts["classes"] == facts["terms"] == ["bus", "cab", "tram"]
+    with Image.open(tmp_path / "gan/samples/000000008.png") as grid:
+        assert grid.size == (20 * 64, 2 * 64)  # no picture of a cab was readable: no row for it
 
 
 def test_a_trunk_of_other_classes_is_refused(data, weights, tmp_path):

@@ -17,9 +17,10 @@ def hinge_generator(fake: Tensor) -> Tensor:
 
 
 def mode_seeking(one: Tensor, two: Tensor, z_one: Tensor, z_two: Tensor) -> Tensor:
-    """Mode seeking (Mao et al. 2019, arXiv 1903.05628, Eq. 4): 1 / (mean |G(z1) - G(z2)| / mean |z1 - z2|).
+    """Mode seeking (Mao et al. 2019, arXiv 1903.05628), as a loss: mean over pairs of |z1 - z2| / |G(z1) - G(z2)|.
 
-    Pairs (N, 3, H, W) of one condition; large when a class collapses to one picture.
+    Pairs (N, 3, H, W) of one condition with their latents (N, D), mean absolute differences; at most 100. Large when a
+    class collapses to one picture.
     """
     size = min(len(one), len(two))
     images = (one[:size] - two[:size]).abs().mean((1, 2, 3))

@@ -132,10 +132,9 @@ def gaussian_mutation(
     x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float, sigma: Tensor
 ) -> Tensor:
     """Adds N(0, sigma^2) to each gene with chance `prob`; `sigma` `(D,)` in units of the genes. Clipped to bounds."""
-    rows, genes = (uniform(*x.shape, rng=rng) < prob).nonzero(as_tuple=True)  # few: draw steps for these only
-    step = torch.randn(len(rows), generator=rng).to(x.device)
-    rows, genes = rows.to(x.device), genes.to(x.device)
-    return x.index_put((rows, genes), x[rows, genes] + step * sigma[genes]).clamp_(lower, upper)
+    moved = uniform(*x.shape, rng=rng) < prob
+    step = torch.zeros(x.shape).masked_scatter_(moved, torch.randn(int(moved.sum()), generator=rng))  # no draw wasted
+    return (x + step.to(x.device) * sigma).clamp_(lower, upper)
 
 
 def uniform_mutation(x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float) -> Tensor:

@@ -188,11 +188,11 @@ class ConditionalGAN:
 
     @torch.no_grad()
     def samples(self, nets: dict[str, nn.Module]) -> Tensor | None:
-        """Twenty images of each of the first ten classes, one class a row."""
-        count = min(len(self.train.classes), 10)
-        classes = torch.arange(count).repeat_interleave(20)
+        """Twenty images of each of the first ten classes that have any, one class a row."""
+        present = torch.tensor(sorted(set(self.train.labels.tolist()))[:10])
+        classes = present.repeat_interleave(20)
         rng = stream(0, "samples")
-        of_class = [(self.train.labels == c).nonzero().squeeze(1) for c in range(count)]
+        of_class = [(self.train.labels == c).nonzero().squeeze(1) for c in present]
         picks = torch.cat([o[torch.randint(0, len(o), (20,), generator=rng)] for o in of_class])
         z = torch.randn(len(classes), self.opt["z_dim"], generator=rng).to(self.lab.device)
         generator = generator_of(nets).eval()
