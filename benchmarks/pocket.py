@@ -148,8 +148,9 @@ def bred_figures(judges: dict[str, CifarResNet], seeds: int, generations: int) -
     keep = []
     for seed in range(seeds):
         for label, name in enumerate(classes):
-            article = "an" if name[0] in "aeiou" else "a"
-            config = RunConfig(prompt=(f"a photo of {article} {name}",), seed=seed, generations=generations)
+            config = RunConfig(
+                prompt=(f"a photo of {zero_shot.with_article(name)}",), seed=seed, generations=generations
+            )
             with TemporaryDirectory() as folder, open_session(config, Path(folder) / "run") as session:
                 last = list(session)[-1]
                 search = session._search

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zeuxis.evaluation.zero_shot import with_article as article
 from zeuxis.lab.attributes import COLOURS, SCENES
 
 TEMPLATES = (
@@ -29,11 +30,6 @@ CLASS_WORDS = {
     "truck": ("truck",),
 }
 HELD_OUT = ("lorry", "puppy")  # words of the data set that never occur in a training phrase: the test of new words
-
-
-def article(noun: str) -> str:
-    """ "a" or "an" before it."""
-    return ("an " if noun[0] in "aeiou" else "a ") + noun
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 
 from zeuxis.errors import BadInput
+from zeuxis.evaluation.zero_shot import with_article
 from zeuxis.lab.attributes import COLOURS, SCENES
 from zeuxis.lab.data import read_emoji_text, readable
-from zeuxis.lab.phrases import TEMPLATES, Captioner, article
+from zeuxis.lab.phrases import TEMPLATES, Captioner
 
 
 def training_sentences(data: Path, vocabulary: list[str], rng: torch.Generator) -> list[str]:
@@ -26,7 +27,7 @@ def training_sentences(data: Path, vocabulary: list[str], rng: torch.Generator) 
         return items[int(torch.randint(0, len(items), (1,), generator=rng))]
 
     for word in words:
-        found.append(pick(TEMPLATES).format(article(word), bare=word))
+        found.append(pick(TEMPLATES).format(with_article(word), bare=word))
     for _ in range(25_000):
         draws = torch.rand(4, generator=rng).tolist()
         noun = pick(nouns) if draws[0] < 0.6 else pick(words)
