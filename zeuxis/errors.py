@@ -10,13 +10,15 @@
     |   |-- RunLocked     2     another process is writing it
     |   |-- RunDamaged    2     a file in it is truncated, flipped or missing
     |   `-- RunUnwritable 2     disk full, read-only, removed while running
-    |-- WeightsDamaged    2     a weight file whose content is not what its header or hash promises
+    |-- WeightsRefused    2     a weight file that is damaged, hostile, or not what its header or hash promises
     `-- SearchStopped     2     the search cannot go on (every score NaN, generations in a row)
 
 The digit is the exit code of the command line.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 
 class ZeuxisError(Exception):
@@ -66,8 +68,15 @@ class RunUnwritable(RunError, OSError):
     """The run folder cannot be written (disk full, read-only, removed)."""
 
 
-class WeightsDamaged(ZeuxisError):
-    """A weight file is truncated, mis-shaped, holds NaN, or is not the file it says it is."""
+class WeightsRefused(ZeuxisError):
+    """A weight file is damaged, asks for code to be run, or is not the file it says it is.
+
+    `file`, `tensor` (its name, or "") and `reason` say what was refused and why.
+    """
+
+    def __init__(self, file: str | Path, reason: str, tensor: str = "") -> None:
+        self.file, self.tensor, self.reason = Path(file), tensor, reason
+        super().__init__(f"{self.file.name}: {f'{tensor}: ' if tensor else ''}{reason}")
 
 
 class SearchStopped(ZeuxisError):

@@ -9,7 +9,7 @@ from lab_helpers import CLASSES, GROUNDS, TERM_CLASS, TERMS, VOCABULARY, LetterT
 from PIL import Image
 from safetensors.torch import load_file
 
-from zeuxis.errors import BadInput, MissingExtra, WeightsDamaged
+from zeuxis.errors import BadInput, MissingExtra, WeightsRefused
 from zeuxis.hub.weights import load_weights, read_facts, save_weights
 from zeuxis.lab.tasks import distil
 from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
@@ -163,7 +163,7 @@ def test_a_trunk_of_other_classes_is_refused(data, weights, tmp_path):
 
 
 def test_another_network_is_no_trunk(weights):
-    with pytest.raises(WeightsDamaged, match="nothing about classes"):
+    with pytest.raises(WeightsRefused, match="nothing about classes"):
         load_trunk(weights / "text.safetensors")
 
 

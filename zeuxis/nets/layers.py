@@ -98,10 +98,16 @@ def fold_batch_norm(net: nn.Module) -> nn.Module:
 
 
 def cast_copy(net: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy whose convolutions and linear layers compute in `dtype`; norms and tables stay as they are."""
+    """A copy whose convolutions and linear layers compute in `dtype`; norms and tables stay as they are.
+
+    A module that knows better what to keep has a method `compute_in(dtype)`, which is called in place of that.
+    """
     copied = copy.deepcopy(net).requires_grad_(False)
     for module in copied.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        compute_in = getattr(module, "compute_in", None)
+        if callable(compute_in):
+            compute_in(dtype)
+        elif isinstance(module, nn.Conv2d | nn.Linear) and not getattr(module, "keep_fp32", False):
             module.to(dtype)
     return copied
 

@@ -1,0 +1,14 @@
+"""Published layouts: each module says whether a raw file is its own, and turns it into a checkpoint.
+
+claims(raw: Raw) -> bool                 cheap, never raises
+translate(raw: Raw) -> Checkpoint        WeightsRefused, with the tensor's name, for what does not fit
+"""
+
+LAYOUTS = (
+    "biggan",  # Hugging Face's port of BigGAN-deep: config.json and a state dictionary with spectral norm
+    "nvidia",  # StyleGAN2, StyleGAN3 and StyleGAN-XL as PyTorch network pickles
+    "nvidia_tf",  # StyleGAN and StyleGAN2 as pickles of the TensorFlow era
+    "rosinality",  # StyleGAN2 as .pt of rosinality's port
+    "resnet",  # torchvision, timm, transformers, chenyaofo and akamaster ResNets
+    "inception",  # Inception-v3 of 2015-12-05, as pytorch-fid and torch-fidelity publish it
+)
