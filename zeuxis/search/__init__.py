@@ -11,6 +11,11 @@ SEARCHES = Table(
         "de": Entry("zeuxis.search.differential:de", "differential evolution"),
         "de-rand": Entry("zeuxis.search.differential:de_rand", "differential evolution rand/1/bin, F 0.8, Cr 0.9"),
         "de-best": Entry("zeuxis.search.differential:de_best", "differential evolution best/1/bin, F 0.8, Cr 0.9"),
+        "l-shade": Entry("zeuxis.search.l_shade:l_shade", "differential evolution that adapts F, Cr and its parents"),
+        "sep-cma-es": Entry("zeuxis.search.sep_cma_es:sep_cma_es", "CMA-ES with a diagonal covariance"),
+        "cma-es": Entry("zeuxis.search.cma_es:cma_es", "CMA-ES with the full covariance"),
+        "lm-ma-es": Entry("zeuxis.search.lm_ma_es:lm_ma_es", "CMA-ES with a few remembered directions"),
+        "open-es": Entry("zeuxis.search.open_es:open_es", "evolution strategy with mirrored samples and Adam"),
     },
     prefixes={"pymoo": Entry("zeuxis.search.pymoo:pymoo", "any single-objective algorithm of pymoo: GA, DE, PSO, ...")},
 )

@@ -1,0 +1,153 @@
+"""L-SHADE: Tanabe and Fukunaga, "Improving the search performance of SHADE using linear population size reduction",
+IEEE CEC 2014, https://doi.org/10.1109/CEC.2014.6900380
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer, number, tensor
+from zeuxis.search.operators import uniform
+from zeuxis.spaces import Space
+
+SMALLEST = 4  # N_min
+
+
+class LShade(PopulationSearch):
+    """Differential evolution current-to-pbest/1/bin whose F and Cr follow what has succeeded. Needs 4 or more.
+
+    A generation always asks `population` images: as the parents become fewer, each gets several trials, and the best of
+    them stands against it. (The paper's generations shrink with the parents.)
+
+    memory    entries of the history of F and Cr
+    p         the best share of the parents that trials are drawn towards
+    archive   replaced parents kept for differences, as a multiple of the population
+    horizon   generations over which the parents shrink to 4; 0 keeps all (SHADE)
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        population: int = 64,
+        device: torch.device = CPU,
+        *,
+        name: str = "l-shade",
+        memory: int = 6,
+        p: float = 0.11,
+        archive: float = 2.6,
+        horizon: int = 200,
+    ) -> None:
+        super().__init__(space, population, device, name)
+        if self.population < SMALLEST:
+            raise BadInput(f"L-SHADE needs a population of 4 or more, got {population}. Raise it, or use ga or random.")
+        self.memory = integer("memory", memory, 1, 1000)
+        self.p = number("p", p, 0, 1)
+        self.archive_size = int(number("archive", archive, 0, 100) * self.population)
+        self.horizon = integer("horizon", horizon, 0)
+        self.memory_F = torch.full((self.memory,), 0.5, device=self.device)
+        self.memory_Cr = torch.full((self.memory,), 0.5, device=self.device)
+        self.slot = 0  # k
+        self.archive = torch.empty(0, space.dim, device=self.device)
+        self._drawn: tuple[Tensor, Tensor, Tensor] | None = None  # F, Cr and the archive's shuffle of the batch asked
+
+    def _children(self, rng: torch.Generator) -> Tensor:
+        x, rows, parents = self.population_x, self.population, len(self.population_x)
+        target = torch.arange(rows, device=self.device) % parents
+        entry = torch.randint(self.memory, (rows,), generator=rng).to(self.device)
+        normal = torch.randn(rows, generator=rng).to(self.device)
+        Cr = (self.memory_Cr[entry] + 0.1 * normal).clamp(0, 1)  # section II-B
+        F = cauchy_above_zero(self.memory_F[entry], 0.1, uniform(rows, rng=rng).to(self.device))  # (N,)
+        best = self.population_score.argsort(descending=True, stable=True)[: max(2, round(self.p * parents))]
+        towards = best[torch.randint(len(best), (rows,), generator=rng).to(self.device)]
+        r1 = (target + 1 + torch.randint(parents - 1, (rows,), generator=rng).to(self.device)) % parents
+        pool = torch.cat([x, self.archive])
+        r2 = torch.randint(len(pool) - 2, (rows,), generator=rng).to(self.device)
+        low, high = torch.minimum(target, r1), torch.maximum(target, r1)
+        r2 = r2 + (r2 >= low)
+        r2 = r2 + (r2 >= high)  # neither target nor r1
+        own = x[target]
+        donor = own + F[:, None] * (x[towards] - own + x[r1] - pool[r2])  # Eq. (2)
+        donor = torch.where(donor < self.lower, (self.lower + own) / 2, donor)  # Eq. (3) of JADE: half-way back
+        donor = torch.where(donor > self.upper, (self.upper + own) / 2, donor)
+        crosses = uniform(rows, self.space.dim, rng=rng).to(self.device) < Cr[:, None]
+        crosses[torch.arange(rows), torch.randint(self.space.dim, (rows,), generator=rng)] = True
+        shuffle = torch.rand(self.archive_size + rows, generator=rng).to(self.device)
+        self._drawn = (F, Cr, shuffle)
+        return torch.where(crosses, donor, own)
+
+    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+        if self._drawn is None or not len(self.population_x):
+            return x, score
+        parents = len(self.population_x)
+        trial = self._best_trials(score, parents)  # (P,), one row of the batch per parent
+        old, new = self.population_score, score[trial]
+        gain = torch.where(old.isfinite(), new - old, torch.where(new.isfinite(), 1.0, 0.0))
+        wins = new > old
+        self._learn(gain[wins], trial[wins])
+        everyone = torch.cat([self.archive, self.population_x[wins]])
+        kept = self._drawn[2][: len(everyone)].argsort()[: self.archive_size]  # at random
+        self.archive = everyone[kept]
+        takes = new >= old
+        survivors = torch.where(takes[:, None], x[trial], self.population_x)
+        values = torch.where(takes, new, old)
+        order = values.argsort(descending=True, stable=True)[: self._parents_next()]
+        self._drawn = None
+        return survivors[order], values[order]
+
+    def _best_trials(self, score: Tensor, parents: int) -> Tensor:
+        """For each parent `(P,)` the row of its best trial; trial i belongs to parent i mod P."""
+        rounds = math.ceil(len(score) / parents)
+        padded = torch.full((rounds * parents,), -torch.inf, device=self.device)
+        padded[: len(score)] = score
+        return padded.view(rounds, parents).argmax(dim=0) * parents + torch.arange(parents, device=self.device)
+
+    def _learn(self, gain: Tensor, trial: Tensor) -> None:
+        """Entry k of the memory becomes the weighted Lehmer mean of what succeeded, Eqs. (7)-(9)."""
+        if not len(trial) or self._drawn is None:
+            return
+        weight = gain / gain.sum().clamp_min(1e-12)
+        for memory, drawn in ((self.memory_F, self._drawn[0]), (self.memory_Cr, self._drawn[1])):
+            good = drawn[trial]
+            memory[self.slot] = (weight * good.square()).sum() / (weight * good).sum().clamp_min(1e-12)
+        self.slot = (self.slot + 1) % self.memory
+
+    def _parents_next(self) -> int:
+        """Eq. (10), in generations."""
+        if not self.horizon:
+            return self.population
+        done = min(1.0, (self.generation + 1) / self.horizon)
+        return round(self.population + (SMALLEST - self.population) * done)
+
+    def state_dict(self) -> State:
+        """The state as of the last `tell`."""
+        return super().state_dict() | {
+            "memory_F": self.memory_F.clone(),
+            "memory_Cr": self.memory_Cr.clone(),
+            "slot": self.slot,
+            "archive": self.archive,
+        }
+
+    def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
+        """Go on from `state`."""
+        super().load_state_dict(state)
+        self.memory_F = tensor(state, "memory_F", self.device)
+        self.memory_Cr = tensor(state, "memory_Cr", self.device)
+        self.slot = int(number("slot", state.get("slot"), 0, self.memory))
+        self.archive = tensor(state, "archive", self.device)
+
+
+def cauchy_above_zero(location: Tensor, scale: float, u: Tensor) -> Tensor:
+    """Cauchy draws given that they are above 0, at most 1: what redrawing F until it is positive comes to."""
+    below = 0.5 + torch.atan(-location / scale) / math.pi  # P(F <= 0)
+    level = below + (1 - below) * u.clamp(1e-6, 1 - 1e-6)
+    return (location + scale * torch.tan(math.pi * (level - 0.5))).clamp(1e-6, 1.0)
+
+
+def l_shade(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> LShade:
+    """L-SHADE with the paper's constants, its parents shrinking over 200 generations."""
+    return build(LShade, "l-shade", space, population, device, options)

@@ -1,0 +1,64 @@
+"""LM-MA-ES: Loshchilov, Glasmachers and Beyer, "Large scale black-box optimization by limited-memory matrix
+adaptation", IEEE Transactions on Evolutionary Computation 23 (2019), https://arxiv.org/abs/1705.06693
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from zeuxis.search.base import CPU, Option, build
+from zeuxis.search.distribution import DistributionSearch
+from zeuxis.spaces import Space
+
+
+class LmMaEs(DistributionSearch):
+    """A normal distribution whose covariance is remembered as a few directions, old and new: O(D log D) numbers.
+
+    sigma   the step size at the start, in deviations of the prior
+    """
+
+    _kept = ("path", "M")
+
+    def __init__(
+        self,
+        space: Space,
+        population: int = 16,
+        device: torch.device = CPU,
+        *,
+        name: str = "lm-ma-es",
+        sigma: float = 0.5,
+    ) -> None:
+        super().__init__(space, population, device, name, sigma)
+        n = space.dim
+        self.count = 4 + math.floor(3 * math.log(n)) if n > 1 else 1  # m directions, Algorithm 1, line 2
+        i = torch.arange(self.count, device=self.device, dtype=torch.float32)
+        self.c_d = 1 / (1.5**i * n)  # Algorithm 1, line 3
+        self.c_c = (self.population / (4.0**i * n)).clamp_max(0.99)
+        self.c_sigma = min(0.99, 2 * self.population / n)
+        self.path = torch.zeros(n, device=self.device)
+        self.M = torch.zeros(self.count, n, device=self.device)  # rows m_i
+        self._z = torch.empty(0)
+
+    def _sample(self, rng: torch.Generator) -> Tensor:
+        self._z = torch.randn(self.population, self.space.dim, generator=rng).to(self.device)
+        d = self._z
+        for row, c in zip(self.M[: self.generation - 1], self.c_d, strict=False):  # one more direction a generation
+            d = (1 - c) * d + c * torch.outer(d @ row, row)
+        return d
+
+    def _update(self, y: Tensor, weights: Tensor) -> None:
+        z = weights @ self._z  # (D,)
+        c, told = self.c_sigma, weights.sum()
+        self.path = (1 - c) * self.path + (self.mu_eff * c * (2 - c)) ** 0.5 * z
+        self.M = (1 - self.c_c)[:, None] * self.M + (self.mu_eff * self.c_c * (2 - self.c_c)).sqrt()[:, None] * z
+        self._move(self.sigma * (weights @ y))
+        change = torch.exp(c / 2 * (self.path.square().sum() / self.space.dim - 1)).clamp(0.5, 2.0)
+        self.sigma = (self.sigma * torch.where(told > 0, change, 1.0)).clamp(1e-8, 1e3)
+
+
+def lm_ma_es(space: Space, population: int = 16, device: torch.device = CPU, **options: Option) -> LmMaEs:
+    """LM-MA-ES with the constants of the paper."""
+    return build(LmMaEs, "lm-ma-es", space, population, device, options)
