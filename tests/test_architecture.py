@@ -15,11 +15,13 @@ ROOT = Path(zeuxis.__file__).parent
 ORDER = [
     *(["types"], ["errors"], ["rng"], ["registry"], ["config"]),
     ["spaces", "nets"],
+    ["style_space"],
     ["hub"],
     ["generators", "scorers", "search"],
     ["evaluation"],
     ["run", "lab", "configs"],
     ["experiments", "report"],
+    ["tools"],
     ["cli", "studio", "pocket"],
     ["__main__"],
 ]

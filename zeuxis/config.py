@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Precision = Literal["auto", "fp32", "bf16"]
 
+GENERATOR_OPTIONS = ("truncation", "truncation_cutoff", "exact_truncation", "space", "classes", "ban")
+
 
 class RunConfig(BaseModel):
     """One search for one prompt with one seed. Written to `run.json` as it stands."""
@@ -20,9 +22,24 @@ class RunConfig(BaseModel):
     templates: bool = Field(True, description="average each phrase over a set of sentence templates")
     strict: bool = Field(False, description="refuse phrases that the scorer would have to cut")
 
-    generator: str = Field("pocket", description="see `zeuxis list generators`")
-    scorer: tuple[str, ...] = Field(("pocket",), description="see `zeuxis list scorers`; 'name:0.5' gives a weight")
-    judge: str | None = Field("pocket", description="a scorer that the search is never told; none switches it off")
+    generator: str = Field(
+        "pocket", description="a name of `zeuxis list generators` or `zeuxis models list`, a file, or a Hub id"
+    )
+    truncation: float | None = Field(None, ge=-4, le=4, description="StyleGAN's psi, or BigGAN's truncation in (0, 1]")
+    truncation_cutoff: int | None = Field(None, ge=0, description="StyleGAN: truncate only this many first layers")
+    exact_truncation: bool = Field(
+        False, description="BigGAN: interpolate its statistics correctly, unlike the original"
+    )
+    space: str | None = Field(None, description="what is bred: z, w or w+ of a StyleGAN; embedding or mix of a BigGAN")
+    classes: tuple[str, ...] = Field((), description="the only classes to breed from, by name or number")
+    ban: tuple[str, ...] = Field((), description="classes never to breed from, by name or number")
+    scorer: tuple[str, ...] = Field(
+        ("pocket",),
+        description="a name of `zeuxis list scorers` or `zeuxis models list`, a folder or Hub id; 'name:0.5' weighs it",
+    )
+    judge: str | None = Field(
+        "pocket", description="a classifier or scorer that the search is never told; none switches it off"
+    )
     search: str = Field("ga", description="see `zeuxis list searches`")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
 
@@ -39,6 +56,11 @@ class RunConfig(BaseModel):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Precision = Field("auto", description="auto passes the bf16 gate first")
     micro_batch: int = Field(16, ge=1, le=4096, description="images rendered at once; fixed and padded")
+
+    def generator_options(self) -> dict[str, Any]:
+        """Those options of the generator that are not left to it."""
+        fields = {name: getattr(self, name) for name in GENERATOR_OPTIONS}
+        return {name: value for name, value in fields.items() if value not in (None, False, ())}
 
 
 class TrainConfig(BaseModel):

@@ -1,9 +1,17 @@
-"""Named configurations: a family of models and a search in one word, e.g. `pocket-ga`. What `--config` takes."""
+"""Named configurations: a family of models and a search in one word, e.g. `pocket-ga`. What `--config` takes.
+
+Beside them stand those of Galatolo, Cimino and Vaglini, "Generating images from caption and vice versa via CLIP-guided
+generative latent space search" (2021, https://arxiv.org/abs/2102.01645) and of the thesis that followed it, under the
+names they have there: MODEL_ga and MODEL_de, and with the discriminator's opinion in the score MODEL_ga_d and
+MODEL_de_d. Populations and generations are theirs; the searches are ours (`--search ga-thesis` has theirs), and CLIP is
+asked as it was trained to be.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
+from zeuxis.errors import Missing
 from zeuxis.registry import unknown
 from zeuxis.search import SEARCHES
 
@@ -12,16 +20,30 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "toy": {"generator": "toy", "scorer": ("toy",), "judge": "toy"},
 }
 
+REALISM = 0.1  # what the discriminator may add to a cosine: see zeuxis.scorers.realism
+CLIP = {"scorer": ("clip-vit-b-32",), "generations": 500, "view_every": 50}
+STYLEGAN2 = CLIP | {"population": 16, "truncation": 1.0, "space": "z"}
+LSUN_AND_FACES = ("ffhq", "car", "church", "cat", "horse")
+THESIS: dict[str, dict[str, Any]] = {
+    **{f"StyleGAN2_{name}": STYLEGAN2 | {"generator": f"stylegan2-{name}"} for name in LSUN_AND_FACES},
+    "DeepMindBigGAN256": CLIP | {"generator": "biggan-deep-256", "population": 64, "truncation": 1.0},
+    "DeepMindBigGAN512": CLIP | {"generator": "biggan-deep-512", "population": 32, "truncation": 1.0},
+}
+THESIS_SEARCHES = {"ga": "ga", "de": "de"}
+# The first that is here: none of them guided the search.
+THESIS_JUDGES = ("siglip2-b-16-224", "siglip-b-16-224", "clip-vit-b-16")
+
 
 def names() -> list[str]:
     """Every family with every search; `FAMILY-pymoo:NAME` works as well."""
-    return [f"{family}-{search}" for family in FAMILIES for search in SEARCHES]
+    return [*(f"{family}-{search}" for family in FAMILIES for search in SEARCHES), *_thesis()]
 
 
 def about() -> dict[str, str]:
     """Name -> one line."""
     searches = SEARCHES.about()
-    return {f"{family}-{search}": f"{family} models, {searches[search]}" for family in FAMILIES for search in SEARCHES}
+    own = {f"{family}-{search}": f"{family} models, {searches[search]}" for family in FAMILIES for search in SEARCHES}
+    return own | {name: _in_words(name) for name in _thesis()}
 
 
 def fields(name: str) -> dict[str, Any]:
@@ -30,4 +52,32 @@ def fields(name: str) -> dict[str, Any]:
         search = name.removeprefix(f"{family}-")
         if search != name and search in SEARCHES:
             return models | {"search": search}
+    thesis = _thesis()
+    if name in thesis:
+        return thesis[name] | {"judge": next(filter(_here, THESIS_JUDGES), None)}
     raise unknown("config", name, names())
+
+
+def _thesis() -> dict[str, dict[str, Any]]:
+    found = {}
+    for model, models in THESIS.items():
+        for short, search in THESIS_SEARCHES.items():
+            found[f"{model}_{short}"] = models | {"search": search}
+            if model.startswith("StyleGAN2"):  # no discriminator of BigGAN was ever published
+                found[f"{model}_{short}_d"] = models | {"search": search, "realism": REALISM}
+    return found
+
+
+def _here(model: str) -> bool:
+    from zeuxis.hub.locate import locate
+
+    try:
+        return locate(model, "judge").exists()
+    except Missing:
+        return False
+
+
+def _in_words(name: str) -> str:
+    found = _thesis()[name]
+    guide = "CLIP and the discriminator" if "realism" in found else "CLIP"
+    return f"{found['generator']} guided by {guide}, {found['search']}, population {found['population']}"

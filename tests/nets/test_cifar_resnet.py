@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from zeuxis.nets.cifar_resnet import DEVIATION, MEAN, BasicBlock, CifarResNet, from_state
+from zeuxis.nets.cifar_resnet import DEVIATION, MEAN, CifarResNet, from_state
+from zeuxis.nets.resnet import Block
 from zeuxis.rng import stream
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -20,7 +21,7 @@ def noise(*shape):
 
 
 def test_the_shortcut_takes_every_second_pixel_and_adds_zero_channels_on_both_sides():
-    block = BasicBlock(2, 4, 2).eval()
+    block = Block(2, (4, 4), (3, 3), 2, 0, pad=True).eval()
     for layer in (block.conv1, block.conv2):
         torch.nn.init.zeros_(layer.weight)  # the shortcut alone is left
     x = torch.arange(32.0).view(1, 2, 4, 4)
@@ -31,7 +32,7 @@ def test_the_shortcut_takes_every_second_pixel_and_adds_zero_channels_on_both_si
 
 
 def test_a_block_of_equal_widths_adds_its_input():
-    block = BasicBlock(3, 3, 1).eval()
+    block = Block(3, (3, 3), (3, 3), 1, 0, pad=True).eval()
     torch.nn.init.zeros_(block.conv2.weight)
     x = noise(2, 3, 5, 5)
     assert torch.allclose(block(x), x)
@@ -66,7 +67,7 @@ def test_the_head_is_a_mean_over_places():
     last = []
     net.layer3.register_forward_hook(lambda module, given, out: last.append(out))
     logits = net(x)
-    assert torch.allclose(logits, net.linear(F.avg_pool2d(last[0], 8).flatten(1)), atol=1e-5)
+    assert torch.allclose(logits, net.fc(F.avg_pool2d(last[0], 8).flatten(1)), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,12 @@ def generate(
         typer.Option(help="generator, scorer, judge and search in one name; see `zeuxis list configs`"),
     ] = None,
     generator: Annotated[str | None, option("generator")] = None,
+    truncation: Annotated[float | None, option("truncation")] = None,
+    truncation_cutoff: Annotated[int | None, option("truncation_cutoff")] = None,
+    exact_truncation: Annotated[bool | None, option("exact_truncation")] = None,
+    space: Annotated[str | None, option("space")] = None,
+    classes: Annotated[list[str] | None, option("classes")] = None,
+    ban: Annotated[list[str] | None, option("ban")] = None,
     scorer: Annotated[list[str] | None, option("scorer")] = None,
     judge: Annotated[str | None, option("judge")] = None,
     search: Annotated[str | None, option("search")] = None,
@@ -76,6 +82,9 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None) -> Run
     from zeuxis.run import RunFolder, make_config
 
     named = configs.fields(config) if config else {}
+    if "judge" in named and named["judge"] is None and "judge" not in fields:
+        judge = configs.THESIS_JUDGES[0]
+        typer.echo(f"note: no judge is here to check the result. For one: zeuxis models pull {judge}", err=True)
     known = RunFolder(out) if out is not None else None
     seed = known.config.seed if known is not None and known.exists() else secrets.randbelow(2**31)
     return make_config(**{"seed": seed, **named, **fields})

@@ -23,6 +23,14 @@ COMMANDS = Table(
         "show": Entry("zeuxis.cli.show:app", "Read a run: figures, history, notes, files."),
         "replay": Entry("zeuxis.cli.replay:app", "Draw a saved picture again and compare the pixels."),
         "list": Entry("zeuxis.cli.listing:app", "List generators, scorers, judges, searches, recipes or configs."),
+        "models": Entry("zeuxis.cli.models:app", "List, fetch and check the published models of the catalogue."),
+        "convert": Entry("zeuxis.cli.convert:app", "Read a published weight file safely; write it as safetensors."),
+        "sample": Entry("zeuxis.cli.sample:app", "Draw pictures of numbered seeds, without a search."),
+        "mix": Entry(
+            "zeuxis.cli.mix:app", "Style mixing: rows give the picture, columns coarse, middle or fine styles."
+        ),
+        "interpolate": Entry("zeuxis.cli.interpolate:app", "A film from seed to seed."),
+        "arithmetic": Entry("zeuxis.cli.arithmetic:app", "Add and subtract the latents of saved pictures."),
         "train": Entry("zeuxis.cli.train:app", "Train one network by a recipe."),
     },
 )

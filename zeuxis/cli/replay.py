@@ -18,6 +18,9 @@ DIFFERS = 2
 )
 def replay(
     png: Annotated[Path, typer.Argument(help="a picture that a run has saved", show_default=False)],
+    generator: Annotated[
+        str | None, typer.Option(help="the file or Hub id of its generator, when the picture names none we know")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="write the picture as drawn now to this file")] = None,
 ) -> None:
     """Draw a saved picture again and compare the pixels. Exit code 0 if not one differs, else 2."""
@@ -25,7 +28,7 @@ def replay(
     from zeuxis.run.files import atomic_write
     from zeuxis.run.pictures import picture_png
 
-    result = draw_again(png)
+    result = draw_again(png, generator)
     info = result.info
     typer.echo(f"{info.prompt}  ({info.generator}, seed {info.seed}, generation {info.generation})")
     for note in result.notes:

@@ -1,4 +1,8 @@
-"""Generators: latents -> images. The table holds strings, so listing it imports nothing."""
+"""Generators: latents -> images. The tables hold strings, so listing them imports nothing.
+
+GENERATORS come with the package; FAMILIES draw from a weight file whose header names one of them.
+`zeuxis.generators.choose` turns what a user names into one.
+"""
 
 from zeuxis.registry import Entry, Table
 
@@ -7,5 +11,15 @@ GENERATORS = Table(
     {
         "pocket": Entry("zeuxis.generators.pocket:Pocket", "the small GAN that ships inside the package, 32x32"),
         "toy": Entry("zeuxis.generators.toy:ToyGenerator", "a disc, square or triangle on a coloured ground, 32x32"),
+    },
+)
+
+FAMILIES = Table(
+    "generator family",
+    {
+        "biggan-deep": Entry("zeuxis.generators.biggan:BigGAN", "class-conditional, ImageNet, 128 to 512 px"),
+        "stylegan": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN (2019), Z, W and W+"),
+        "stylegan2": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN2 and StyleGAN2-ADA, Z, W and W+"),
+        "stylegan3": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN3-T, -R and StyleGAN-XL, Z, W and W+"),
     },
 )

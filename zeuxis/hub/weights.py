@@ -117,3 +117,8 @@ def _open(path: Path, prefix: str | None) -> tuple[dict[str, Any], dict[str, Ten
             return facts, {name.removeprefix(prefix or ""): file.get_tensor(name) for name in names}
     except (SafetensorError, ValueError, OSError, RecursionError) as error:
         raise WeightsRefused(path, f"cannot be read as safetensors: {error}. Fetch or install it again") from error
+
+
+def count_values(path: Path, prefix: str = "") -> int:
+    """How many numbers the tensors of a weight file under `prefix` hold."""
+    return sum(value.numel() for value in _open(path, prefix)[1].values())

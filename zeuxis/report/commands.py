@@ -8,7 +8,7 @@ from typing import Any
 
 from zeuxis.config import RunConfig
 
-FLAGS = {"image_prompt": "--image", "options": "--option"}
+FLAGS = {"image_prompt": "--image", "options": "--option", "classes": "--class"}
 
 
 def flag(name: str) -> str:

@@ -10,12 +10,12 @@ import torch
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput
-from zeuxis.generators import GENERATORS
+from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.decisions import Decisions
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
-from zeuxis.scorers import JUDGES, SCORERS
 from zeuxis.scorers.base import Prompt
+from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.search import SEARCHES
@@ -39,10 +39,10 @@ def build(config: RunConfig, decisions: Decisions | None = None) -> Built:
     prompt = check_config(config)
     device = choose_device(config.device)
     weighted = [parse_weighted(name) for name in config.scorer]
-    generator = GENERATORS[config.generator](device=device)
-    scorers = [SCORERS[name](device=device) for name, _ in weighted]
+    generator = make_generator(config.generator, device, **config.generator_options())
+    scorers = [make_scorer(name, device) for name, _ in weighted]
     weights = [weight for _, weight in weighted]
-    judge = None if config.judge is None else JUDGES[config.judge](device=device)
+    judge = None if config.judge is None else make_judge(config.judge, device)
     kind = SEARCHES[config.search]
 
     def new_search() -> Search:
@@ -77,12 +77,12 @@ def build(config: RunConfig, decisions: Decisions | None = None) -> Built:
 def check_config(config: RunConfig) -> Prompt:
     """The prompt of a configuration, read; UnknownName or BadInput for what cannot be. No model is loaded."""
     choose_device(config.device)
-    GENERATORS.check(config.generator)
     SEARCHES.check(config.search)
+    check_generator(config.generator)
     for name in config.scorer:
-        SCORERS.check(parse_weighted(name)[0])
+        check_scorer(parse_weighted(name)[0])
     if config.judge is not None:
-        JUDGES.check(config.judge)
+        check_judge(config.judge)
     return parse_prompt(
         config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
     )

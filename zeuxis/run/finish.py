@@ -81,7 +81,7 @@ def _info(config: RunConfig, problem: Problem, latent: Tensor, score: float, gen
     return PictureInfo(
         prompt=problem.prompt.title,
         latent=tuple(latent.detach().cpu().tolist()),
-        generator=config.generator,
+        generator=problem.generator.name,  # never a path: it would tell where the file lay
         sha256=problem.generator.sha256,
         seed=config.seed,
         generation=generation,
@@ -89,6 +89,7 @@ def _info(config: RunConfig, problem: Problem, latent: Tensor, score: float, gen
         micro_batch=problem.decisions.micro_batch_at(generation),
         precision="fp32" if gate is None else gate.precision,
         device=problem.generator.device.type,
+        options=config.generator_options(),
     )
 
 

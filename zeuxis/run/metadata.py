@@ -7,7 +7,7 @@ import io
 import json
 import math
 import warnings
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -25,11 +25,17 @@ MAX_PIXELS = 4096 * 4096
 MAX_GENES = 2**16
 
 _Name = Annotated[str, Field(min_length=1, max_length=200)]
+Option = bool | int | float | str | tuple[str, ...]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+_Option = bool | int | _Number | _Name | Annotated[list[_Name], Field(max_length=1000)]
 
 
 @dataclass(frozen=True)
 class PictureInfo:
-    """`latent` holds the genes as float32; `score` is None where there is none; `device` is cpu, cuda or mps."""
+    """`latent` holds the genes as float32; `score` is None where there is none; `device` is cpu, cuda or mps.
+
+    `options` are those the generator was made with (truncation, space, ...): without them a latent means nothing.
+    """
 
     prompt: str
     latent: tuple[float, ...]
@@ -42,6 +48,7 @@ class PictureInfo:
     precision: str
     device: str
     version: str = __version__
+    options: dict[str, Option] = field(default_factory=dict)
 
     def to_png_info(self) -> PngInfo:
         """The text chunks of a PNG: all of it as JSON, the prompt and the program once more for other readers."""
@@ -72,6 +79,7 @@ class _Stored(BaseModel):
     precision: Annotated[str, Field(pattern=r"^(fp32|bf16)$")]
     device: Annotated[str, Field(pattern=r"^(cpu|cuda|mps)$")]
     version: _Name
+    options: Annotated[dict[Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")], _Option], Field(max_length=20)] = {}
 
 
 def read_metadata(path: str | Path) -> PictureInfo:
@@ -94,7 +102,9 @@ def read_picture(path: str | Path) -> tuple[PictureInfo, np.ndarray]:
         raise BadInput(f"{path} carries metadata that no run wrote: {_first_line(error)}.") from error
     if not 1 <= len(genes) <= MAX_GENES or not np.isfinite(genes).all():
         raise BadInput(f"{path} carries a latent of {len(genes)} genes that are not all numbers; no run wrote that.")
-    return PictureInfo(**stored.model_dump(exclude={"latent"}), latent=tuple(genes.tolist())), pixels
+    rest = stored.model_dump(exclude={"latent", "options"})
+    options = {name: tuple(v) if isinstance(v, list) else v for name, v in stored.options.items()}
+    return PictureInfo(**rest, options=options, latent=tuple(genes.tolist())), pixels
 
 
 def _open(path: Path) -> tuple[str | None, np.ndarray]:

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from zeuxis.config import GENERATOR_OPTIONS
 from zeuxis.errors import BadInput
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
+from zeuxis.generators.choose import make_generator
+from zeuxis.hub.catalogue import MODELS
 from zeuxis.run.build import choose_device
 from zeuxis.run.memory import micro_batches
 from zeuxis.run.metadata import PictureInfo, read_picture
@@ -33,14 +36,16 @@ class ReplayResult:
     notes: tuple[str, ...] = ()
 
 
-def replay(png: str | Path, generator: Generator | None = None) -> ReplayResult:
-    """Draw the picture of a PNG that a run has saved, with the generator it names (or the one given).
+def replay(png: str | Path, generator: Generator | str | None = None) -> ReplayResult:
+    """Draw the picture of a PNG that a run has saved, with the generator it names, or the one given
+    (as an object, or as `--generator` names it).
 
     BadInput when the file carries no such metadata, or the generator is not the one that drew it. Bits are only
     promised on the same kind of machine; elsewhere a difference of a few steps is rounding.
     """
     info, saved = read_picture(png)
-    generator = generator or _generator(info)
+    if not isinstance(generator, Generator):
+        generator = load_generator(info, generator)
     if generator.sha256 != info.sha256:
         raise BadInput(
             f"The picture was drawn by generator {info.generator!r} with weights {info.sha256[:12]}..., got "
@@ -58,15 +63,18 @@ def replay(png: str | Path, generator: Generator | None = None) -> ReplayResult:
     return ReplayResult(not gap.any(), int(gap.max()), different, info, pixels, _notes(info, generator))
 
 
-def _generator(info: PictureInfo) -> Generator:
-    """By name, and only names of the table's own rows: a stranger's file must not make us open other files."""
-    if info.generator not in GENERATORS.rows:
+def load_generator(info: PictureInfo, name: str | None = None) -> Generator:
+    """The generator that a picture names, made with its options; `name` is one that the user vouches for instead.
+
+    Only names of the package and of the catalogue: a stranger's file must not make us open other files.
+    """
+    if name is None and info.generator not in GENERATORS.rows and info.generator not in MODELS:
         raise BadInput(
-            f"The picture names the generator {info.generator!r}, which is not one of those that come with the "
-            "program. If you trust it, load that generator yourself and hand it to replay."
+            f"The picture names the generator {info.generator!r}, which is neither part of the program nor in its "
+            "catalogue. If you trust that file, name it: zeuxis replay PNG --generator FILE"
         )
-    generator: Generator = GENERATORS[info.generator](device=choose_device(_device(info)))
-    return generator
+    options = {key: value for key, value in info.options.items() if key in GENERATOR_OPTIONS}
+    return make_generator(name or info.generator, choose_device(_device(info)), **options)
 
 
 def _device(info: PictureInfo) -> str:

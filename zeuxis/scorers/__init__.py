@@ -19,3 +19,12 @@ JUDGES = Table(
         "toy": Entry("zeuxis.scorers.toy:ToyJudge", "names the colour it sees; needs no weights"),
     },
 )
+
+# What a folder of weights may hold, by its config: see zeuxis.scorers.choose.
+FAMILIES = Table(
+    "scorer family",
+    {
+        "clip": Entry("zeuxis.scorers.clip:ClipScorer", "CLIP as a transformers folder or an OpenCLIP checkpoint"),
+        "siglip": Entry("zeuxis.scorers.siglip:SiglipScorer", "SigLIP and SigLIP2 as a transformers folder"),
+    },
+)

@@ -1,0 +1,166 @@
+"""`zeuxis models list|info|pull|path|verify`: the catalogue of published checkpoints."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from zeuxis.errors import BadInput, Missing, MissingModel
+from zeuxis.hub.catalogue import MODELS, Model, find, size_in_words
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Published models.",
+    epilog="Examples:\n\nzeuxis models list\n\nzeuxis models pull clip-vit-b-32",
+)
+
+
+def _here(model: Model) -> bool:
+    from zeuxis.hub.locate import locate
+
+    try:
+        return locate(model.name, model.kind).exists()
+    except Missing:
+        return False
+
+
+def _licence(model: Model) -> str:
+    return f"{model.licence}{' [non-commercial]' if model.noncommercial else ''}"
+
+
+@app.command("list", epilog="Examples:\n\nzeuxis models list\n\nzeuxis models list --kind generator --json")
+def list_models(
+    kind: Annotated[str | None, typer.Option(help="generator, scorer, judge or features")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Every model: name, size, whether it is here (*), what it is good for."""
+    chosen = [model for model in MODELS.values() if kind in (None, model.kind)]
+    if not chosen:
+        raise BadInput(f"Expected --kind generator, scorer, judge or features, got {kind!r}.")
+    if as_json:
+        rows = [
+            {"name": m.name, "kind": m.kind, "bytes": m.bytes, "licence": m.licence, "here": _here(m)} for m in chosen
+        ]
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    width = max(len(model.name) for model in chosen)
+    for model in chosen:
+        mark, terms = "*" if _here(model) else " ", " [non-commercial]" if model.noncommercial else ""
+        typer.echo(
+            f"{mark} {model.name:<{width}}  {model.kind:<9}  {size_in_words(model.bytes):>14}  {model.about}{terms}"
+        )
+
+
+@app.command(epilog="Example:\n\nzeuxis models info stylegan2-car")
+def info(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
+    """One model: where it lies, its size, hash, licence and use."""
+    model = find(name)
+    typer.echo(f"{model.name}: {model.about}\nkind      {model.kind}\nlicence   {_licence(model)}")
+    typer.echo(f"size      {size_in_words(model.bytes)}\nhere      {'yes' if _here(model) else 'no'}")
+    if model.hub:
+        typer.echo(f"hub       {model.hub}{f' at {model.revision}' if model.revision else ''}")
+    for file in model.files:
+        known = file.sha256 or (
+            f"{file.prefix}... (first digits)" if file.prefix else "not published: the first pull records it"
+        )
+        typer.echo(f"file      {file.name}  {size_in_words(file.bytes)}  sha256 {known}\n          {file.url}")
+
+
+@app.command(
+    epilog="Examples:\n\nzeuxis models pull clip-vit-b-32\n\nzeuxis models pull stylegan2-car --accept-licence"
+)
+def pull(
+    names: Annotated[list[str], typer.Argument(help="names of the catalogue, or Hub ids", show_default=False)],
+    accept: Annotated[bool, typer.Option("--accept-licence", help="accept non-commercial terms")] = False,
+) -> None:
+    """Fetch models into the cache. What was cut goes on; what is wrong is refused."""
+    from zeuxis.hub.download import pull as fetch
+    from zeuxis.hub.download import pull_hub
+
+    for name in names:
+        if name not in MODELS and "/" in name:
+            typer.echo(str(pull_hub(name)))
+            continue
+        model = find(name)
+        typer.echo(f"{model.name}: {size_in_words(model.bytes)}, {_licence(model)}", err=True)
+        _accept(model, accept)
+        with _Bar() as bar:
+            folder = fetch(model, bar.update)
+        typer.echo(str(folder))
+
+
+@app.command(epilog="Example:\n\nzeuxis models path clip-vit-b-32")
+def path(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
+    """Where a model lies, and nothing else."""
+    from zeuxis.hub.locate import locate
+
+    typer.echo(str(locate(name, find(name).kind)))
+
+
+@app.command(epilog="Examples:\n\nzeuxis models verify biggan-deep-256\n\nzeuxis models verify --all")
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="every model that is here")] = False,
+) -> None:
+    """Hash a model's files anew and compare."""
+    from zeuxis.hub import cache
+
+    chosen = [model for model in MODELS.values() if _here(model)] if every else [find(name) for name in names or []]
+    if not chosen:
+        raise BadInput("Expected the name of a model, or --all with at least one model here.")
+    for model in chosen:
+        for file in model.files:
+            place = cache.model_folder(model.name) / file.name
+            if not place.is_file():
+                raise MissingModel(f"The model {model.name} is not here. Fetch it: zeuxis models pull {model.name}")
+            digest = cache.checked(place, bytes=file.bytes, sha256=file.sha256, prefix=file.prefix, full=True)
+            typer.echo(f"{model.name}/{file.name}  {digest}  as it should be")
+        if model.hub:
+            typer.echo(f"{model.name}: kept by the Hub's own cache, which checks what it fetches")
+
+
+def _accept(model: Model, accepted: bool) -> None:
+    """Non-commercial terms are accepted once, by name, and remembered."""
+    from zeuxis.hub import cache
+
+    if not model.noncommercial:
+        return
+    known: dict[str, Any] = cache.read_json("licences.json")
+    if known.get(model.name) == model.licence:
+        return
+    if not accepted and sys.stdin.isatty():
+        accepted = typer.confirm(f"{model.licence}. Do you accept these terms?")
+    if not accepted:
+        raise BadInput(
+            f"{model.name}: {model.licence}. To accept these terms: zeuxis models pull {model.name} --accept-licence"
+        )
+    cache.write_json("licences.json", known | {model.name: model.licence})
+
+
+class _Bar:
+    """A progress bar on stderr, where there is a terminal."""
+
+    def __enter__(self) -> _Bar:
+        from rich.console import Console
+        from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+        columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
+        self.progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+        self.tasks: dict[str, Any] = {}
+        self.progress.start()
+        return self
+
+    def update(self, name: str, done: int, total: int | None) -> None:
+        """What a download reports."""
+        if name not in self.tasks:
+            self.tasks[name] = self.progress.add_task(Path(name).name, total=total)
+        self.progress.update(self.tasks[name], completed=done)
+
+    def __exit__(self, *_: object) -> None:
+        self.progress.stop()

@@ -1,0 +1,147 @@
+"""StyleGAN, StyleGAN2, StyleGAN3 and StyleGAN-XL from a converted file: pictures from Z, W or W+."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+from zeuxis.generators.biggan import allowed
+from zeuxis.hub.convert import build, converted_facts
+from zeuxis.hub.weights import file_sha256
+from zeuxis.nets.imagenet_classes import labels
+from zeuxis.nets.layers import Precisions, placed
+from zeuxis.nets.stylegan_layers import truncate
+from zeuxis.rng import stream
+from zeuxis.spaces import Normal, Product, Space, check
+from zeuxis.style_space import SparseMix, Whitened
+
+SPACES = ("z", "w", "w+")
+STYLES = 10_000  # mapped samples that W's axes are taken from, as in StyleGAN2's projector
+GROUPS = {
+    "coarse": (0, 8),
+    "middle": (16, 32),
+    "fine": (64, 2**30),
+}  # pixels of the layers, Karras et al. 2019, section 3.1
+
+
+class StyleGAN:
+    """Latent = z (with a class where the network is conditional), or whitened styles.
+
+    space              "z"; "w": one style; "w+": one per layer
+    truncation         psi: how far from the mean style, 1 is as trained, lower is safer and duller
+    truncation_cutoff  truncate only this many first layers
+    classes, ban       names or numbers of the only classes to breed from, and of those never to
+    """
+
+    name = "stylegan"
+
+    def __init__(
+        self,
+        path: Path,
+        device: torch.device | None = None,
+        *,
+        truncation: float = 0.7,
+        truncation_cutoff: int | None = None,
+        space: str = "z",
+        classes: Sequence[str] = (),
+        ban: Sequence[str] = (),
+    ) -> None:
+        if space not in SPACES:
+            raise BadInput(f"Expected space {', '.join(SPACES)} for a StyleGAN, got {space!r}.")
+        self.device = device or torch.device("cpu")
+        self.path, self.sha256 = path, file_sha256(path)
+        self.facts = converted_facts(path)
+        net: Any = build(path, "generator")
+        self.resolution, self.num_ws = net.img_resolution, net.num_ws
+        self.truncation, self.cutoff, self.kind = truncation, truncation_cutoff, space
+        self.labels = labels() if net.c_dim == 1000 else tuple(map(str, range(net.c_dim)))
+        if not net.c_dim and (classes or ban):
+            raise BadInput("This network knows no classes: leave --class and --ban out.")
+        self.kept = allowed(self.labels, classes, ban) if net.c_dim else []
+        self._nets = Precisions(placed(net, self.device))
+        self._judges: Precisions | None = None
+        self.dtype = torch.float32
+        self.space = self._make_space(net)
+
+    @property
+    def net(self) -> Any:
+        """The network in float32."""
+        return self._nets[torch.float32]
+
+    def _make_space(self, net: Any) -> Space:
+        classes = SparseMix(tuple(self.labels[k] for k in self.kept), most=1) if net.c_dim else None
+        if self.kind == "z":
+            z = Normal(net.z_dim)
+            return Product(z, classes) if classes else z
+        seen = []
+        for number, part in enumerate(torch.arange(STYLES).chunk(10)):
+            rng = stream(0, "styles", number)
+            drawn = torch.randn(len(part), net.z_dim, generator=rng).to(self.device)
+            chosen = classes.sample(len(part), rng) if classes else None
+            with torch.no_grad():
+                seen.append(net.map(drawn, self._one_hot(chosen)).cpu())
+        return Whitened(torch.cat(seen), 1 if self.kind == "w" else net.num_ws)
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """Draw in `dtype`; mapping, styles and the picture stay float32."""
+        self.dtype = dtype
+
+    def styles(self, x: Tensor) -> Tensor:
+        """`(N, D)` -> truncated styles `(N, num_ws, w_dim)`."""
+        x, net = check(self.space, x).to(self.device), self.net
+        if self.kind != "z":
+            ws = self.space.decode(x)  # (N, 1 or num_ws, E)
+            ws = ws.expand(-1, self.num_ws, -1)
+            centre = net.w_avg if net.w_avg.ndim == 1 else net.w_avg[self.kept].mean(dim=0)
+            return truncate(ws, centre, self.truncation, self.cutoff)
+        z, genes = self.space.decode(x) if isinstance(self.space, Product) else (x, None)
+        c = self._one_hot(genes)
+        w = net.map(z, c)
+        centre = net.w_avg if net.w_avg.ndim == 1 or c is None else net.w_avg[c.argmax(dim=1)]
+        return truncate(w[:, None].expand(-1, self.num_ws, -1), centre, self.truncation, self.cutoff)
+
+    def draw(self, ws: Tensor) -> Tensor:
+        """Styles `(N, num_ws, w_dim)` -> `(N, 3, R, R)` float32 in [0, 1]; noise is the stored one, never drawn."""
+        net: Any = self._nets[self.dtype]
+        images: Tensor = net.synthesise(ws.to(self.device))
+        return ((images.float() + 1) / 2).clamp(0, 1)
+
+    def render(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N, 3, R, R)` float32 in [0, 1]. BadInput for another width, NaN or infinity."""
+        return self.draw(self.styles(x))
+
+    def layer_sizes(self) -> list[int]:
+        """For each of the num_ws styles the pixels of the layer that it steers."""
+        if self.facts["family"] == "stylegan3":
+            layers = self.facts["parts"]["generator"]["layers"]
+            sizes = [layers[0]["out_size"], *(layer["out_size"] for layer in layers)]
+            return [min(self.resolution, 2 ** (int(size).bit_length() - 1)) for size in sizes]
+        return [4 * 2 ** (i // 2) for i in range(self.num_ws)]
+
+    def realism(self, images: Tensor) -> Tensor:
+        """`(N, 3, R, R) -> (N,)`: the discriminator, asked about each image alone, so that neighbours do not matter."""
+        if self._judges is None:
+            if "discriminator" not in self.facts["parts"]:
+                raise BadInput(f"{self.name} came without a discriminator. Set realism to 0.")
+            self._judges = Precisions(placed(build(self.path, "discriminator"), self.device))
+        judge = self._judges[self.dtype]
+        c_dim = self.facts["parts"]["discriminator"]["c_dim"]
+        kept = self.kept or [0]
+        c = torch.eye(c_dim, device=self.device)[kept].mean(dim=0, keepdim=True) if c_dim else None
+        return torch.cat([judge(image[None].to(self.device) * 2 - 1, c) for image in images]).flatten().float()
+
+    def describe(self, x: Tensor) -> str:
+        """The class of one latent `(D,)`, where the network has classes."""
+        return self.space.describe(x)
+
+    def _one_hot(self, genes: Tensor | None) -> Tensor | None:
+        """Class genes `(N, kept)` -> `(N, c_dim)` with a single 1."""
+        if genes is None:
+            return None
+        number = torch.tensor(self.kept, device=self.device)[genes.to(self.device).argmax(dim=1)]
+        return torch.nn.functional.one_hot(number, len(self.labels)).float()

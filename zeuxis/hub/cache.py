@@ -1,0 +1,99 @@
+"""The cache: where models lie on this machine, what their first download hashed to, which licences were accepted.
+
+models/NAME/FILE      as published        converted/SHA256.safetensors      as the program reads them
+records.json          file -> bytes, sha256, mtime of what was last checked        licences.json
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from zeuxis.errors import BadInput, WeightsRefused
+from zeuxis.hub.weights import file_sha256
+
+
+def cache_folder() -> Path:
+    """`ZEUXIS_CACHE`, else the user's cache folder."""
+    return Path(os.environ.get("ZEUXIS_CACHE") or platformdirs.user_cache_dir("zeuxis"))
+
+
+def offline() -> bool:
+    """Whether `ZEUXIS_OFFLINE` or `HF_HUB_OFFLINE` forbids the network."""
+    return any(
+        os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("ZEUXIS_OFFLINE", "HF_HUB_OFFLINE")
+    )
+
+
+def model_folder(name: str) -> Path:
+    """Where the files of a catalogue model lie."""
+    return cache_folder() / "models" / name
+
+
+def read_json(name: str) -> dict[str, Any]:
+    """A small JSON file of the cache; {} where there is none, or it is damaged."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads((cache_folder() / name).read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return found
+    return {}
+
+
+def write_json(name: str, content: dict[str, Any]) -> None:
+    """Write it, atomically."""
+    path = cache_folder() / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise BadInput(f"The cache folder {cache_folder()} cannot be written: {error}. Set ZEUXIS_CACHE.") from error
+
+
+def record(path: Path, sha256: str) -> None:
+    """Remember what a file was when it was last checked in full."""
+    stat = path.stat()
+    records = read_json("records.json")
+    records[_key(path)] = {"bytes": stat.st_size, "mtime": stat.st_mtime_ns, "sha256": sha256}
+    write_json("records.json", records)
+
+
+def recorded(path: Path) -> dict[str, Any] | None:
+    """What is remembered of a file."""
+    found = read_json("records.json").get(_key(path))
+    return found if isinstance(found, dict) else None
+
+
+def checked(path: Path, *, bytes: int | None = None, sha256: str | None = None, prefix: str | None = None,
+            full: bool = False) -> str:  # fmt: skip
+    """The sha256 of a cached file, after checking it against what the catalogue and the first download say.
+
+    A file that was not touched since its last check is not hashed again unless `full`. WeightsRefused if it is another.
+    """
+    stat, known = path.stat(), recorded(path)
+    if bytes is not None and stat.st_size != bytes:
+        raise WeightsRefused(path, f"has {stat.st_size:,} bytes, expected {bytes:,}. Delete it and pull it again")
+    untouched = known is not None and (known["bytes"], known["mtime"]) == (stat.st_size, stat.st_mtime_ns)
+    digest = str(known["sha256"]) if known is not None and untouched and not full else file_sha256(path)
+    wanted = sha256 or (str(known["sha256"]) if known else None)
+    if (wanted and digest != wanted) or (prefix and not digest.startswith(prefix)):
+        raise WeightsRefused(
+            path,
+            f"has sha256 {digest[:12]}..., expected {(wanted or prefix or '')[:12]}.... Delete it and pull it again",
+        )
+    if not untouched:
+        record(path, digest)
+    return digest
+
+
+def _key(path: Path) -> str:
+    try:
+        return path.resolve().relative_to(cache_folder().resolve()).as_posix()
+    except ValueError:
+        return str(path.resolve())

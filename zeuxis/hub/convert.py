@@ -1,0 +1,175 @@
+"""Published weight files -> one safetensors file with a JSON header; what the program draws with is read from that.
+
+{"format": 1, "family": "stylegan2", "parts": {"generator": {facts}, ...}, "about": {...},
+ "source": {"file", "sha256", "bytes"}, "licence": "..."}         tensors "generator.synthesis.b4.const", ...
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from zeuxis.errors import BadInput, MissingModel, UnknownName, WeightsRefused
+from zeuxis.hub import archives, pickles
+from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.layouts import LAYOUTS
+from zeuxis.hub.weights import file_sha256, fit, load_weights, read_facts, write_tensors
+from zeuxis.nets import NETWORKS
+
+FORMAT = 1
+WEIGHTS = ("model.safetensors", "pytorch_model.bin", "network.pkl")  # of a folder, the first that is there
+CONFIG_BYTES = 2**22
+UNKNOWN_LICENCE = "not stated in the file: look where it came from"
+
+
+def read_raw(path: Path) -> Raw:
+    """A published file, or a folder of one with its config.json, safely read. WeightsRefused, MissingModel."""
+    if path.is_dir():
+        found = [path / name for name in WEIGHTS if (path / name).is_file()]
+        if not found:
+            raise MissingModel(f"Expected one of {', '.join(WEIGHTS)} in the folder {path}, found none of them.")
+        return Raw(found[0], _content(found[0]), _config(path / "config.json"))
+    if not path.is_file():
+        raise MissingModel(f"Expected a weight file at {path}, found none. Check the path.")
+    beside = path.parent / "config.json"
+    return Raw(path, _content(path), _config(beside) if beside.is_file() else {})
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The networks of a published file. WeightsRefused when no layout knows it, or one finds it damaged."""
+    raw = read_raw(path)
+    for name in LAYOUTS:
+        layout = importlib.import_module(f"zeuxis.hub.layouts.{name}")
+        if layout.claims(raw):
+            try:
+                checkpoint: Checkpoint = layout.translate(raw)
+                _check(checkpoint, raw.file)
+                return checkpoint
+            except WeightsRefused:
+                raise
+            except Exception as error:  # a forged file may make any step of the translation fail
+                raise WeightsRefused(raw.file, f"is damaged: {str(error)[:200] or type(error).__name__}") from error
+    raise WeightsRefused(raw.file, f"holds {_in_words(raw.content)}, which no known layout is. See docs/models.md")
+
+
+def convert(path: Path, out: Path | None = None, *, licence: str = "") -> Path:
+    """Write `path` as a converted file to `out` (default: beside it, as .safetensors) and return where. Atomic."""
+    path = Path(path)
+    source = read_raw_file(path)
+    out = out or path.with_name(f"{path.stem if path.is_file() else path.name}.zeuxis.safetensors")
+    if out.resolve() == source.resolve():
+        raise BadInput(f"{out} is the source itself. Give another place with --out FILE.")
+    if is_converted(source):
+        raise BadInput(f"{path} is a converted file already: use it as it is.")
+    checkpoint = read_checkpoint(path)
+    tensors = {f"{part}.{k}": v for part, held in checkpoint.parts.items() for k, v in held.tensors.items()}
+    facts = {
+        "format": FORMAT,
+        "family": checkpoint.family,
+        "parts": {part: held.facts for part, held in checkpoint.parts.items()},
+        "about": checkpoint.about,
+        "source": {"file": source.name, "sha256": file_sha256(source), "bytes": source.stat().st_size},
+        "licence": licence or checkpoint.about.get("licence") or UNKNOWN_LICENCE,
+    }
+    return write_tensors(tensors, out, facts, torch.float32)
+
+
+def read_raw_file(path: Path) -> Path:
+    """The weight file itself, where `path` is one or the folder of one."""
+    found = [path / name for name in WEIGHTS if (path / name).is_file()] if path.is_dir() else [path]
+    if not found or not found[0].is_file():
+        raise MissingModel(f"Expected a weight file at {path}, found none. Check the path.")
+    return found[0]
+
+
+def converted_facts(path: Path) -> dict[str, Any]:
+    """The header of a converted file. WeightsRefused for any other file."""
+    facts = read_facts(path, "format", "family", "parts")
+    if facts["format"] != FORMAT or not isinstance(facts["parts"], dict) or not isinstance(facts["family"], str):
+        raise WeightsRefused(path, f"has a header that this version does not read (format {FORMAT}). Convert it again")
+    return facts
+
+
+def is_converted(path: Path) -> bool:
+    """Whether a file carries the header of a converted one."""
+    try:
+        return bool(converted_facts(path)["format"] == FORMAT)
+    except (WeightsRefused, MissingModel):
+        return False
+
+
+def build(path: Path, part: str = "generator") -> nn.Module:
+    """One network of a converted file, filled, in eval mode, without gradients to its weights."""
+    facts = converted_facts(path)
+    if part not in facts["parts"]:
+        raise WeightsRefused(path, f"holds {', '.join(facts['parts']) or 'nothing'}, no {part}")
+    net = _network(facts["family"], part, facts["parts"][part], path)
+    return load_weights(net, path, f"{part}.").requires_grad_(False)
+
+
+def _network(family: str, part: str, facts: Any, path: Path) -> nn.Module:
+    try:
+        net: nn.Module = NETWORKS[f"{family}/{part}"](**facts)
+        return net
+    except UnknownName as error:
+        raise WeightsRefused(path, f"names the network {family}/{part}, which this version has not") from error
+    except (BadInput, TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
+        raise WeightsRefused(path, f"describes a {family} {part} that cannot be built: {str(error)[:200]}") from error
+
+
+def _check(checkpoint: Checkpoint, file: Path) -> None:
+    """Every part can be built from its facts and is filled by its tensors."""
+    json.dumps(checkpoint.about)
+    for part, held in checkpoint.parts.items():
+        facts = json.loads(json.dumps(held.facts))
+        with torch.device("meta"):  # shapes only: a forged size costs nothing
+            net = _network(checkpoint.family, part, facts, file)
+        fit(net, held.tensors, file)
+
+
+def _content(path: Path) -> Any:
+    with path.open("rb") as file:
+        head = file.read(64)
+    if head[:4] == b"PK\x03\x04" or archives.is_legacy(head):
+        return archives.read_archive(path)
+    if head[8:9] == b"{" and head[:8] != b"\x80\x02}q\x00(" and int.from_bytes(head[:8], "little") < 10**8:
+        return _safetensors(path)
+    if head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5:
+        return pickles.read_pickle(path)
+    kind = "a web page" if head.lstrip()[:1] == b"<" else "no weight file"
+    raise WeightsRefused(path, f"is {kind}. Expected a pickle, a file of torch.save, or safetensors")
+
+
+def _safetensors(path: Path) -> dict[str, Any]:
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, OSError, RecursionError) as error:
+        raise WeightsRefused(path, f"cannot be read as safetensors: {error}. Fetch it again") from error
+
+
+def _config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    if path.stat().st_size > CONFIG_BYTES:
+        raise WeightsRefused(path, f"has {path.stat().st_size:,} bytes, more than any configuration")
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise WeightsRefused(path, f"is no JSON: {str(error)[:120]}") from error
+    if not isinstance(config, dict):
+        raise WeightsRefused(path, f"is a {type(config).__name__}, expected a dictionary")
+    return config
+
+
+def _in_words(content: Any) -> str:
+    if isinstance(content, dict):
+        names = ", ".join(str(key)[:40] for key in list(content)[:4])
+        return f"a dictionary of {len(content)} ({names}, ...)"
+    return f"a {type(content).__name__}"

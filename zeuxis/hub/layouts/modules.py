@@ -1,0 +1,105 @@
+"""A module of a network pickle, looked at through its stored attributes: children, tensors and numbers, all checked."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any, NoReturn
+
+from torch import Tensor
+
+from zeuxis.errors import WeightsRefused
+from zeuxis.hub.pickles import Inert
+
+DEEPEST = 16
+
+
+class Module:
+    """An inert module and where it stands in its network; WeightsRefused, with that place, for what is not there."""
+
+    def __init__(self, node: Inert, file: Path, place: str) -> None:
+        self.node, self.file, self.place, self.name = node, file, place, node.name
+        self.state: dict[Any, Any] = node.state if isinstance(node.state, dict) else {}
+
+    def refuse(self, reason: str) -> NoReturn:
+        """WeightsRefused with this module's place."""
+        raise WeightsRefused(self.file, reason, self.place)
+
+    def children(self) -> dict[str, Inert]:
+        """Modules inside, by name."""
+        return {str(k): v for k, v in self._group("_modules").items() if isinstance(v, Inert)}
+
+    def child(self, name: str) -> Module:
+        """The module inside of that (dotted) name."""
+        head, _, rest = name.partition(".")
+        node = self.children().get(head)
+        if node is None:
+            self.refuse(f"has no part {head!r}; expected a {self.name} as published")
+        found = Module(node, self.file, f"{self.place}.{head}")
+        return found.child(rest) if rest else found
+
+    def has(self, name: str) -> bool:
+        """Whether there is a module of that (dotted) name."""
+        head, _, rest = name.partition(".")
+        node = self.children().get(head)
+        return node is not None and (not rest or Module(node, self.file, self.place).has(rest))
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """An attribute as stored."""
+        return self.state.get(name, default)
+
+    def integer(self, name: str) -> int:
+        """An attribute that is a whole number."""
+        value = self.state.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            self.refuse(f"expected a whole number for {name}, got {type(value).__name__}")
+        return value
+
+    def number(self, name: str, *otherwise: None) -> float | None:
+        """An attribute that is a finite number; `number(name, None)` allows None as well."""
+        value = self.state.get(name)
+        if value is None and otherwise:
+            return None
+        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+            self.refuse(f"expected a number for {name}, got {type(value).__name__}")
+        return value
+
+    def tensor(self, name: str) -> Tensor:
+        """A parameter or buffer."""
+        value = {**self._group("_parameters"), **self._group("_buffers")}.get(name)
+        if not isinstance(value, Tensor):
+            raise WeightsRefused(self.file, "is missing", f"{self.place}.{name}")
+        return value
+
+    def tensors(self, prefix: str = "", depth: int = 0) -> dict[str, Tensor]:
+        """Every parameter and lasting buffer below, by its dotted name, as contiguous copies; floats are float32."""
+        if depth > DEEPEST:
+            self.refuse(f"holds modules more than {DEEPEST} deep")
+        passing = self.state.get("_non_persistent_buffers_set")
+        passing = passing if isinstance(passing, set) else set()
+        found = {}
+        for name, value in {**self._group("_parameters"), **self._group("_buffers")}.items():
+            if isinstance(value, Tensor) and name not in passing:
+                value = value.detach()
+                found[f"{prefix}{name}"] = (value.float() if value.is_floating_point() else value).contiguous()
+        for name in self.children():
+            found |= self.child_at(name).tensors(f"{prefix}{name}.", depth + 1)
+        return found
+
+    def child_at(self, name: str) -> Module:
+        """The module inside of exactly that name."""
+        return Module(self.children()[name], self.file, f"{self.place}.{name}")
+
+    def _group(self, name: str) -> dict[Any, Any]:
+        group = self.state.get(name)
+        return group if isinstance(group, dict) else {}
+
+
+def rate_of(linear: Module) -> float:
+    """The learning-rate multiplier that a linear layer was made with: its gain on biases."""
+    rate = linear.number("bias_gain")
+    gain = linear.number("weight_gain")
+    assert rate is not None and gain is not None
+    if not math.isclose(gain, rate / math.sqrt(linear.tensor("weight").shape[1]), rel_tol=1e-5):
+        linear.refuse(f"has gain {gain:g} on its weights, which does not fit gain {rate:g} on its biases")
+    return float(rate)

@@ -1,0 +1,77 @@
+"""From a name to a file: a catalogue model, a local path, or a Hub id. Nothing is downloaded here."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from zeuxis.errors import MissingModel
+from zeuxis.hub import cache
+from zeuxis.hub.catalogue import MODELS, Model, size_in_words
+from zeuxis.registry import unknown
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
+
+
+def locate(name: str, kind: str = "generator") -> Path:
+    """Where the files of a model are. MissingModel with the command that fetches it; UnknownName with near names.
+
+    A catalogue file is checked against its size and hash before it is handed out.
+    """
+    if name in MODELS:
+        return _catalogued(MODELS[name])
+    path = Path(name).expanduser()
+    if path.exists():
+        return path
+    if HUB_ID.fullmatch(name) and path.suffix not in (".pkl", ".pt", ".pth", ".bin", ".safetensors", ".ckpt"):
+        from zeuxis.hub.download import pull_hub
+
+        return pull_hub(name, local=True)
+    if len(path.parts) > 1 or path.suffix:
+        raise MissingModel(f"Expected a weight file at {name[:200]}, found none. Check the path.")
+    raise unknown(kind, name, [model.name for model in MODELS.values() if model.kind == kind] or list(MODELS))
+
+
+def ready(name: str, kind: str = "generator") -> Path:
+    """The converted file of a model; what is not converted yet is, once, into the cache."""
+    path = locate(name, kind)
+    from zeuxis.hub.convert import convert, is_converted, read_raw_file
+    from zeuxis.hub.weights import file_sha256
+
+    if path.is_dir() and name in MODELS and MODELS[name].files:
+        weights = [path / file.name for file in MODELS[name].files if not file.name.endswith(".json")]
+        source = weights[0]
+    else:
+        source = read_raw_file(path)
+    if is_converted(source):
+        return source
+    known = cache.recorded(source) if name in MODELS else None
+    digest = str(known["sha256"]) if known else file_sha256(source)
+    converted = cache.cache_folder() / "converted" / f"{digest}.safetensors"
+    if not converted.is_file():
+        licence = MODELS[name].licence if name in MODELS else ""
+        convert(path if (path / "config.json").is_file() else source, converted, licence=licence)
+    return converted
+
+
+def how_to_get(model: Model) -> str:
+    """The command that fetches a model, with its size."""
+    return f"zeuxis models pull {model.name} ({size_in_words(model.bytes)})"
+
+
+def _catalogued(model: Model) -> Path:
+    if model.hub is not None:
+        from zeuxis.hub.download import pull_hub
+
+        try:
+            return pull_hub(model.hub, model.revision, local=True)
+        except MissingModel as error:
+            if error.__class__ is not MissingModel:
+                raise
+            raise MissingModel(f"The model {model.name} is not here. Fetch it: {how_to_get(model)}") from error
+    folder = cache.model_folder(model.name)
+    for file in model.files:
+        if not (folder / file.name).is_file():
+            raise MissingModel(f"The model {model.name} is not here. Fetch it: {how_to_get(model)}")
+        cache.checked(folder / file.name, bytes=file.bytes, sha256=file.sha256, prefix=file.prefix)
+    return folder

@@ -1,0 +1,68 @@
+"""CLIP from a transformers folder or an OpenCLIP checkpoint: Radford et al., "Learning transferable visual models from
+natural language supervision" (2021), https://arxiv.org/abs/2103.00020
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from zeuxis.errors import WeightsRefused
+from zeuxis.scorers import open_clip
+from zeuxis.scorers.dual import DualScorer, cut_after
+from zeuxis.scorers.folder import filled, folder_sha256, need_transformers, pooled, read_config, read_state
+from zeuxis.scorers.preprocess import Preprocess
+
+
+class ClipScorer(DualScorer):
+    """Vision transformers only. Its activation is the one its config names: another gives worse embeddings silently."""
+
+    name, family, longest = "clip", "clip", 77
+
+    def __init__(self, path: Path, device: torch.device | None = None) -> None:
+        transformers = need_transformers("A CLIP scorer")
+        folder = path if path.is_dir() else path.parent
+        self.sha256 = folder_sha256(folder)
+        if open_clip.is_checkpoint(folder):
+            config, state, file = open_clip.read(folder)
+        else:
+            config = read_config(folder, "text_config", "vision_config", "projection_dim")
+            state, file = read_state(folder)
+        self.tokenizer = _tokenizer(transformers, folder)
+        try:
+            settings = transformers.CLIPConfig(**config)
+            size = int(settings.vision_config.image_size)
+            self.longest = int(settings.text_config.max_position_embeddings)
+        except Exception as error:  # whatever transformers makes of a forged configuration
+            raise WeightsRefused(folder / "config.json", f"describes no CLIP: {str(error)[:160]}") from error
+        net = filled(lambda: transformers.CLIPModel(settings), state, file)
+        super().__init__(net, Preprocess(size), device)
+
+    def look(self, net: nn.Module, pixels: Tensor) -> Tensor:
+        """`(N, 3, S, S) -> (N, E)`."""
+        features: Any = net.get_image_features
+        return pooled(features(pixel_values=pixels))
+
+    def read(self, texts: list[str]) -> Tensor:
+        """Sentences, cut at 77 tokens -> `(P, E)`."""
+        tokens = self.tokenizer(
+            texts, max_length=self.longest, truncation=True, padding="max_length", return_tensors="pt"
+        ).to(self.device)
+        features: Any = self.net.get_text_features
+        return pooled(features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]))
+
+    def cut_words(self, text: str) -> str:
+        """What does not fit into 77 tokens, the first and the last of which are marks."""
+        found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return cut_after(text, [end for _, end in found["offset_mapping"]], self.longest - 2)
+
+
+def _tokenizer(transformers: Any, folder: Path) -> Any:
+    """Of the folder, else of the one above (an OpenCLIP checkpoint may lie inside its transformers folder)."""
+    for place in (folder, folder.parent, folder.parent / "hf"):
+        if (place / "tokenizer.json").is_file() or (place / "merges.txt").is_file():
+            return transformers.CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
+    raise WeightsRefused(folder, "holds no tokenizer: expected tokenizer.json, or vocab.json and merges.txt")
