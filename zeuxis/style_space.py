@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.spaces import principal_axes, shorten
+from zeuxis.spaces import principal_axes
 
 
 class SparseMix:
@@ -92,8 +92,10 @@ class Whitened:
     def clip(self, x: Tensor) -> Tensor:
         """`(N, D)` into the box and, row by row, into the ball."""
         x = torch.minimum(torch.maximum(x, self.lower.to(x.device)), self.upper.to(x.device))
-        rows = shorten(x.reshape(-1, self.width), self.radius * math.sqrt(self.width))
-        return rows.reshape(x.shape)
+        rows, longest = x.reshape(-1, self.width), self.radius * math.sqrt(self.width)
+        norm = rows.norm(dim=1, keepdim=True)
+        # A hair inside, so that what was clipped stays as it is when it is clipped again.
+        return torch.where(norm > longest, rows * (longest * (1 - 1e-5) / norm), rows).reshape(x.shape)
 
     def decode(self, x: Tensor) -> Tensor:
         """Genes `(N, D)` -> styles `(N, layers, E)`."""

@@ -66,6 +66,21 @@ class Conv(nn.Conv2d):
 
     def __init__(self, cin: int, cout: int, size: int, bias: bool = True) -> None:
         super().__init__(cin, cout, size, padding=size // 2, bias=bias)
+        self._wide: Tensor | None = None
+
+    def doubled(self, x: Tensor) -> Tensor:
+        """This 3x3 convolution of the image at twice its size (nearest neighbour), without drawing that image.
+
+        Equal neighbours share their weights' sum: a transposed 4x4 convolution, with 4/9 of the products. Half the time
+        on a CPU, equal but for rounding.
+        """
+        wide = self._wide
+        if wide is None or self.weight.requires_grad or (wide.dtype, wide.device) != (x.dtype, x.device):
+            k = F.pad(self.weight.float().flip((2, 3)), (1, 1, 1, 1))
+            k = k[:, :, 1:, 1:] + k[:, :, :-1, 1:] + k[:, :, 1:, :-1] + k[:, :, :-1, :-1]
+            wide = k.transpose(0, 1).to(x.dtype).contiguous(memory_format=torch.channels_last)
+            self._wide = wide
+        return F.conv_transpose2d(x, wide, self.bias, stride=2, padding=1)
 
 
 class Block(nn.Module):
@@ -98,7 +113,7 @@ class Block(nn.Module):
         """(N, in, H, W) -> (N, out, H or 2H, W or 2W)."""
         h = self.conv_0(_norm_relu(x, factors[0]))
         h = _norm_relu(h, factors[1])
-        h = self.conv_1(F.interpolate(h, scale_factor=2.0, mode="nearest") if self.up else h)
+        h = self.conv_1.doubled(h) if self.up else self.conv_1(h)
         h = self.conv_2(_norm_relu(h, factors[2]))
         h = self.conv_3(_norm_relu(h, factors[3]))
         x = x[:, : self.kept]

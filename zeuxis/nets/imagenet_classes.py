@@ -54,4 +54,5 @@ def _nearest(text: str, known: list[str]) -> list[str]:
     import difflib
 
     inside = [name for name in known if text.lower() in name]
-    return (inside + difflib.get_close_matches(text.lower(), known, n=6, cutoff=0.4))[:8] or known[:8]
+    near = [*inside, *difflib.get_close_matches(text.lower(), known, n=6, cutoff=0.4)]
+    return list(dict.fromkeys(near))[:8] or known[:8]

@@ -5,6 +5,8 @@ The file states no sizes: resolution and widths are read off the shapes. Its dis
 
 from __future__ import annotations
 
+import re
+
 import torch
 from torch import Tensor
 
@@ -43,7 +45,7 @@ def translate(raw: Raw) -> Checkpoint:
     out["mapping.w_avg"] = average.detach().float().flatten()
     fir = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
     channels: list[int] = []
-    blocks = sum(name.startswith("to_rgbs.") and name.endswith(".bias") for name in state)
+    blocks = sum(re.fullmatch(r"to_rgbs\.\d+\.bias", str(name)) is not None for name in state)
     for i in range(blocks + 1):
         b = f"synthesis.b{4 * 2**i}"
         rows = [("conv1", "conv1", 0)] if i == 0 else [
