@@ -1,12 +1,11 @@
-"""Published generators against straightforward ports of their references: speed as a ratio, pictures side by side.
+"""BigGAN-deep against a straightforward port of its reference: speed as a ratio, pictures side by side.
 
     python benchmarks/published.py --case biggan-512 --batch 2 --pairs 5
-    python benchmarks/published.py --case stylegan2-256 --batch 4 --pairs 7
+    python benchmarks/stylegan2.py        the same for StyleGAN2
 
 Random weights, the same on both sides, one process, pairs in turns; the figure is the median of the ratios with their
 least and largest, beside the largest difference of a picture in [-1, 1]. BigGAN's reference computes spectral
-normalisation and all 128 colour channels in every forward pass and applies its norms in five element-wise steps; that
-of StyleGAN2 builds per-image weights and convolves in groups.
+normalisation and all 128 colour channels in every forward pass and applies its norms in five element-wise steps.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ from zeuxis.hub.weights import fill
 from zeuxis.nets import NETWORKS
 from zeuxis.nets.biggan import BigGANDeep
 from zeuxis.nets.layers import cast_copy, placed
-from zeuxis.nets.stylegan2 import StyledConv, StyleGAN2
 from zeuxis.run.provenance import machine, software
 
 HERE = Path(__file__).parent / "results"
@@ -138,31 +136,6 @@ def biggan(size: int, batch: int) -> dict[str, Draw]:
     }
 
 
-def stylegan2(size: int, batch: int) -> dict[str, Draw]:
-    channels = [min(512, 32768 // (4 * 2**i)) for i in range(size.bit_length() - 2)]
-    ours = StyleGAN2(512, 0, 512, channels)
-    rng = torch.Generator().manual_seed(0)
-    with torch.no_grad():
-        for name, value in ours.state_dict().items():
-            value.copy_(torch.randn(value.shape, generator=rng) * (0.1 if "bias" in name or "noise" in name else 1.0))
-            if name.endswith("affine.bias"):
-                value.add_(1.0)
-            if name.endswith("resample_filter"):
-                value.copy_(torch.outer(fir := torch.tensor([1.0, 3, 3, 1]), fir) / 64)
-    ours.eval().requires_grad_(False)
-    reference = StyleGAN2(512, 0, 512, channels)
-    reference.load_state_dict(ours.state_dict())
-    reference.eval().requires_grad_(False)
-    for module in reference.modules():
-        if isinstance(module, StyledConv):
-            module.grouped = True
-    placed(ours, CPU)
-    reduced = cast_copy(ours, torch.bfloat16)
-    ws = ours.map(torch.randn(batch, 512, generator=rng))[:, None].repeat(1, ours.num_ws, 1)
-    draws = {"reference": reference, "fp32": ours, "bf16": reduced}
-    return {name: (lambda net=net: net.synthesise(ws)) for name, net in draws.items()}
-
-
 @torch.no_grad()
 def measure(draws: dict[str, Draw], pairs: int) -> dict[str, dict[str, float]]:
     """Process time of the reference over that of each variant, taken in turns; the first round only warms up."""
@@ -186,7 +159,7 @@ def measure(draws: dict[str, Draw], pairs: int) -> dict[str, dict[str, float]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", nargs="+", default=["biggan-128", "biggan-512", "stylegan2-256"])
+    parser.add_argument("--case", nargs="+", default=["biggan-128", "biggan-512"])
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--pairs", type=int, default=5)
     given = parser.parse_args()
@@ -194,8 +167,8 @@ def main() -> None:
     print("| case | variant | times as fast as the reference | least to largest | largest difference |")
     print("|---|---|---|---|---|")
     for case in given.case:
-        family, _, size = case.rpartition("-")
-        draws = (biggan if family == "biggan" else stylegan2)(int(size), given.batch)
+        size = case.removeprefix("biggan-")
+        draws = biggan(int(size), given.batch)
         results[case] = measure(draws, given.pairs)
         for name, row in results[case].items():
             spread = f"{row['least']:.2f} to {row['most']:.2f}"

@@ -106,14 +106,14 @@ def test_the_discriminator_judges_as_the_reference(case):
 
 
 @torch.no_grad()
-def test_grouped_and_scaled_convolutions_agree():
+@pytest.mark.parametrize("single", [True, False])
+def test_image_by_image_and_all_at_once_agree(single):
     net = build_fixture_stylegan2()
     ws = torch.randn(3, net.num_ws, net.w_dim, generator=torch.Generator().manual_seed(0))
-    scaled = net.synthesise(ws)
-    for module in net.modules():
-        if hasattr(module, "grouped"):
-            module.grouped = True
-    check(net.synthesise(ws), scaled)
+    by_rule = net.synthesise(ws)
+    for size in net.synthesis.sizes[1:]:
+        net.synthesis.get_submodule(f"b{size}").pays_single = single
+    check(net.synthesise(ws), by_rule)
 
 
 def build_fixture_stylegan2():

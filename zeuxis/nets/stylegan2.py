@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
@@ -16,13 +18,28 @@ from zeuxis.nets.stylegan_layers import (
     EqualLinear,
     Mapping,
     ModulatedConv,
-    activate,
+    amplified,
     bounded,
     depthwise,
+    filter_shape,
+    finish,
+    positive,
     upsample,
 )
 
 ARCHITECTURES = ("skip", "resnet", "orig")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all layers of a network have in common; `taps` is the shape of the resampling filter."""
+
+    w_dim: int
+    colours: int
+    how: str
+    clamp: float | None
+    noise: bool
+    taps: Sequence[int]
 
 
 class StyledConv(ModulatedConv):
@@ -31,46 +48,47 @@ class StyledConv(ModulatedConv):
     resample_filter: Tensor
     noise_const: Tensor
 
-    def __init__(
-        self, cin: int, cout: int, resolution: int, w_dim: int, *, up: bool, clamp: float | None, noise: bool
-    ) -> None:
+    def __init__(self, cin: int, cout: int, resolution: int, kind: Kind, *, up: bool) -> None:
         super().__init__(cin, cout, 3)
-        self.up, self.clamp, self.has_noise = up, clamp, noise
-        self.grouped = False
-        self.affine = EqualLinear(w_dim, cin)
+        self.up, self.clamp, self.has_noise = up, kind.clamp, kind.noise
+        self.affine = EqualLinear(kind.w_dim, cin)
         self.bias = nn.Parameter(torch.zeros(cout))
-        self.register_buffer("resample_filter", torch.zeros(4, 4))
-        if noise:
+        self.register_buffer("resample_filter", torch.zeros(*kind.taps))
+        if kind.noise:
             self.noise_strength = nn.Parameter(torch.zeros(()))
             self.register_buffer("noise_const", torch.zeros(resolution, resolution))
 
-    def forward(self, x: Tensor, w: Tensor, noise: bool, gain: float = 1.0) -> Tensor:
-        """x (N, in, H, W), w (N, w_dim); `gain` scales the output, clamped at gain * clamp."""
-        style = self.affine(w)
+    def forward(self, x: Tensor, w: Tensor, noise: bool, single: bool = False, gain: float = 1.0) -> Tensor:
+        """x (N, in, H, W), w (N, w_dim); `gain` scales the output, clamped at gain * clamp; `single` wants N = 1."""
+        style, gain = self.affine(w), GAIN * gain
+        scale, bias = self.scales(style) * gain, self.bias * gain  # lrelu(gain x) is gain lrelu(x)
+        late = None if single else bias
         if self.up:
-            x = self.modulated(x, style, up=True, grouped=self.grouped)  # (2H + 1)
-            k = self.resample_filter.shape[0]
-            x = depthwise(x, self.resample_filter * 4, pad=((k - 1) // 2, (k - 2) // 2))
+            x = self.single(x, style, scale, up=True) if single else self.shared(x, style, scale, up=True)
+            f = amplified(self.resample_filter)
+            pad = ((len(f) - 1) // 2, (len(f) - 2) // 2)
+            x = depthwise(x, f, pad=pad, bias=bias.to(x.dtype) if single else None)
         else:
-            x = self.modulated(x, style, padding=1, grouped=self.grouped)
+            x = self.single(x, style, scale, bias) if single else self.shared(x, style, scale)
         if noise and self.has_noise:
-            x = x + (self.noise_const * self.noise_strength).to(x.dtype)
-        return activate(x, self.bias, GAIN * gain, None if self.clamp is None else self.clamp * gain)
+            offset = self.noise_const * (self.noise_strength * gain)
+            x = x + offset.to(x.dtype) if x.requires_grad or offset.requires_grad else x.add_(offset)
+        return finish(x, late, None if self.clamp is None else self.clamp * gain / GAIN)
 
 
 class ToRgb(ModulatedConv):
     """Modulated 1x1 convolution without demodulation: (N, in, H, W) -> (N, colours, H, W) float32."""
 
-    def __init__(self, cin: int, colours: int, w_dim: int, clamp: float | None) -> None:
-        super().__init__(cin, colours, 1)
-        self.clamp, self.weight_gain = clamp, 1 / math.sqrt(cin)
-        self.affine = EqualLinear(w_dim, cin)
-        self.bias = nn.Parameter(torch.zeros(colours))
+    def __init__(self, cin: int, kind: Kind) -> None:
+        super().__init__(cin, kind.colours, 1)
+        self.clamp, self.weight_gain = kind.clamp, 1 / math.sqrt(cin)
+        self.affine = EqualLinear(kind.w_dim, cin)
+        self.bias = nn.Parameter(torch.zeros(kind.colours))
 
-    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, single: bool = False) -> Tensor:
         """x (N, in, H, W), w (N, w_dim) -> (N, colours, H, W)."""
-        y = self.modulated(x, self.affine(w) * self.weight_gain, demodulate=False).float()
-        y = y + self.bias[:, None, None]
+        way = self.single if single else self.shared
+        y = way(x, self.affine(w) * self.weight_gain, None).float() + self.bias[:, None, None]
         return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
 
 
@@ -79,64 +97,60 @@ class PlainConv(nn.Module):
 
     resample_filter: Tensor
 
-    def __init__(self, cin: int, cout: int) -> None:
+    def __init__(self, cin: int, cout: int, taps: Sequence[int]) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(cout, cin, 1, 1))
-        self.register_buffer("resample_filter", torch.zeros(4, 4))
+        self.register_buffer("resample_filter", torch.zeros(*taps))
 
     def forward(self, x: Tensor, gain: float) -> Tensor:
         """(N, in, H, W) -> (N, out, 2H, 2W)."""
         weight = self.weight * (gain / math.sqrt(self.weight.shape[1]))
-        return upsample(torch.nn.functional.conv2d(x, weight.to(x.dtype)), self.resample_filter)
+        return upsample(F.conv2d(x, weight.to(x.dtype)), self.resample_filter)
 
 
 class Block(nn.Module):
-    """One resolution: the constant or the block below, one or two convolutions, colours."""
+    """One resolution: the constant or the block below, one or two convolutions, colours.
+
+    On a CPU `pays_single` says which way the blocks from here on are computed: image by image once a picture of them
+    holds more numbers than their weights. Chosen by measurement (benchmarks/stylegan2.py): weights are then cheaper to
+    scale than activations, and what is worked on stays in the cache.
+    """
 
     resample_filter: Tensor
 
-    def __init__(
-        self,
-        cin: int,
-        cout: int,
-        resolution: int,
-        w_dim: int,
-        colours: int,
-        last: bool,
-        how: str,
-        clamp: float | None,
-        noise: bool,
-    ) -> None:
+    def __init__(self, cin: int, cout: int, resolution: int, kind: Kind, last: bool) -> None:
         super().__init__()
-        self.first, self.how = cin == 0, how
-        self.register_buffer("resample_filter", torch.zeros(4, 4))
-        if self.first:
-            self.const = nn.Parameter(torch.zeros(cout, resolution, resolution))
+        self.how, self.num_conv = kind.how, 2 if cin else 1
+        self.register_buffer("resample_filter", torch.zeros(*kind.taps))
+        if cin:
+            self.conv0 = StyledConv(cin, cout, resolution, kind, up=True)
         else:
-            self.conv0 = StyledConv(cin, cout, resolution, w_dim, up=True, clamp=clamp, noise=noise)
-        self.conv1 = StyledConv(cout, cout, resolution, w_dim, up=False, clamp=clamp, noise=noise)
-        self.coloured = last or how == "skip"
+            self.const = nn.Parameter(torch.zeros(cout, resolution, resolution))
+        self.conv1 = StyledConv(cout, cout, resolution, kind, up=False)
+        self.coloured = last or kind.how == "skip"
         if self.coloured:
-            self.torgb = ToRgb(cout, colours, w_dim, clamp)
-        if not self.first and how == "resnet":
-            self.skip = PlainConv(cin, cout)
-        self.num_conv = 1 if self.first else 2
+            self.torgb = ToRgb(cout, kind)
+        if cin and kind.how == "resnet":
+            self.skip = PlainConv(cin, cout, kind.taps)
+        self.pays_single = cin > 0 and cout * resolution**2 > 9 * cin * cout
 
-    def forward(self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: bool) -> tuple[Tensor, Tensor | None]:
+    def forward(
+        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: bool, single: bool
+    ) -> tuple[Tensor, Tensor | None]:
         """x (N, in, H, W) and the image so far; ws (N, 2 or 3, w_dim)."""
         if x is None:
             x = self.const.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-            x = self.conv1(x, ws[:, 0], noise)
+            x = self.conv1(x, ws[:, 0], noise, single)
         elif self.how == "resnet":
             beside = self.skip(x, math.sqrt(0.5))
-            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise, gain=math.sqrt(0.5))
+            x = self.conv1(self.conv0(x, ws[:, 0], noise, single), ws[:, 1], noise, single, gain=math.sqrt(0.5))
             x = beside + x
         else:
-            x = self.conv1(self.conv0(x, ws[:, 0], noise), ws[:, 1], noise)
+            x = self.conv1(self.conv0(x, ws[:, 0], noise, single), ws[:, 1], noise, single)
         if image is not None:
             image = upsample(image, self.resample_filter)
         if self.coloured:
-            colours = self.torgb(x, ws[:, self.num_conv])
+            colours = self.torgb(x, ws[:, self.num_conv], single)
             image = colours if image is None else image + colours
         return x, image
 
@@ -144,27 +158,41 @@ class Block(nn.Module):
 class Synthesis(nn.Module):
     """Blocks of 4, 8, ... pixels: ws (N, num_ws, w_dim) -> images (N, colours, R, R)."""
 
-    def __init__(
-        self, w_dim: int, channels: Sequence[int], colours: int, how: str, clamp: float | None, noise: bool
-    ) -> None:
+    def __init__(self, channels: Sequence[int], kind: Kind) -> None:
         super().__init__()
         self.sizes = [4 * 2**i for i in range(len(channels))]
         for i, (size, cout) in enumerate(zip(self.sizes, channels, strict=True)):
-            cin, last = (0 if i == 0 else channels[i - 1]), i == len(channels) - 1
-            self.add_module(f"b{size}", Block(cin, cout, size, w_dim, colours, last, how, clamp, noise))
+            cin = channels[i - 1] if i else 0
+            self.add_module(f"b{size}", Block(cin, cout, size, kind, last=i == len(channels) - 1))
 
     def forward(self, ws: Tensor, noise: bool) -> Tensor:
         """(N, num_ws, w_dim) -> (N, colours, R, R) float32."""
-        x: Tensor | None = None
-        image: Tensor | None = None
-        start = 0
-        for size in self.sizes:
-            block = self.get_submodule(f"b{size}")
-            assert isinstance(block, Block)
-            x, image = block(x, image, ws[:, start : start + 3], noise)
-            start += block.num_conv
+        blocks = [block for size in self.sizes if isinstance(block := self.get_submodule(f"b{size}"), Block)]
+        cpu = ws.device.type == "cpu"
+        batched = next((i for i, block in enumerate(blocks) if cpu and block.pays_single), len(blocks))
+        x, image = _through(blocks[:batched], None, None, ws, noise, single=False)
+        if batched < len(blocks):
+            rest = ws[:, sum(block.num_conv for block in blocks[:batched]) :]
+            rows = []
+            for n in range(len(ws)):
+                one = slice(n, n + 1)
+                below = None if image is None else image[one]
+                rows.append(_through(blocks[batched:], x[one], below, rest[one], noise, single=True)[1])
+            image = torch.cat([row for row in rows if row is not None])
         assert image is not None
         return image
+
+
+def _through(
+    blocks: Sequence[Block], x: Tensor | None, image: Tensor | None, ws: Tensor, noise: bool, *, single: bool
+) -> tuple[Tensor, Tensor | None]:
+    """Blocks one after the other; each shares the style of its colours with the next one."""
+    start = 0
+    for block in blocks:
+        x, image = block(x, image, ws[:, start : start + 3], noise, single)
+        start += block.num_conv
+    assert x is not None
+    return x, image
 
 
 class StyleGAN2(nn.Module):
@@ -186,6 +214,7 @@ class StyleGAN2(nn.Module):
         conv_clamp: float | None = None,
         architecture: str = "skip",
         use_noise: bool = True,
+        resample_taps: Sequence[int] = (4, 4),
     ) -> None:
         super().__init__()
         for name, value, low, high in (
@@ -200,11 +229,14 @@ class StyleGAN2(nn.Module):
             bounded(name, value, low, high)
         if architecture not in ARCHITECTURES:
             raise BadInput(f"Expected architecture {', '.join(ARCHITECTURES)}, got {str(architecture)[:40]!r}.")
+        positive("rate", rate)
+        positive("conv_clamp", conv_clamp, optional=True)
+        taps = filter_shape(resample_taps)
         self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
         self.img_resolution = 4 * 2 ** (len(channels) - 1)
         self.num_ws = 2 * len(channels)
         self.mapping = Mapping(z_dim, c_dim, w_dim, mapping_layers, rate=rate, averages=1)
-        self.synthesis = Synthesis(w_dim, channels, img_channels, architecture, conv_clamp, use_noise)
+        self.synthesis = Synthesis(channels, Kind(w_dim, img_channels, architecture, conv_clamp, bool(use_noise), taps))
 
     @property
     def w_avg(self) -> Tensor:
@@ -218,5 +250,7 @@ class StyleGAN2(nn.Module):
 
     def synthesise(self, ws: Tensor, noise: bool = True) -> Tensor:
         """(N, num_ws, w_dim) -> (N, img_channels, R, R) float32."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim) or not len(ws):
+            raise BadInput(f"Expected styles (N, {self.num_ws}, {self.w_dim}), got {tuple(ws.shape)}.")
         images: Tensor = self.synthesis(ws, noise)
         return images

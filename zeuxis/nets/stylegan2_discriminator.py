@@ -12,7 +12,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
-from zeuxis.nets.stylegan_layers import GAIN, EqualLinear, Mapping, activate, bounded, depthwise, downsample
+from zeuxis.nets.stylegan_layers import (
+    GAIN,
+    EqualLinear,
+    Mapping,
+    activate,
+    bounded,
+    depthwise,
+    downsample,
+    filter_shape,
+    positive,
+)
 
 ARCHITECTURES = ("resnet", "skip", "orig")
 
@@ -32,11 +42,12 @@ class EqualConv(nn.Module):
         lrelu: bool = True,
         bias: bool = True,
         clamp: float | None = None,
+        taps: Sequence[int] = (4, 4),
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(cout, cin, size, size))
         self.bias = nn.Parameter(torch.zeros(cout)) if bias else None
-        self.register_buffer("resample_filter", torch.zeros(4, 4))
+        self.register_buffer("resample_filter", torch.zeros(*taps))
         self.down, self.lrelu, self.clamp = down, lrelu, clamp
         self.weight_gain = 1 / math.sqrt(cin * size * size)
         self.dtype = torch.float32
@@ -70,16 +81,18 @@ class Block(nn.Module):
 
     resample_filter: Tensor
 
-    def __init__(self, cin: int, width: int, cout: int, colours: int, how: str, clamp: float | None) -> None:
+    def __init__(
+        self, cin: int, width: int, cout: int, colours: int, how: str, clamp: float | None, taps: Sequence[int]
+    ) -> None:
         super().__init__()
         self.how = how
-        self.register_buffer("resample_filter", torch.zeros(4, 4))
+        self.register_buffer("resample_filter", torch.zeros(*taps))
         if cin == 0 or how == "skip":
-            self.fromrgb = EqualConv(colours, width, 1, clamp=clamp)
-        self.conv0 = EqualConv(width, width, 3, clamp=clamp)
-        self.conv1 = EqualConv(width, cout, 3, down=True, clamp=clamp)
+            self.fromrgb = EqualConv(colours, width, 1, clamp=clamp, taps=taps)
+        self.conv0 = EqualConv(width, width, 3, clamp=clamp, taps=taps)
+        self.conv1 = EqualConv(width, cout, 3, down=True, clamp=clamp, taps=taps)
         if how == "resnet":
-            self.skip = EqualConv(width, cout, 1, down=True, lrelu=False, bias=False)
+            self.skip = EqualConv(width, cout, 1, down=True, lrelu=False, bias=False, taps=taps)
 
     def forward(self, x: Tensor | None, image: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """x from the block above (None at the top) and the image at this resolution."""
@@ -98,13 +111,21 @@ class Epilogue(nn.Module):
     """The last 4x4 pixels: minibatch deviation, convolution, two linear layers."""
 
     def __init__(
-        self, cin: int, cmap_dim: int, colours: int, how: str, group: int | None, deviations: int, clamp: float | None
+        self,
+        cin: int,
+        cmap_dim: int,
+        colours: int,
+        how: str,
+        group: int | None,
+        deviations: int,
+        clamp: float | None,
+        taps: Sequence[int],
     ) -> None:
         super().__init__()
         self.group, self.deviations, self.cmap_dim = group, deviations, cmap_dim
         if how == "skip":
-            self.fromrgb = EqualConv(colours, cin, 1)
-        self.conv = EqualConv(cin + deviations, cin, 3, clamp=clamp)
+            self.fromrgb = EqualConv(colours, cin, 1, taps=taps)
+        self.conv = EqualConv(cin + deviations, cin, 3, clamp=clamp, taps=taps)
         self.fc = EqualLinear(cin * 16, cin, lrelu=True)
         self.out = EqualLinear(cin, cmap_dim or 1)
 
@@ -137,11 +158,13 @@ class Discriminator(nn.Module):
         cmap_dim: int = 0,
         mapping_layers: int = 8,
         rate: float = 0.01,
+        resample_taps: Sequence[int] = (4, 4),
     ) -> None:
         super().__init__()
         for name, value, low, high in (
             ("c_dim", c_dim, 0, 100_000),
             ("img_channels", img_channels, 1, 16),
+            ("mbstd_group_size", 1 if mbstd_group_size is None else mbstd_group_size, 1, 4096),
             ("mbstd_num_channels", mbstd_num_channels, 0, 64),
             ("cmap_dim", cmap_dim, 0, 8192),
             ("mapping_layers", mapping_layers, 0, 64),
@@ -151,17 +174,22 @@ class Discriminator(nn.Module):
             bounded(name, value, low, high)
         if architecture not in ARCHITECTURES:
             raise BadInput(f"Expected architecture {', '.join(ARCHITECTURES)}, got {str(architecture)[:40]!r}.")
+        if mbstd_num_channels and channels[-1] % mbstd_num_channels:
+            raise BadInput(f"Expected mbstd_num_channels to divide {channels[-1]}, got {mbstd_num_channels}.")
+        positive("rate", rate)
+        positive("conv_clamp", conv_clamp, optional=True)
+        taps = filter_shape(resample_taps)
         self.c_dim, self.img_resolution = c_dim, 4 * 2 ** (len(channels) - 1)
         self.sizes = [self.img_resolution // 2**i for i in range(len(channels) - 1)]
         for i, size in enumerate(self.sizes):
             cin = 0 if i == 0 else channels[i]
             self.add_module(
-                f"b{size}", Block(cin, channels[i], channels[i + 1], img_channels, architecture, conv_clamp)
+                f"b{size}", Block(cin, channels[i], channels[i + 1], img_channels, architecture, conv_clamp, taps)
             )
         if c_dim:
             self.mapping = Mapping(0, c_dim, cmap_dim, mapping_layers, rate=rate)
         self.b4 = Epilogue(
-            channels[-1], cmap_dim, img_channels, architecture, mbstd_group_size, mbstd_num_channels, conv_clamp
+            channels[-1], cmap_dim, img_channels, architecture, mbstd_group_size, mbstd_num_channels, conv_clamp, taps
         )
 
     def forward(self, images: Tensor, c: Tensor | None = None) -> Tensor:
@@ -179,6 +207,8 @@ def minibatch_deviation(x: Tensor, group: int | None, channels: int) -> Tensor:
     """Deviation over groups, averaged: (N, C, H, W) -> (N, channels, H, W). Karras et al. 2018, section 3."""
     n, c, h, w = x.shape
     g = n if group is None else min(group, n)
+    if not g or n % g:
+        raise BadInput(f"The discriminator compares images in groups of {group}: expected a multiple of it, got {n}.")
     y = x.reshape(g, -1, channels, c // channels, h, w)  # (G, n, F, c, H, W)
     y = (y - y.mean(dim=0)).square().mean(dim=0).add(1e-8).sqrt().mean(dim=(2, 3, 4))  # (n, F)
     return y.reshape(-1, channels, 1, 1).repeat(g, 1, h, w)

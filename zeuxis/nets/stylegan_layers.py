@@ -74,10 +74,13 @@ class Mapping(nn.Module):
 
     def forward(self, z: Tensor | None, c: Tensor | None = None) -> Tensor:
         """(N, z_dim), (N, c_dim) -> (N, w_dim)."""
-        parts = [] if z is None or not self.z_dim else [moment(z)]
+        if self.z_dim and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
+            raise BadInput(f"Expected z (N, {self.z_dim}), got {'none' if z is None else tuple(z.shape)}.")
+        parts = [moment(z)] if z is not None and self.z_dim else []
         if self.c_dim:
-            if c is None:
-                raise BadInput(f"This network is class-conditional: expected one-hot classes (N, {self.c_dim}).")
+            if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
+                got = "none" if c is None else tuple(c.shape)
+                raise BadInput(f"This network knows classes: expected one-hot rows (N, {self.c_dim}), got {got}.")
             if isinstance(self.embed, nn.Embedding):
                 parts.append(moment(self.embed_proj(self.embed(c.argmax(1)))))
             else:
@@ -103,14 +106,22 @@ def truncate(w: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) ->
     return near if cutoff is None else torch.cat([near[:, :cutoff], w[:, cutoff:]], dim=1)
 
 
-def depthwise(x: Tensor, f: Tensor, *, pad: tuple[int, int] = (0, 0), stride: int = 1) -> Tensor:
-    """Filter each channel (true convolution): x (N, C, H, W), f (k, k) or (k,), padded (before, after) on each side."""
-    x = F.pad(x, (pad[0], pad[1], pad[0], pad[1])) if any(pad) else x  # a negative padding crops
+def depthwise(
+    x: Tensor, f: Tensor, *, pad: tuple[int, int] = (0, 0), stride: int = 1, bias: Tensor | None = None
+) -> Tensor:
+    """Filter each channel (true convolution): x (N, C, H, W), f (k, k) or (k,), padded (before, after) on each side.
+
+    `bias` (C,) is added to what comes out.
+    """
+    inside = pad[0] if pad[0] == pad[1] >= 0 else 0  # the convolution can pad by itself: one copy less
+    x = F.pad(x, (*pad, *pad)) if any(pad) and not inside else x  # a negative padding crops
     channels, f = x.shape[1], f.to(x.dtype).flip(list(range(f.ndim)))
     if f.ndim == 2:
-        return F.conv2d(x, f.expand(channels, 1, *f.shape), stride=stride, groups=channels)
-    x = F.conv2d(x, f[None, :].expand(channels, 1, 1, -1), stride=(1, stride), groups=channels)
-    return F.conv2d(x, f[:, None].expand(channels, 1, -1, 1), stride=(stride, 1), groups=channels)
+        weight = f.expand(channels, 1, *f.shape)
+        return F.conv2d(x, weight, bias, stride=stride, padding=inside, groups=channels)
+    row, column = (f.view(shape).expand(channels, *shape[1:]) for shape in ((1, 1, 1, -1), (1, 1, -1, 1)))
+    x = F.conv2d(x, row, stride=(1, stride), padding=(0, inside), groups=channels)
+    return F.conv2d(x, column, bias, stride=(stride, 1), padding=(inside, 0), groups=channels)
 
 
 def zero_insert(x: Tensor, up: int) -> Tensor:
@@ -121,23 +132,41 @@ def zero_insert(x: Tensor, up: int) -> Tensor:
     return out
 
 
+def amplified(f: Tensor) -> Tensor:
+    """The filter that makes up for the zeros inserted between pixels: four times f (k, k), twice f (k,)."""
+    return f * float(2**f.ndim)
+
+
 def upsample(x: Tensor, f: Tensor) -> Tensor:
-    """Twice the size, filtered by f (k, k): (N, C, H, W) -> (N, C, 2H, 2W)."""
+    """Twice the size, filtered by f (k, k) or (k,): (N, C, H, W) -> (N, C, 2H, 2W)."""
     k = f.shape[0]
-    return depthwise(zero_insert(x, 2), f * 4, pad=((k + 1) // 2, (k - 2) // 2))
+    return depthwise(zero_insert(x, 2), amplified(f), pad=((k + 1) // 2, (k - 2) // 2))
 
 
 def downsample(x: Tensor, f: Tensor) -> Tensor:
-    """Half the size, filtered by f (k, k): (N, C, H, W) -> (N, C, H/2, W/2)."""
+    """Half the size, filtered by f (k, k) or (k,): (N, C, H, W) -> (N, C, H/2, W/2)."""
     k = f.shape[0]
     return depthwise(x, f, pad=((k - 1) // 2, (k - 2) // 2), stride=2)
 
 
 def activate(x: Tensor, bias: Tensor, gain: float = GAIN, clamp: float | None = None) -> Tensor:
-    """clamp(gain lrelu(x + bias)), written on the memory of x where no gradient is wanted."""
-    x = x + bias.to(x.dtype)[:, None, None]
-    x = F.leaky_relu(x, SLOPE) * gain
-    return x if clamp is None else x.clamp(-clamp, clamp)
+    """clamp(gain lrelu(x + bias)) of a fresh x (N, C, H, W), which is overwritten where no gradient is recorded.
+
+    Large new tensors cost more than the sums in them: the system hands them over page by page.
+    """
+    return finish(x * gain if x.requires_grad else x.mul_(gain), bias * gain, clamp)
+
+
+def finish(x: Tensor, offset: Tensor | None, clamp: float | None) -> Tensor:
+    """clamp(lrelu(x + offset)), on the memory of x where no gradient is recorded; offset (C,) or (H, W), or None."""
+    if offset is not None:
+        offset = (offset if offset.ndim == 2 else offset[:, None, None]).to(x.dtype)
+        x = x + offset if x.requires_grad or offset.requires_grad else x.add_(offset)
+    if x.requires_grad:
+        x = F.leaky_relu(x, SLOPE)
+        return x if clamp is None else x.clamp(-clamp, clamp)
+    x = F.leaky_relu_(x, SLOPE)
+    return x if clamp is None else x.clamp_(-clamp, clamp)
 
 
 class ModulatedConv(nn.Module):
@@ -145,65 +174,73 @@ class ModulatedConv(nn.Module):
 
     w'_ijk = s_i w_ijk;  w''_ijk = w'_ijk / sqrt(sum_ik w'_ijk^2 + eps)        Karras et al. 2020, Eqs. (1) and (3)
 
-    Scaling weights by s_i is scaling the input channels, dividing them per output channel is dividing the output: one
-    ordinary convolution serves the whole batch. `grouped` builds per-image weights instead.
+    Two ways to compute it. `shared`: scaling the weights by s_i is scaling the input channels, dividing them per output
+    channel is dividing the output, so one ordinary convolution serves a whole batch. `single`: one image, its own
+    weights. The first has more to do per pixel, the second per image.
     """
 
     def __init__(self, cin: int, cout: int, size: int) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.zeros(cout, cin, size, size))
         self.dtype = torch.float32
-        self._power: Tensor | None = None
+        self._power: Tensor | None = None  # kept only once the weights are rounded
 
     def compute_in(self, dtype: torch.dtype) -> None:
         """Convolve in `dtype`; styles and demodulation stay float32."""
-        self._demodulators()
+        if self._power is None:
+            self._power = self._squares()
         self.dtype = dtype
         self.weight.data = self.weight.data.to(dtype, memory_format=torch.channels_last)
 
-    def _demodulators(self) -> Tensor:
-        """sum over the kernel of w^2, (out, in), computed once."""
-        if self.training or self.weight.requires_grad:
-            return self.weight.square().sum((2, 3))
-        if self._power is None or self._power.device != self.weight.device:
-            self._power = self.weight.float().square().sum((2, 3))
-        return self._power
+    def _squares(self) -> Tensor:
+        """sum over the kernel of w^2, (out, in)."""
+        return self.weight.square().sum((2, 3))
 
     def scales(self, style: Tensor) -> Tensor:
         """1 / sqrt(sum w'^2 + eps): style (N, in) -> (N, out)."""
-        return (style.square() @ self._demodulators().T + 1e-8).rsqrt()
+        power = self._squares() if self._power is None else self._power.to(style.device)
+        return (style.square() @ power.T + 1e-8).rsqrt()
 
-    def modulated(
-        self, x: Tensor, style: Tensor, *, demodulate: bool = True, grouped: bool = False, **conv: Any
+    def shared(self, x: Tensor, style: Tensor, scale: Tensor | None, up: bool = False) -> Tensor:
+        """x (N, in, H, W), style (N, in), scale (N, out) -> (N, out, H, W), or (N, out, 2H + 1, 2W + 1) if `up`."""
+        x = x.to(self.dtype) * style.to(self.dtype)[:, :, None, None]
+        x = _convolve(x, self.weight.to(self.dtype), up)
+        if scale is None:
+            return x
+        scale = scale.to(self.dtype)[:, :, None, None]
+        return x * scale if x.requires_grad else x.mul_(scale)
+
+    def single(
+        self, x: Tensor, style: Tensor, scale: Tensor | None, bias: Tensor | None = None, up: bool = False
     ) -> Tensor:
-        """x (N, in, H, W), style (N, in) -> (N, out, H', W'); `conv` goes to the convolution (transposed, padding)."""
-        up = bool(conv.pop("up", False))
-        scale = self.scales(style) if demodulate else None
-        x = x.to(self.dtype)
-        if grouped:
-            return self._grouped(x, style, scale, up, **conv)
-        x = x * style.to(self.dtype)[:, :, None, None]
-        if up:
-            x = F.conv_transpose2d(x, self.weight.transpose(0, 1), stride=2, **conv)
-        else:
-            x = F.conv2d(x, self.weight, **conv)
-        return x if scale is None else x * scale.to(self.dtype)[:, :, None, None]
+        """The same for one image, N = 1, with an optional bias (out,)."""
+        weight = self.weight * style.view(1, -1, 1, 1)
+        weight = (weight if scale is None else weight * scale.view(-1, 1, 1, 1)).to(self.dtype)
+        return _convolve(x.to(self.dtype), weight, up, None if bias is None else bias.to(self.dtype))
 
-    def _grouped(self, x: Tensor, style: Tensor, scale: Tensor | None, up: bool, **conv: Any) -> Tensor:
-        n, cin, h, w = x.shape
-        weight = self.weight[None] * style.to(self.dtype)[:, None, :, None, None]  # (N, out, in, k, k)
-        weight = weight if scale is None else weight * scale.to(self.dtype)[:, :, None, None, None]
-        x = x.reshape(1, n * cin, h, w)
-        if up:
-            weight = weight.transpose(1, 2).reshape(n * cin, -1, *weight.shape[3:])
-            x = F.conv_transpose2d(x, weight, stride=2, groups=n, **conv)
-        else:
-            x = F.conv2d(x, weight.flatten(0, 1), groups=n, **conv)
-        return x.reshape(n, -1, *x.shape[2:])
+
+def _convolve(x: Tensor, weight: Tensor, up: bool, bias: Tensor | None = None) -> Tensor:
+    if up:
+        return F.conv_transpose2d(x, weight.transpose(0, 1), bias, stride=2)
+    return F.conv2d(x, weight, bias, padding=weight.shape[2] // 2)
+
+
+def filter_shape(value: Any) -> list[int]:
+    """[k, k], or [k] for a filter applied in both directions; BadInput for anything else."""
+    if not isinstance(value, list | tuple) or len(value) not in (1, 2) or value[0] != value[-1]:
+        raise BadInput(f"Expected the shape of a resampling filter, [k] or [k, k], got {str(value)[:60]}.")
+    return [bounded("filter taps", v, 2, 64) for v in value]
+
+
+def positive(name: str, value: Any, optional: bool = False) -> None:
+    """BadInput unless `value` is a positive finite number, or None where that is allowed."""
+    real = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+    if not real and not (optional and value is None):
+        raise BadInput(f"Expected {name} to be a positive number, got {repr(value)[:40]}.")
 
 
 def bounded(name: str, value: Any, low: int, high: int) -> int:
     """`value` if it is a whole number in [low, high]; BadInput for what a forged file may say."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadInput(f"Expected {name} from {low} to {high}, got {str(value)[:40]!r}.")
+        raise BadInput(f"Expected {name} from {low} to {high}, got {repr(value)[:40]}.")
     return value
