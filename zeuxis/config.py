@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from zeuxis.errors import BadInput
 
 Precision = Literal["auto", "fp32", "bf16"]
 
@@ -79,3 +82,25 @@ class TrainConfig(BaseModel):
     checkpoint_every: int = Field(50_000, gt=0, description="images between checkpoints")
     report_every: int = Field(10_000, gt=0, description="images between lines of the log")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task, by name")
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, int | float | str]:
+    """["F=0.5", "strategy=rand/1/bin"] -> {"F": 0.5, "strategy": "rand/1/bin"}. BadInput without a "="."""
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise BadInput(
+                f"Expected an option of the search as key=value, e.g. --option tournament=3, got {pair[:80]!r}."
+            )
+        options[key.strip()] = _value(value.strip())
+    return options
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import typer
 
-from zeuxis.config import RunConfig
-from zeuxis.errors import BadInput
+from zeuxis.config import RunConfig, parse_options
 from zeuxis.report.commands import flag
 
 NONE = "none"  # what switches the judge off
@@ -38,25 +36,3 @@ def given(params: dict[str, Any]) -> dict[str, Any]:
     if fields.get("judge") == NONE:
         fields["judge"] = None
     return fields
-
-
-def parse_options(pairs: Sequence[str]) -> dict[str, int | float | str]:
-    """["F=0.5", "strategy=rand/1/bin"] -> {"F": 0.5, "strategy": "rand/1/bin"}. BadInput without a "="."""
-    options = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise BadInput(
-                f"Expected an option of the search as key=value, e.g. --option tournament=3, got {pair[:80]!r}."
-            )
-        options[key.strip()] = _value(value.strip())
-    return options
-
-
-def _value(text: str) -> int | float | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -10,11 +10,12 @@ import torch
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput
+from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.decisions import Decisions
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
-from zeuxis.scorers.base import Prompt
+from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
@@ -31,18 +32,36 @@ class Built:
     record: dict[str, Any]
 
 
-def build(config: RunConfig, decisions: Decisions | None = None) -> Built:
+@dataclass(frozen=True)
+class Models:
+    """The networks of a run, loaded. Several runs may share them, one after the other."""
+
+    generator: Generator
+    scorers: list[Scorer]
+    judge: Judge | None
+
+
+def load_models(config: RunConfig) -> Models:
+    """The networks that a configuration names, on its device. UnknownName, Missing or WeightsRefused."""
+    device = choose_device(config.device)
+    return Models(
+        make_generator(config.generator, device, **config.generator_options()),
+        [make_scorer(parse_weighted(name)[0], device) for name in config.scorer],
+        None if config.judge is None else make_judge(config.judge, device),
+    )
+
+
+def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models | None = None) -> Built:
     """Everything that a configuration names, on its device. UnknownName, BadInput or Missing for what cannot be.
 
-    Names and the prompt are checked before any model is loaded. `decisions` are those of the run to go on with.
+    Names and the prompt are checked before any model is loaded. `decisions` are those of the run to go on with;
+    `loaded` are the networks of this configuration, where they are at hand.
     """
     prompt = check_config(config)
     device = choose_device(config.device)
-    weighted = [parse_weighted(name) for name in config.scorer]
-    generator = make_generator(config.generator, device, **config.generator_options())
-    scorers = [make_scorer(name, device) for name, _ in weighted]
-    weights = [weight for _, weight in weighted]
-    judge = None if config.judge is None else make_judge(config.judge, device)
+    weights = [parse_weighted(name)[1] for name in config.scorer]
+    loaded = loaded or load_models(config)
+    generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     kind = SEARCHES[config.search]
 
     def new_search() -> Search:

@@ -6,6 +6,7 @@ SEARCHES = Table(
     "search",
     {
         "random": Entry("zeuxis.search.random:random", "draws from the prior, keeps the best"),
+        "best-of-n": Entry("zeuxis.search.random:best_of_n", "the same, by the name of the null hypothesis"),
         "ga": Entry("zeuxis.search.genetic:ga", "genetic algorithm, mild mutation (default)"),
         "ga-thesis": Entry("zeuxis.search.genetic:ga_thesis", "genetic algorithm: SBX and polynomial mutation, eta 3"),
         "de": Entry("zeuxis.search.differential:de", "differential evolution"),

@@ -27,3 +27,8 @@ class RandomSearch(PopulationSearch):
 def random(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> RandomSearch:
     """Prior sampling; no options."""
     return build(RandomSearch, "random", space, population, device, options)
+
+
+def best_of_n(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> RandomSearch:
+    """The same under the name by which experiments call the null hypothesis: no search at all."""
+    return build(RandomSearch, "best-of-n", space, population, device, options)

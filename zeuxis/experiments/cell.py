@@ -1,0 +1,160 @@
+"""One cell of an experiment: a run without a folder, and what eyes that did not guide it make of the outcome."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zeuxis.config import RunConfig
+from zeuxis.errors import ZeuxisError
+from zeuxis.evaluation.diversity import effective_number
+from zeuxis.experiments.design import Cell, Design
+from zeuxis.generators.base import Generator
+from zeuxis.rng import stream
+from zeuxis.run import make_config
+from zeuxis.run.build import Models, build, load_models
+from zeuxis.run.loop import run
+from zeuxis.scorers.base import Judge, Prompt, Scorer
+from zeuxis.scorers.choose import make_judge, make_scorer
+from zeuxis.scorers.prompts import parse_prompt
+from zeuxis.types import Evaluation
+
+PRIOR = 256  # draws that the scale of each measure is taken from
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Eye:
+    """Something that scores images for a phrase; `role` is guide, judge or held_out."""
+
+    name: str
+    role: str
+    scorer: Scorer | Judge
+
+    def look(self, images: Tensor, prompt: Prompt) -> Tensor:
+        """`(N, 3, H, W) -> (N,)` float32 on the CPU, in float32; NaN where it has no word for the phrase."""
+        self.scorer.set_precision(torch.float32)
+        prepared = self.scorer.prepare(prompt)
+        with torch.no_grad():
+            return torch.cat([self.scorer.score(piece, prepared).float().cpu() for piece in torch.split(images, 64)])
+
+
+class Bench:
+    """The networks of an experiment, loaded once per process."""
+
+    def __init__(self, design: Design) -> None:
+        self.design = design
+        shared = {name: getattr(design, name) for name in ("generator", "scorer", "device", "precision", "micro_batch")}
+        self.base = make_config(**shared, prompt=(design.phrases[0],), judge=None)
+        models = load_models(self.base)
+        self.device = models.generator.device
+        eyes = [*(("guide", scorer) for scorer in models.scorers)]
+        eyes += [("judge", make_judge(design.judge, self.device))] if design.judge is not None else []
+        eyes += [("held_out", _held_out(name, self.device)) for name in design.held_out]
+        self.eyes = [Eye(name, *eye) for name, eye in zip(eye_names(design), eyes, strict=True)]
+        self._models = {_models_key(self.base): models}
+
+    def precision(self) -> str:
+        """ "bf16" or "fp32": what the gate decides on the first phrase, once for the whole experiment."""
+        built = build(self.base, loaded=self.models(self.base))
+        built.problem.prepare()
+        return built.problem.gate(max(self.design.populations), self.design.precision).precision
+
+    def prior(self, phrase: str) -> Row:
+        """Mean and deviation of every eye's score over draws of the prior: the scale that gains are told in."""
+        generator = self.models(self.base).generator
+        generator.set_precision(torch.float32)
+        images = _render(generator, generator.space.sample(PRIOR, stream(0, "compare prior")))
+        found: Row = {}
+        for name, score in self._seen(images, phrase).items():
+            found[name] = {"mean": float(score.mean()), "deviation": float(score.std())}
+        return found
+
+    def run(self, cell: Cell) -> tuple[Row, Tensor]:
+        """The cell's row (curve, cost, and what `look` says) and the latents that `look` saw."""
+        config = self.design.config(cell)
+        built = build(config, loaded=self.models(config))
+        problem, search = built.problem, built.new_search()
+        problem.prepare()
+        problem.gate(cell.population, config.precision)
+        budget, guides = self.design.budget(cell.population), [e.scorer.name for e in self.eyes if e.role == "guide"]
+        images, curve, plain = [], [], torch.tensor(-torch.inf)
+        began, cpu = time.perf_counter(), time.process_time()
+        for event in run(problem, search, seed=config.seed):
+            if event.images_so_far > budget:
+                break
+            plain = torch.fmax(plain, guided(event.evaluation, guides))
+            images.append(event.images_so_far)
+            curve.append(round(float(plain), 5))
+            if event.images_so_far >= budget:
+                break
+        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
+        x = torch.cat([search.best[0][None], search.population_x[: cell.population]]).cpu()
+        row: Row = {"variant": cell.variant, "phrase": cell.phrase, "seed": cell.seed, "population": cell.population}
+        row |= {"plain": not config.augment, "images": images, "curve": curve}
+        row |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}
+        return row | self.look(cell, x), x
+
+    def look(self, cell: Cell, x: Tensor) -> Row:
+        """What every eye makes of latents `(1 + M, D)`: the chosen one, then the final population."""
+        generator = self.models(self.design.config(cell)).generator
+        generator.set_precision(torch.float32)
+        pictures = _render(generator, x)
+        found: Row = {"effective": round(effective_number(pictures[1:]), 3), "kept": len(pictures) - 1}
+        for name, score in self._seen(pictures, cell.phrase).items():
+            found[name] = {"best": round(float(score[0]), 5), "mean": round(float(score[1:].mean()), 5)}
+        return found
+
+    def models(self, config: RunConfig) -> Models:
+        """The networks of a configuration, loaded when it is first met."""
+        key = _models_key(config)
+        if key not in self._models:
+            self._models[key] = load_models(config)
+        return self._models[key]
+
+    def _seen(self, images: Tensor, phrase: str) -> dict[str, Tensor]:
+        prompt = parse_prompt((phrase,))
+        return {eye.name: eye.look(images, prompt) for eye in self.eyes}
+
+
+def guided(evaluation: Evaluation, guides: list[str]) -> Tensor:
+    """The best plain score of a batch, whatever else the variant adds to its score: the sum of the guides' parts."""
+    parts = [evaluation.parts[name] for name in guides if name in evaluation.parts]
+    score = torch.stack(parts).sum(dim=0) if parts else evaluation.score
+    return score.nan_to_num(nan=-torch.inf).max().cpu()
+
+
+def eye_names(design: Design) -> list[str]:
+    """What the eyes of a design are called in its rows, without loading one."""
+    judge = [] if design.judge is None else [f"judge {Path(design.judge).name}"]
+    return [*design.scorer, *judge, *(f"held-out {Path(name).name}" for name in design.held_out)]
+
+
+@lru_cache(maxsize=1)
+def bench(design_json: str) -> Bench:
+    """The bench of this process."""
+    return Bench(Design.model_validate_json(design_json))
+
+
+def _render(generator: Generator, x: Tensor) -> Tensor:
+    """`(N, D) -> (N, 3, H, W)` on the CPU."""
+    with torch.no_grad():
+        return torch.cat([generator.render(piece.to(generator.device)).cpu() for piece in torch.split(x, 16)])
+
+
+def _held_out(name: str, device: torch.device) -> Scorer:
+    """A scorer, or else a classifier, by name, file or folder."""
+    try:
+        return make_scorer(name, device)
+    except ZeuxisError:
+        return make_judge(name, device)
+
+
+def _models_key(config: RunConfig) -> str:
+    return repr((config.generator, config.scorer, config.device, config.generator_options()))

@@ -1,0 +1,102 @@
+"""What an experiment compares: variants x phrases x seeds x populations, all with the same images to spend."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zeuxis.config import Precision, RunConfig, parse_options
+from zeuxis.errors import BadInput
+from zeuxis.experiments.phrases import TWENTY
+from zeuxis.run import make_config
+
+BASELINE = "ga-thesis"
+FIXED = ("prompt", "seed", "population", "generations", "budget")  # what the grid sets, not a variant
+
+
+class Design(BaseModel):
+    """The whole of an experiment, as written to `design.json`. A variant is a line such as "ga augment=4 elite=2".
+
+    Every cell may spend population x generations images, the first generation and gradients (3 each) included.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    variants: tuple[str, ...] = Field(min_length=1)
+    phrases: tuple[str, ...] = Field(TWENTY, min_length=1)
+    seeds: int = Field(5, ge=1)
+    first_seed: int = Field(0, ge=0)
+    populations: tuple[int, ...] = Field((16, 64), min_length=1)
+    generations: int = Field(200, ge=1, description="of the budget: population x generations images")
+    baseline: str = BASELINE
+    generator: str = "pocket"
+    scorer: tuple[str, ...] = ("pocket",)
+    judge: str | None = "pocket"
+    held_out: tuple[str, ...] = Field((), description="scorers or classifiers that guide no search")
+    precision: Precision = "auto"
+    device: str = "auto"
+    micro_batch: int = Field(16, ge=1)
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell, seed by seed, so that an experiment broken off has the same seeds for all variants."""
+        for population in self.populations:
+            for seed in range(self.first_seed, self.first_seed + self.seeds):
+                for variant in self.variants:
+                    for phrase in self.phrases:
+                        yield Cell(variant, phrase, seed, population)
+
+    def budget(self, population: int) -> int:
+        """Images that each cell of this population may spend."""
+        return population * self.generations
+
+    def config(self, cell: Cell) -> RunConfig:
+        """The run of one cell."""
+        shared = {name: getattr(self, name) for name in ("generator", "scorer", "precision", "device", "micro_batch")}
+        grid = {"prompt": (cell.phrase,), "seed": cell.seed, "population": cell.population, "judge": None}
+        limits = {"generations": self.budget(cell.population), "budget": self.budget(cell.population)}
+        return make_config(**{**shared, **fields(cell.variant), **grid, **limits})
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One run of an experiment."""
+
+    variant: str
+    phrase: str
+    seed: int
+    population: int
+
+
+def fields(variant: str) -> dict[str, Any]:
+    """ "ga augment=4 elite=2" -> {"search": "ga", "augment": 4, "options": {"elite": 2}}.
+
+    Names of RunConfig are its fields, all others options of the search. BadInput for what cannot be read.
+    """
+    search, *pairs = shlex.split(variant) or [""]
+    if not search or "=" in search:
+        raise BadInput(f"Expected a variant to begin with a search, e.g. 'ga augment=4', got {variant!r}.")
+    given = parse_options(pairs)
+    taken = sorted(set(given) & set(FIXED))
+    if taken:
+        raise BadInput(f"A variant cannot set {taken[0]}: the experiment gives every variant the same.")
+    known: dict[str, Any] = {name: value for name, value in given.items() if name in RunConfig.model_fields}
+    for name, value in known.items():
+        if name in ("scorer", "measures", "classes", "ban"):
+            known[name] = tuple(str(value).split("+"))
+    options = {name: value for name, value in given.items() if name not in known}
+    return {"search": search, **known, **({"options": options} if options else {})}
+
+
+def make_design(**given: Any) -> Design:
+    """A Design; BadInput in one sentence for what is wrong. The baseline is always among the variants."""
+    try:
+        design = Design(**given)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BadInput(f"{wrong}. Known: {', '.join(Design.model_fields)}.") from error
+    variants = dict.fromkeys((design.baseline, *design.variants))
+    return design.model_copy(update={"variants": tuple(variants)})

@@ -1,0 +1,90 @@
+"""Carrying an experiment out: in this process, or in several that share nothing but the design."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zeuxis.experiments.cell import Bench, bench, eye_names
+from zeuxis.experiments.design import Cell, Design
+from zeuxis.experiments.folder import ExperimentFolder
+
+Row = dict[str, Any]
+Done = tuple[Row, np.ndarray[Any, np.dtype[np.float32]]]  # a cell's row and its latents
+Report = Callable[[int, int, Row], object]  # cells done, cells in all, the newest
+
+
+def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report: Report | None = None) -> Design:
+    """Run every cell of the design that `folder` does not hold yet; returns the design with its precision settled.
+
+    May be broken off at any moment: what is done is on disk, and the same call goes on.
+    """
+    design = folder.open(design)
+    home: Bench | None = None
+    if design.precision == "auto":
+        home = Bench(design)
+        design = design.model_copy(update={"precision": home.precision()})
+    folder.write_design(design)
+    priors = folder.priors()
+    names = eye_names(design)
+    missing = [phrase for phrase in design.phrases if not set(names) <= set(priors.get(phrase, {}))]
+    if missing:
+        home = home or Bench(design)
+        folder.write_priors(priors | {phrase: home.prior(phrase) for phrase in missing})
+    cells, done = list(design.cells()), folder.rows()
+    for cell in cells:
+        if cell in done and not set(names) <= set(done[cell]):  # a measure was added since
+            home = home or Bench(design)
+            folder.append(done[cell] | home.look(cell, folder.latents(cell)))
+    todo = [cell for cell in cells if cell not in done]
+    for count, (row, x) in enumerate(_rows(design, todo, workers), start=len(cells) - len(todo) + 1):
+        folder.append(row, torch.from_numpy(x))
+        if report is not None:
+            report(count, len(cells), row)
+    return design
+
+
+def _rows(design: Design, cells: Sequence[Cell], workers: int) -> Iterator[Done]:
+    """The rows of `cells` as they come."""
+    if workers <= 1 or len(cells) <= 1:
+        here = Bench(design) if cells else None
+        for cell in cells:
+            assert here is not None
+            yield _plain(here.run(cell))
+        return
+    context = multiprocessing.get_context("spawn")  # a forked torch may hang
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(threads,))
+    text, waiting, rest = design.model_dump_json(), set[Future[Done]](), iter(cells)
+    try:
+        for cell in itertools.islice(rest, 2 * workers):
+            waiting.add(pool.submit(_work, text, cell))
+        while waiting:
+            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in finished:
+                for cell in itertools.islice(rest, 1):
+                    waiting.add(pool.submit(_work, text, cell))
+                yield future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin(threads: int) -> None:
+    torch.set_num_threads(threads)
+
+
+def _work(design_json: str, cell: Cell) -> Done:
+    return _plain(bench(design_json).run(cell))
+
+
+def _plain(found: tuple[Row, Tensor]) -> Done:
+    row, x = found
+    return row, x.numpy()  # a tensor would cross the border through shared memory
