@@ -45,6 +45,11 @@ class RunConfig(BaseModel):
     )
     search: str = Field("ga", description="see `zeuxis list searches`")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
+    measures: tuple[str, ...] = Field(
+        (),
+        description="what an archive has for axes, two for map-elites, cma-me, cma-mae: 'young|old', brightness, "
+        "saturation, hue, realism; 'brightness:0.2..0.8' gives its range",
+    )
 
     population: int = Field(64, ge=1, le=4096, description="images per generation")
     generations: int = Field(60, ge=0, description="0 scores the initial population and stops")

@@ -42,6 +42,7 @@ def generate(
     judge: Annotated[str | None, option("judge")] = None,
     search: Annotated[str | None, option("search")] = None,
     options: Annotated[list[str] | None, option("options")] = None,
+    measures: Annotated[list[str] | None, option("measures")] = None,
     population: Annotated[int | None, option("population")] = None,
     generations: Annotated[int | None, option("generations")] = None,
     view_every: Annotated[int | None, option("view_every")] = None,

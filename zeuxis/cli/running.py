@@ -12,7 +12,7 @@ from zeuxis.cli.main import INTERRUPTED
 from zeuxis.cli.progress import watch
 from zeuxis.errors import ZeuxisError
 from zeuxis.report.commands import folder_command
-from zeuxis.report.facts import speed
+from zeuxis.report.facts import archive_words, speed
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, Session
 
@@ -96,12 +96,15 @@ def _conclude(folder: RunFolder, extras: Extras) -> None:
     summary = folder.summary()
     best, path = summary["best"], folder.path
     words = [("in words", best["description"])] if best["description"] else []
+    archive = summary.get("archive")
+    cells = [("archive", archive_words(archive)), ("collage", str(path / "collage.png"))] if archive else []
     rows = [
         ("best score", f"{best['score']:.4f}, found in generation {best['generation']}"),
         *words,
         ("judge", short_verdict(pictures(summary))),
         ("speed", f"{speed(folder.history())} images/s rendered and scored, {summary['images']:,} images in all"),
         ("ended", summary["reason"]),
+        *cells,
         ("best picture", str(folder.images / "best_x8.png")),
         ("population", str(folder.final_grid)),
         ("report", str(path / "report.html")),

@@ -103,6 +103,8 @@ def _say_files(folder: RunFolder) -> None:
     names = [
         "report.html",
         "curve.png",
+        "archive.png",
+        "collage.png",
         "images/final.png",
         "images/best_x8.png",
         "top/sheet.png",

@@ -13,13 +13,15 @@ from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.decisions import Decisions
+from zeuxis.run.measures import Measures, parse_measure
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
-from zeuxis.search import SEARCHES
+from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
+from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import Search
 
 
@@ -63,12 +65,24 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     loaded = loaded or load_models(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     kind = SEARCHES[config.search]
+    decisions = decisions or Decisions([(0, config.micro_batch)])
 
     def new_search() -> Search:
         search: Search = kind(generator.space, population=config.population, device=device, **config.options)
+        if isinstance(search, HasArchive):
+            if search.ranges is not None:
+                raise BadInput("Give the ranges of a run with its measures: --measure brightness:0.2..0.8")
+            search.ranges = decisions.ranges
         return search
 
     new_search()  # wrong options are to be found before anything is written
+    measures = Measures(
+        [parse_measure(text) for text in config.measures],
+        generator,
+        scorers[0],
+        templates=config.templates,
+        strict=config.strict,
+    )
     problem = Problem(
         generator,
         scorers,
@@ -77,6 +91,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         judge=judge,
         augment=config.augment,
         realism=config.realism,
+        measures=measures if config.measures else None,
         micro_batch=config.micro_batch,
         seed=config.seed,
         decisions=decisions,
@@ -86,7 +101,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         "prompt_sha256": prompt_sha256(prompt),
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
-        "software": software(),
+        "software": software(*(("ribs", "numpy") if config.search in QUALITY_DIVERSITY else ())),
         "machine": machine(device),
         "models": models(generator, scorers, weights, judge),
     }
@@ -102,9 +117,21 @@ def check_config(config: RunConfig) -> Prompt:
         check_scorer(parse_weighted(name)[0])
     if config.judge is not None:
         check_judge(config.judge)
+    _check_measures(config)
     return parse_prompt(
         config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
     )
+
+
+def _check_measures(config: RunConfig) -> None:
+    """BadInput or UnknownName for measures that cannot be, or that are not two where an archive needs two."""
+    for text in config.measures:
+        parse_measure(text)
+    if config.search in QUALITY_DIVERSITY and len(config.measures) != 2:
+        raise BadInput(
+            f"Expected two measures for the search {config.search}, got {len(config.measures)}. Say in what the "
+            "pictures are to differ: --measure brightness --measure 'young|old'"
+        )
 
 
 def choose_device(name: str) -> torch.device:

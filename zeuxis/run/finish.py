@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
+from zeuxis.run.archive import write_archive
 from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import Best
 from zeuxis.run.metadata import PictureInfo
@@ -20,6 +21,7 @@ from zeuxis.run.problem import Problem
 from zeuxis.run.sealed import seal_json
 from zeuxis.run.store import RunStore
 from zeuxis.run.view import JudgeView
+from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import Search
 
 
@@ -54,7 +56,12 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     describe = problem.generator.describe
     summary = Summary(folder.path, reason, done, images_so_far, best, describe(best.latent), view)
     words = [describe(latent) for latent in x]
-    atomic_write(folder.summary_path, seal_json(_to_json(summary, score, words)))
+    content = _to_json(summary, score, words)
+    archive = search.elites() if isinstance(search, HasArchive) else None
+    if archive is not None:
+        info = partial(_info, config, problem, generation=done - 1)
+        content["archive"] = write_archive(store, archive, config.measures, done - 1, info)
+    atomic_write(folder.summary_path, seal_json(content))
     store.flush()
     return summary
 

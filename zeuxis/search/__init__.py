@@ -17,6 +17,11 @@ SEARCHES = Table(
         "cma-es": Entry("zeuxis.search.cma_es:cma_es", "CMA-ES with the full covariance"),
         "lm-ma-es": Entry("zeuxis.search.lm_ma_es:lm_ma_es", "CMA-ES with a few remembered directions"),
         "open-es": Entry("zeuxis.search.open_es:open_es", "evolution strategy with mirrored samples and Adam"),
+        "map-elites": Entry("zeuxis.search.map_elites:map_elites", "quality-diversity: mutated elites of an archive"),
+        "cma-me": Entry("zeuxis.search.cma_me:cma_me", "quality-diversity: CMA-ES ranked by archive improvement"),
+        "cma-mae": Entry("zeuxis.search.cma_mae:cma_mae", "quality-diversity: CMA-ES on an archive that anneals"),
     },
     prefixes={"pymoo": Entry("zeuxis.search.pymoo:pymoo", "any single-objective algorithm of pymoo: GA, DE, PSO, ...")},
 )
+
+QUALITY_DIVERSITY = ("map-elites", "cma-me", "cma-mae")  # those that must be told measures
