@@ -47,8 +47,8 @@ class RunConfig(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
     measures: tuple[str, ...] = Field(
         (),
-        description="what an archive has for axes, two for map-elites, cma-me, cma-mae: 'young|old', brightness, "
-        "saturation, hue, realism; 'brightness:0.2..0.8' gives its range",
+        description="axes of an archive: 'young|old', brightness, saturation, hue or realism, twice for the searches "
+        "that keep one; 'brightness:0.2..0.8' sets its range",
     )
 
     population: int = Field(64, ge=1, le=4096, description="images per generation")
