@@ -1,6 +1,6 @@
 """QD score and coverage of the quality-diversity searches on the pocket models, and of `ga` binned in the same archive.
 
-    python benchmarks/quality_diversity.py --seeds 3 --out benchmarks/results/quality_diversity.json
+    python benchmarks/quality_diversity.py --out benchmarks/results/quality_diversity.json
 
 Every search renders population * (generations + 1) images; the ranges of the archive come once from 256 further images
 of the prior and are the same for all. Figures: median (lowest to highest) over the seeds. Runs that the file holds
@@ -75,7 +75,7 @@ def _spread(values: list[float], digits: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--population", type=int, default=36)
     parser.add_argument("--generations", type=int, default=60)
@@ -91,7 +91,7 @@ def main() -> None:
     setting = json.loads(json.dumps(setting))
     known = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     rows = known["runs"] if known.get("setting") == setting else []
-    for seed in range(arguments.seeds):
+    for seed in arguments.seeds:
         for variant in arguments.variants:
             if not any(row["variant"] == variant and row["seed"] == seed for row in rows):
                 rows.append(

@@ -41,7 +41,7 @@ class Grid:
         """Measures `(N, M)`, all of them numbers -> cells `(N, M)` int64, counted from the low end of each measure."""
         bounds = torch.tensor(self.ranges, dtype=torch.float64)  # (M, 2)
         low, width = bounds[:, 0], bounds[:, 1] - bounds[:, 0]
-        place = (self.cells * (measures.double().cpu() - low) + EPSILON) / width
+        place = (self.cells * (measures.cpu().double() - low) + EPSILON) / width
         return place.clamp(0, self.cells - 1).long()
 
 

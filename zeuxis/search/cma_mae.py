@@ -34,7 +34,7 @@ class CmaMae(StrategySearch):
         learning_rate: float = 0.1,
         threshold_min: float | str = AUTO,
         sigma: float = 0.5,
-        emitters: int = 1,
+        emitters: int = 4,
         strategy: str = "sep_cma_es",
         cells: int = 16,
         ranges: str = "",

@@ -94,7 +94,7 @@ class RibsSearch(PopulationSearch):
         if not self._running:
             self._running = self._emitters()
         y = np.concatenate([emitter.ask() for emitter in self._running])  # (N, D), in deviations
-        return self.space.clip((torch.as_tensor(y, device=self.device) * self.spread.double()).float())
+        return self.space.clip(self._genes(y))
 
     def tell(self, batch: Batch, evaluation: Evaluation) -> None:
         """Put the batch into the archive. BadInput without two measures per latent."""
@@ -115,22 +115,23 @@ class RibsSearch(PopulationSearch):
 
     def _absorb(self, x: Tensor, score: Tensor, measures: Tensor) -> None:
         """The archive, then the emitters. A latent without a score or a measure is a failure, and in no cell."""
-        y, s, m = (t.double().cpu().numpy() for t in (x.double() / self.spread.double(), score, measures))
+        told, spread, s, m = (t.cpu().double().numpy() for t in (x, self.spread, score, measures))
+        y = told / spread  # (N, D), in deviations
         known = np.isfinite(s) & np.isfinite(m).all(axis=1)
         added = {"status": np.zeros(len(s), dtype=np.int32), "value": np.full(len(s), LOST)}
         if known.any():
             if self._archive is None:
                 self.ranges = self.ranges or spanned(measures)
                 self._archive, self._results = self._open(float(s[known].min()))
-            for key, told in self._archive.add(y[known], s[known], m[known]).items():
-                added[key][known] = told
+            for key, values in self._archive.add(y[known], s[known], m[known]).items():
+                added[key][known] = values
             if self._results is not self._archive:
                 self._results.add(y[known], s[known], m[known])
         s[~known], m[~known] = LOST, 0.0
         start = 0
         for emitter in self._running:
             rows = slice(start, start + emitter.batch_size)
-            emitter.tell(y[rows], s[rows], m[rows], {key: told[rows] for key, told in added.items()})
+            emitter.tell(y[rows], s[rows], m[rows], {key: values[rows] for key, values in added.items()})
             start = rows.stop
 
     def _best_elites(self) -> tuple[Tensor, Tensor]:
@@ -153,7 +154,7 @@ class RibsSearch(PopulationSearch):
 
     def _genes(self, y: Any) -> Tensor:
         """Deviations `(K, D)` -> genes `(K, D)`, the very ones that were told."""
-        return (torch.as_tensor(y, device=self.device) * self.spread.double()).float()
+        return (torch.as_tensor(y) * self.spread.cpu().double()).float().to(self.device)
 
     def _on_device(self, values: Any) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
