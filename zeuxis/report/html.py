@@ -23,7 +23,7 @@ STAGE_WIDTH = 720  # pixels across; grids in the folder are larger
 LARGEST = 256  # pixels; larger pictures of the population are reduced, the folder has them whole
 MOST = 1024  # pictures shown of a final population
 
-_PAGES = Environment(loader=PackageLoader("zeuxis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+PAGES = Environment(loader=PackageLoader("zeuxis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -34,7 +34,7 @@ def write_report(folder: RunFolder) -> Path:
     summary, rows = folder.summary(), folder.history()
     curve = write_curve(folder, rows)
     population = pictures(summary)
-    page = _PAGES.get_template("report.html").render(
+    page = PAGES.get_template("report.html").render(
         prompt=folder.prompt,
         config=folder.config,
         image_names=[Path(image).name for image in folder.config.image_prompt],
@@ -43,8 +43,8 @@ def write_report(folder: RunFolder) -> Path:
         verdict=verdict(population),
         verdict_possible=has_word(population),
         percent=percent,
-        curve=_data("png", curve.read_bytes()),
-        curve_dark=_data("png", curve_png(rows, DARK)),
+        curve=data_uri("png", curve.read_bytes()),
+        curve_dark=data_uri("png", curve_png(rows, DARK)),
         population=[_shown(folder, picture) for picture in population[:MOST]],
         left_out=max(0, len(population) - MOST),
         pixelated=int(folder.record["models"]["generator"]["resolution"]) < LARGEST,
@@ -90,12 +90,13 @@ def _embed(png: bytes, largest: int) -> str:
     """A PNG as a data URI; as it is up to `largest` pixels across, else reduced, as JPEG."""
     image = Image.open(io.BytesIO(png))
     if image.width <= largest:
-        return _data("png", png)
+        return data_uri("png", png)
     size = (largest, max(1, math.floor(image.height * largest / image.width)))
     data = io.BytesIO()
     image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(data, "JPEG", quality=85)
-    return _data("jpeg", data.getvalue())
+    return data_uri("jpeg", data.getvalue())
 
 
-def _data(kind: str, content: bytes) -> str:
+def data_uri(kind: str, content: bytes) -> str:
+    """A picture as part of a page: `kind` is png or jpeg."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -13,14 +13,16 @@ from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.decisions import Decisions
+from zeuxis.run.healthy import Healthy
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
+from zeuxis.run.start import start_of
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.search import SEARCHES
-from zeuxis.search.base import Search
+from zeuxis.search.base import PopulationSearch, Search
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,16 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     loaded = loaded or load_models(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     kind = SEARCHES[config.search]
+    first, start = start_of(config, generator, scorers, weights, prompt)
+
+    watched = config.unique or config.on_collapse != "nothing"
 
     def new_search() -> Search:
-        search: Search = kind(generator.space, population=config.population, device=device, **config.options)
-        return search
+        search: PopulationSearch = kind(generator.space, population=config.population, device=device, **config.options)
+        search.start = first
+        if not watched:
+            return search
+        return Healthy(search, unique=config.unique, collapse=config.on_collapse, below=config.collapse_below)
 
     new_search()  # wrong options are to be found before anything is written
     problem = Problem(
@@ -77,6 +85,8 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         judge=judge,
         augment=config.augment,
         realism=config.realism,
+        norm_prior=config.norm_prior,
+        describe=watched,
         micro_batch=config.micro_batch,
         seed=config.seed,
         decisions=decisions,
@@ -89,6 +99,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         "software": software(),
         "machine": machine(device),
         "models": models(generator, scorers, weights, judge),
+        "start": start,
     }
     return Built(problem, new_search, record)
 

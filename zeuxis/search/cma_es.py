@@ -16,6 +16,7 @@ class CmaEs(DistributionSearch):
     """A normal distribution with a full covariance: D^2 numbers, and an eigendecomposition every few generations.
 
     sigma   the step size at the start, in deviations of the prior
+    begin   where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     """
 
     _kept = ("path_sigma", "path_c", "C", "B", "scale")
@@ -28,8 +29,9 @@ class CmaEs(DistributionSearch):
         *,
         name: str = "cma-es",
         sigma: float = 0.5,
+        begin: str = "best",
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma, begin)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
         self.damping = 1 + 2 * max(0.0, ((mu - 1) / (n + 1)) ** 0.5 - 1) + self.c_sigma

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from zeuxis.search.base import PopulationSearch, State, number, tensor
+from zeuxis.search.base import PopulationSearch, State, choice, number, tensor
 from zeuxis.spaces import Space
 
 PRIOR_SAMPLE = 256  # draws that mean and deviation of the prior are measured from
@@ -22,14 +22,18 @@ PRIOR_SAMPLE = 256  # draws that mean and deviation of the prior are measured fr
 class DistributionSearch(PopulationSearch):
     """Genes are measured in deviations of the prior about its mean, so `sigma` 1 is as wide as the prior.
 
-    The first generation is the prior; the mean starts at the weighted mean of its best. A member writes `_sample` (the
+    The first generation is the prior. The mean starts at its best latent (`begin` "best") or at the weighted mean of the
+    better half ("mean"), which lies between the classes of a generator that has any. A member writes `_sample` (the
     next steps) and `_update` (what the ranked steps teach), and names its tensors in `_kept`.
     """
 
     _kept: tuple[str, ...] = ()  # further state tensors, attributes of the member
 
-    def __init__(self, space: Space, population: int, device: torch.device, name: str, sigma: float) -> None:
+    def __init__(
+        self, space: Space, population: int, device: torch.device, name: str, sigma: float, begin: str = "best"
+    ) -> None:
         super().__init__(space, population, device, name)
+        self.begin = choice("begin", begin, ("best", "mean"))
         self.centre = torch.zeros(space.dim, device=self.device)  # mean and deviation of the prior (D,), measured
         self.spread = torch.ones(space.dim, device=self.device)  # in the first generation
         self.start_sigma = number("sigma", sigma, 1e-9, 1e3)
@@ -65,8 +69,14 @@ class DistributionSearch(PopulationSearch):
             y = (u - self.mean) / self.sigma
             self._update(y, weights)
         else:
-            self.mean = weights @ u
+            self.mean = u[score.argmax()] if self.begin == "best" else weights @ u
         return x, score
+
+    def adopt(self, rows: Tensor, x: Tensor, score: Tensor) -> None:
+        """The mean moves to the recombination of the survivors, the adopted among them."""
+        super().adopt(rows, x, score)
+        u = (self.population_x - self.centre) / self.spread
+        self._move(DistributionSearch._weights_of(self, self.population_score) @ u - self.mean)
 
     def _weights_of(self, score: Tensor) -> Tensor:
         """The recombination weight of each sample `(N,)`, by its rank; none for a score that is not finite."""

@@ -18,6 +18,7 @@ class LmMaEs(DistributionSearch):
     """A normal distribution whose covariance is remembered as a few directions, old and new: O(D log D) numbers.
 
     sigma   the step size at the start, in deviations of the prior
+    begin   where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     """
 
     _kept = ("path", "M")
@@ -30,8 +31,9 @@ class LmMaEs(DistributionSearch):
         *,
         name: str = "lm-ma-es",
         sigma: float = 0.5,
+        begin: str = "best",
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma, begin)
         n = space.dim
         self.count = 4 + math.floor(3 * math.log(n)) if n > 1 else 1  # m directions, Algorithm 1, line 2
         i = torch.arange(self.count, device=self.device, dtype=torch.float32)

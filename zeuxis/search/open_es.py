@@ -18,6 +18,7 @@ class OpenEs(DistributionSearch):
     """A round distribution of fixed width that climbs the slope which its mirrored samples show.
 
     sigma   width of the samples, in deviations of the prior
+    begin   where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     rate    Adam's learning rate, in the same unit
     decay   factor on both after each generation
     """
@@ -32,10 +33,11 @@ class OpenEs(DistributionSearch):
         *,
         name: str = "open-es",
         sigma: float = 0.5,
+        begin: str = "best",
         rate: float = 0.15,
         decay: float = 0.995,
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma, begin)
         self.rate = number("rate", rate, 0, 100)
         self.decay = number("decay", decay, 0.01, 1)
         self.first = torch.zeros(space.dim, device=self.device)

@@ -16,6 +16,7 @@ class SepCmaEs(DistributionSearch):
     """A normal distribution with a diagonal covariance.
 
     sigma   the step size at the start, in deviations of the prior
+    begin   where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     rate    factor on the learning rates of the covariance
     """
 
@@ -29,9 +30,10 @@ class SepCmaEs(DistributionSearch):
         *,
         name: str = "sep-cma-es",
         sigma: float = 0.5,
+        begin: str = "best",
         rate: float = 1.0,
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma, begin)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
         self.damping = 1 + 2 * max(0.0, ((mu - 1) / (n + 1)) ** 0.5 - 1) + self.c_sigma
