@@ -283,7 +283,8 @@ def shorten(x: Tensor, length: float) -> Tensor:
     if math.isinf(length):
         return x
     norm = x.norm(dim=-1, keepdim=True)
-    return torch.where(norm > length, x * (length / norm.clamp_min(1e-12)), x)
+    # A hair inside, so that what was shortened stays as it is when it is shortened again.
+    return torch.where(norm > length, x * (length * (1 - 1e-6) / norm.clamp_min(1e-12)), x)
 
 
 def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor]:

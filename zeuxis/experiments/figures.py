@@ -43,7 +43,7 @@ def curves_png(design: Design, rows: Mapping[Cell, Row], lines: Sequence[Line], 
 def reversed_png(design: Design, rows: Mapping[Cell, Row], variants: Sequence[str], population: int) -> bytes:
     """Mean of 1 - similarity of the best so far over runs, by generation: how the thesis compared its GA with DE."""
     figure, axes = _figure()
-    generations = np.arange(1, design.generations + 1)
+    generations = np.arange(1, design.generations + 1, dtype=np.float64)
     for variant, colour in zip(variants, _colours(len(variants)), strict=True):
         found = 1 - _read(rows, variant, population, generations * population)  # (R, G)
         if not len(found):

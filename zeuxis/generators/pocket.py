@@ -35,9 +35,8 @@ class Pocket:
         load_weights(net, path).requires_grad_(False)
         self.term_class = torch.tensor(facts["term_class"])
         embeddings = net.embed(self.term_class, torch.arange(len(self.labels)))  # (T, E)
-        self.space = Product(
-            Normal(facts["z_dim"], bound=3.0, radius=0.9), ClassMix(embeddings, self.labels, reach=REACH)
-        )
+        mix = ClassMix(embeddings, self.labels, reach=REACH)
+        self.space = Product(Normal(facts["z_dim"], bound=3.0, radius=0.9), mix)
         self._nets = Precisions(placed(net, self.device))
         self._judges: Precisions | None = None
         self.dtype = torch.float32

@@ -7,6 +7,7 @@ Clearing: Petrowski, "A clearing procedure as a niching method for genetic algor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -85,14 +86,7 @@ class Healthy:
             self._lose(self.population_score.argsort(stable=True)[: int(IMMIGRANTS * len(self.population_score))])
         before = torch.cat([self.population_x.cpu(), batch.x.cpu()])
         looks = torch.cat([self.shown.reshape(-1, shown.shape[1]), shown])
-        told = Evaluation(
-            score.to(evaluation.score),
-            evaluation.parts,
-            evaluation.measures,
-            evaluation.gradient,
-            descriptors=evaluation.descriptors,
-        )
-        self.inner.tell(batch, told)
+        self.inner.tell(batch, replace(evaluation, score=score.to(evaluation.score)))
         self.shown = looks[_rows_of(self.population_x.cpu(), before)]
         alive = health(shown, score, torch.zeros(len(shown), 1)).effective
         self.collapsed = self.collapse != "nothing" and alive < self.below * len(shown)

@@ -71,9 +71,9 @@ class HybridSearch(PopulationSearch):
                 self._asked = Batch(self.x, gradient=True)
             else:
                 self.inner.start = self.start
+                self._asked = self.inner.ask(rng)
                 if not self.generation:
                     self.climber.spread = self._prior(PRIOR_SAMPLE, rng).std(dim=0).clamp_min(1e-6)
-                self._asked = self.inner.ask(rng)
         return self._asked
 
     def _children(self, rng: torch.Generator) -> Tensor:
