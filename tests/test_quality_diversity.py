@@ -55,6 +55,14 @@ def test_the_archive_holds_the_best_of_each_cell_that_was_ever_told(name):
     assert kept.qd_score == pytest.approx(ours.qd_score) and kept.coverage == ours.coverage > 0.1
 
 
+def test_a_first_generation_larger_than_the_population_is_all_in_the_archive(name):
+    search = build(name, population=4)
+    search.start = SPACE.sample(30, stream(5))
+    x = history(search, 0, 2)
+    ours = fill(Grid(16, ((-2.0, 2.0), (-2.0, 2.0))), x, sphere(x), projection(x))
+    assert len(x) == 34 and torch.equal(search.elites().x, ours.x) and len(search.population_x) == 4
+
+
 def test_the_population_are_the_best_elites(name):
     search = build(name, population=6)
     history(search, 0, 10)

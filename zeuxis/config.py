@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zeuxis.errors import BadInput
 
+Start = Literal["prior", "bank", "sweep"]
 Precision = Literal["auto", "fp32", "bf16"]
 
 GENERATOR_OPTIONS = ("truncation", "truncation_cutoff", "exact_truncation", "space", "classes", "ban")
@@ -51,6 +52,13 @@ class RunConfig(BaseModel):
         "that keep one; 'brightness:0.2..0.8' sets its range",
     )
 
+    start: Start = Field(
+        "prior", description="prior; bank: the best of the generator's start bank; sweep: one picture of each class"
+    )
+    start_images: int | None = Field(
+        None, ge=1, le=100_000, description="draws of the prior in the first generation, the best of which are kept"
+    )
+
     population: int = Field(64, ge=1, le=4096, description="images per generation")
     generations: int = Field(60, ge=0, description="0 scores the initial population and stops")
     budget: int | None = Field(None, ge=1, description="stop after this many images")
@@ -61,6 +69,17 @@ class RunConfig(BaseModel):
 
     augment: int = Field(0, ge=0, le=64, description="augmented views per image in the score; 0 = the plain image")
     realism: float = Field(0.0, description="weight of the discriminator's opinion in the score")
+    norm_prior: float = Field(0.0, ge=0, description="weight of the penalty for latents longer than the prior's")
+    unique: bool = Field(False, description="of two pictures that look alike only the fitter keeps its score")
+    on_collapse: Literal["nothing", "restart", "stir"] = Field(
+        "nothing", description="when the pictures become alike: restart the worst, or stir the next generation"
+    )
+    collapse_below: float = Field(
+        0.25, gt=0, le=1, description="effective number of pictures, as a part of the generation, that is a collapse"
+    )
+    stop_on_exploitation: int | None = Field(
+        None, ge=1, description="stop when the judge's score falls while the score rises, so many looks in a row"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Precision = Field("auto", description="auto passes the bf16 gate first")
     micro_batch: int = Field(16, ge=1, le=4096, description="images rendered at once; fixed and padded")

@@ -133,10 +133,21 @@ class ClassMix(_Bounded):
     one label drawn uniformly; `blend` > 1 draws that many (uniformly, repeats allowed) and mixes them with weights
     uniform on the simplex; `jitter` adds normal noise, in deviations of each gene over the labels. Bounds are the box
     around all labels, widened on each side by `margin` times its width.
+
+    In many dimensions that box is nearly all corners, where no label is and the network draws nothing. So `reach`
+    bounds the way from the nearest label as well, in units of the median distance of a label to its nearest other:
+    at 1 a latent can get from a label to its neighbours and no further from all of them.
     """
 
     def __init__(
-        self, embeddings: Tensor, labels: tuple[str, ...], *, blend: int = 1, jitter: float = 0.0, margin: float = 0.1
+        self,
+        embeddings: Tensor,
+        labels: tuple[str, ...],
+        *,
+        blend: int = 1,
+        jitter: float = 0.0,
+        margin: float = 0.1,
+        reach: float = math.inf,
     ) -> None:
         if embeddings.ndim != 2 or len(labels) != len(embeddings) or not len(labels):
             raise BadInput(
@@ -153,6 +164,10 @@ class ClassMix(_Bounded):
         self.places = self.encode(self.embeddings)  # (K, E), the labels as genes
         self.jitter = jitter * self.places.std(dim=0, correction=0)  # (E,)
         low, high = self.places.amin(dim=0), self.places.amax(dim=0)
+        self.furthest = math.inf  # from the nearest label
+        if math.isfinite(reach) and len(labels) > 1:
+            between = torch.cdist(self.places, self.places).fill_diagonal_(math.inf)
+            self.furthest = reach * float(between.amin(dim=1).median())
         super().__init__(low - margin * (high - low), high + margin * (high - low))
 
     def __repr__(self) -> str:
@@ -166,6 +181,19 @@ class ClassMix(_Bounded):
         """Genes `(N, E)` -> embeddings `(N, E)`."""
         return x @ self.axes.T.to(x.device) + self.mean.to(x.device)
 
+    def clip(self, x: Tensor) -> Tensor:
+        """`(N, E) -> (N, E)`, into the box, and within reach of the nearest label."""
+        x = super().clip(x)
+        if math.isinf(self.furthest):
+            return x
+        places = self.places.to(x.device)
+        nearest = places[torch.cdist(x.detach(), places).argmin(dim=1)]  # (N, E)
+        # A hair inside, so that what was clipped stays as it is when it is clipped again.
+        way = x - nearest
+        length = way.norm(dim=1, keepdim=True)
+        near = nearest + way * (self.furthest * (1 - 1e-5) / length.clamp_min(1e-12))
+        return torch.where(length > self.furthest, near, x)
+
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """`(N, E)` float32: a label, or a convex mixture of `blend` of them, plus jitter."""
         chosen = torch.randint(len(self.labels), (count, self.blend), generator=rng)
@@ -174,6 +202,10 @@ class ClassMix(_Bounded):
         share = (share + 1e-12) / (share + 1e-12).sum(dim=1, keepdim=True)  # normalised: uniform on the simplex
         mixed = (share.float() * x).sum(dim=1)  # -> (N, E)
         return self.clip(mixed + self.jitter * torch.randn(count, self.dim, generator=rng))
+
+    def one_of_each(self) -> Tensor:
+        """`(K, E)`: each label alone."""
+        return self.clip(self.places)
 
     def weights(self, x: Tensor, most: int = 8) -> Tensor:
         """The mixture that one latent `(E,)` is: weights `(K,)` float64, none negative, at most `most` above zero."""
@@ -227,12 +259,32 @@ class Product:
         return "; ".join(words for space, part in parts if (words := space.describe(part)))
 
 
+@runtime_checkable
+class HasClasses(Protocol):
+    """A space in which each label has a place."""
+
+    def one_of_each(self) -> Tensor:
+        """`(K, D)`: each label alone."""
+        ...
+
+
+def class_sweep(space: Space, rng: torch.Generator) -> Tensor | None:
+    """`(K, D)`: one latent for each label of a space, all else drawn from the prior; None where there are no labels."""
+    parts = space.spaces if isinstance(space, Product) else (space,)
+    labelled = [part for part in parts if isinstance(part, HasClasses)]
+    if len(labelled) != 1:
+        return None
+    each = labelled[0].one_of_each()
+    return torch.cat([each if part is labelled[0] else part.sample(len(each), rng) for part in parts], dim=1)
+
+
 def shorten(x: Tensor, length: float) -> Tensor:
     """Rows `(N, D)` no longer than `length`; shorter ones keep every bit."""
     if math.isinf(length):
         return x
     norm = x.norm(dim=-1, keepdim=True)
-    return torch.where(norm > length, x * (length / norm.clamp_min(1e-12)), x)
+    # A hair inside, so that what was shortened stays as it is when it is shortened again.
+    return torch.where(norm > length, x * (length * (1 - 1e-6) / norm.clamp_min(1e-12)), x)
 
 
 def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor]:

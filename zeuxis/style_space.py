@@ -50,6 +50,10 @@ class SparseMix:
         above = above / above.sum(dim=1, keepdim=True)
         return torch.zeros_like(x).scatter(1, top.indices[:, : self.most], above)
 
+    def one_of_each(self) -> Tensor:
+        """`(K, K)`: each class alone, as high above the others as the prior draws it."""
+        return torch.full((self.dim, self.dim), 0.25).fill_diagonal_(0.95)
+
     def describe(self, x: Tensor) -> str:
         """The parts over 5 %, e.g. "62 % Persian cat, 25 % lynx"."""
         weights = self.decode(x.detach().cpu().float()[None])[0].sort(descending=True)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from torch import Tensor
 
 NO_PARTS: Mapping[str, Tensor] = MappingProxyType({})
+NO_HEALTH: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -28,13 +29,15 @@ class Evaluation:
     """What a batch is worth. Higher scores are better; NaN means "could not be scored".
 
     `score` `(N,)` float32; `parts` named contributions, each `(N,)`; `measures` `(N, M)` coordinates
-    for quality-diversity archives; `gradient` `(N, D)` when the batch asked for it.
+    for quality-diversity archives; `gradient` `(N, D)` when the batch asked for it; `descriptors` `(N, F)` what the
+    images look like, where something wants to tell them apart.
     """
 
     score: Tensor
     parts: Mapping[str, Tensor] = field(default_factory=lambda: NO_PARTS)
     measures: Tensor | None = None
     gradient: Tensor | None = None
+    descriptors: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Event:
 
     `images_so_far` counts images evaluated, this generation included. `best_latent` `(D,)` and
     `best_score` are the best ever seen in this run; `image_seconds` is the time spent on this
-    generation's images (wall clock). `images` `(N, 3, H, W)` in [0, 1] are the pictures that were scored.
+    generation's images (wall clock). `images` `(N, 3, H, W)` in [0, 1] are the pictures that were scored. `health` says
+    how alive the population is (`zeuxis.evaluation.health`); `view` what the judge made of it, where it looked.
     """
 
     generation: int
@@ -54,3 +58,5 @@ class Event:
     best_score: float
     images: Tensor | None = None
     image_seconds: float = 0.0
+    health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
+    view: object | None = None

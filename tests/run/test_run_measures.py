@@ -106,6 +106,12 @@ def test_a_search_with_an_archive_wants_two_measures(given):
     check_config(toy_config(search="ga", measures=given))  # any other search records whatever is measured
 
 
+@pytest.mark.parametrize("help_it", [{"unique": True}, {"on_collapse": "stir"}])
+def test_an_archive_needs_no_help_to_stay_diverse(help_it):
+    with pytest.raises(BadInput, match="leave --unique and --on-collapse out"):
+        check_config(toy_config(search="cma-me", measures=("brightness", "hue"), **help_it))
+
+
 def test_words_that_the_scorer_cannot_read_are_refused_before_the_run():
     problem = toy_problem(measures=measures("brightness", "young|old"))
     with pytest.raises(BadInput, match="colours only"):

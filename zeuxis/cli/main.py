@@ -23,6 +23,8 @@ COMMANDS = Table(
         "show": Entry("zeuxis.cli.show:app", "Read a run: figures, history, notes, files."),
         "replay": Entry("zeuxis.cli.replay:app", "Draw a saved picture again and compare the pixels."),
         "list": Entry("zeuxis.cli.listing:app", "List generators, scorers, judges, searches, recipes or configs."),
+        "compare": Entry("zeuxis.cli.compare:app", "Compare searches at equal budget: table, figures, page."),
+        "bank": Entry("zeuxis.cli.bank:app", "Render and embed thousands of draws once, so that searches start warm."),
         "models": Entry("zeuxis.cli.models:app", "List, fetch and check the published models of the catalogue."),
         "convert": Entry("zeuxis.cli.convert:app", "Read a published weight file safely; write it as safetensors."),
         "sample": Entry("zeuxis.cli.sample:app", "Draw pictures of numbered seeds, without a search."),

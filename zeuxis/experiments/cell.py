@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,10 @@ from zeuxis.rng import stream
 from zeuxis.run import make_config
 from zeuxis.run.build import Models, build, load_models
 from zeuxis.run.loop import run
-from zeuxis.scorers.base import Judge, Prompt, Scorer
+from zeuxis.scorers.base import Judge, Scorer
 from zeuxis.scorers.choose import make_judge, make_scorer
 from zeuxis.scorers.prompts import parse_prompt
-from zeuxis.types import Evaluation
+from zeuxis.types import Event
 
 PRIOR = 256  # draws that the scale of each measure is taken from
 Row = dict[str, Any]
@@ -36,13 +36,16 @@ class Eye:
     name: str
     role: str
     scorer: Scorer | Judge
+    prepared: dict[str, Any] = field(default_factory=dict)  # phrase -> the prompt as it was read
 
-    def look(self, images: Tensor, prompt: Prompt) -> Tensor:
+    def look(self, images: Tensor, phrase: str) -> Tensor:
         """`(N, 3, H, W) -> (N,)` float32 on the CPU, in float32; NaN where it has no word for the phrase."""
         self.scorer.set_precision(torch.float32)
-        prepared = self.scorer.prepare(prompt)
+        if phrase not in self.prepared:
+            self.prepared[phrase] = self.scorer.prepare(parse_prompt((phrase,)))
+        asked = self.prepared[phrase]
         with torch.no_grad():
-            return torch.cat([self.scorer.score(piece, prepared).float().cpu() for piece in torch.split(images, 64)])
+            return torch.cat([self.scorer.score(piece, asked).float().cpu() for piece in torch.split(images, 64)])
 
 
 class Bench:
@@ -89,7 +92,8 @@ class Bench:
         for event in run(problem, search, seed=config.seed):
             if event.images_so_far > budget:
                 break
-            plain = torch.fmax(plain, guided(event.evaluation, guides))
+            plain = torch.fmax(plain, self._plain(event, cell.phrase) if config.augment else guided(event, guides))
+            problem.set_precision(problem.dtype)  # an eye may be the guide itself
             images.append(event.images_so_far)
             curve.append(round(float(plain), 5))
             if event.images_so_far >= budget:
@@ -118,13 +122,20 @@ class Bench:
             self._models[key] = load_models(config)
         return self._models[key]
 
+    def _plain(self, event: Event, phrase: str) -> Tensor:
+        """The plain score of the picture that an augmented score likes best in this generation."""
+        top = int(event.evaluation.score.nan_to_num(nan=-torch.inf).argmax())
+        assert event.images is not None
+        found = [eye.look(event.images[top : top + 1], phrase) for eye in self.eyes if eye.role == "guide"]
+        return torch.stack(found).sum(dim=0)[0]
+
     def _seen(self, images: Tensor, phrase: str) -> dict[str, Tensor]:
-        prompt = parse_prompt((phrase,))
-        return {eye.name: eye.look(images, prompt) for eye in self.eyes}
+        return {eye.name: eye.look(images, phrase) for eye in self.eyes}
 
 
-def guided(evaluation: Evaluation, guides: list[str]) -> Tensor:
+def guided(event: Event, guides: list[str]) -> Tensor:
     """The best plain score of a batch, whatever else the variant adds to its score: the sum of the guides' parts."""
+    evaluation = event.evaluation
     parts = [evaluation.parts[name] for name in guides if name in evaluation.parts]
     score = torch.stack(parts).sum(dim=0) if parts else evaluation.score
     return score.nan_to_num(nan=-torch.inf).max().cpu()

@@ -100,3 +100,8 @@ def make_design(**given: Any) -> Design:
         raise BadInput(f"{wrong}. Known: {', '.join(Design.model_fields)}.") from error
     variants = dict.fromkeys((design.baseline, *design.variants))
     return design.model_copy(update={"variants": tuple(variants)})
+
+
+def is_warm(variant: str) -> bool:
+    """Whether a variant starts from a bank: its images were paid for before, so it is told apart from the rest."""
+    return fields(variant).get("start") == "bank"

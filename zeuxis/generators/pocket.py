@@ -12,6 +12,8 @@ from zeuxis.nets.pocket_gan import PocketDiscriminator, PocketGenerator
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.spaces import ClassMix, Normal, Product, check
 
+REACH = 1.1  # see ClassMix: further from all terms this network draws what no judge recognises
+
 
 class Pocket:
     """Latent = z (64, standard normal) and an embedding (128) that starts at one of the terms and may mix them.
@@ -33,7 +35,8 @@ class Pocket:
         load_weights(net, path).requires_grad_(False)
         self.term_class = torch.tensor(facts["term_class"])
         embeddings = net.embed(self.term_class, torch.arange(len(self.labels)))  # (T, E)
-        self.space = Product(Normal(facts["z_dim"], bound=3.0, radius=0.9), ClassMix(embeddings, self.labels))
+        mix = ClassMix(embeddings, self.labels, reach=REACH)
+        self.space = Product(Normal(facts["z_dim"], bound=3.0, radius=0.9), mix)
         self._nets = Precisions(placed(net, self.device))
         self._judges: Precisions | None = None
         self.dtype = torch.float32

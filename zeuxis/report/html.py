@@ -26,7 +26,7 @@ LARGEST = 256  # pixels; larger pictures of the population are reduced, the fold
 COLLAGE_WIDTH = 1100  # pixels across; the folder has it whole
 MOST = 1024  # pictures shown of a final population
 
-_PAGES = Environment(loader=PackageLoader("zeuxis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+PAGES = Environment(loader=PackageLoader("zeuxis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -37,7 +37,7 @@ def write_report(folder: RunFolder) -> Path:
     summary, rows = folder.summary(), folder.history()
     curve = write_curve(folder, rows)
     population = pictures(summary)
-    page = _PAGES.get_template("report.html").render(
+    page = PAGES.get_template("report.html").render(
         prompt=folder.prompt,
         config=folder.config,
         image_names=[Path(image).name for image in folder.config.image_prompt],
@@ -46,8 +46,8 @@ def write_report(folder: RunFolder) -> Path:
         verdict=verdict(population),
         verdict_possible=has_word(population),
         percent=percent,
-        curve=_data("png", curve.read_bytes()),
-        curve_dark=_data("png", curve_png(rows, DARK)),
+        curve=data_uri("png", curve.read_bytes()),
+        curve_dark=data_uri("png", curve_png(rows, DARK)),
         population=[_shown(folder, picture) for picture in population[:MOST]],
         left_out=max(0, len(population) - MOST),
         archive=_archive(folder),
@@ -88,8 +88,8 @@ def _archive(folder: RunFolder) -> dict[str, str] | None:
         return None
     heatmap, collage = (path.read_bytes() for path in write_archive_pictures(folder))
     return {
-        "heatmap": _data("png", heatmap),
-        "heatmap_dark": _data("png", archive_png(content, DARK)),
+        "heatmap": data_uri("png", heatmap),
+        "heatmap_dark": data_uri("png", archive_png(content, DARK)),
         "collage": _embed(collage, COLLAGE_WIDTH),
         "words": archive_words(content),
         "right": content["axes"][0],
@@ -110,12 +110,13 @@ def _embed(png: bytes, largest: int) -> str:
     """A PNG as a data URI; as it is up to `largest` pixels across, else reduced, as JPEG."""
     image = Image.open(io.BytesIO(png))
     if image.width <= largest:
-        return _data("png", png)
+        return data_uri("png", png)
     size = (largest, max(1, math.floor(image.height * largest / image.width)))
     data = io.BytesIO()
     image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(data, "JPEG", quality=85)
-    return _data("jpeg", data.getvalue())
+    return data_uri("jpeg", data.getvalue())
 
 
-def _data(kind: str, content: bytes) -> str:
+def data_uri(kind: str, content: bytes) -> str:
+    """A picture as part of a page: `kind` is png or jpeg."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -13,16 +13,18 @@ from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.decisions import Decisions
+from zeuxis.run.healthy import Healthy
 from zeuxis.run.measures import Measures, parse_measure
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
+from zeuxis.run.start import start_of
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
 from zeuxis.search.archive import HasArchive
-from zeuxis.search.base import Search
+from zeuxis.search.base import PopulationSearch, Search
 
 
 @dataclass(frozen=True)
@@ -66,14 +68,20 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     kind = SEARCHES[config.search]
     decisions = decisions or Decisions([(0, config.micro_batch)])
+    first, start = start_of(config, generator, scorers, weights, prompt)
+
+    watched = config.unique or config.on_collapse != "nothing"
 
     def new_search() -> Search:
-        search: Search = kind(generator.space, population=config.population, device=device, **config.options)
+        search: PopulationSearch = kind(generator.space, population=config.population, device=device, **config.options)
+        search.start = first
         if isinstance(search, HasArchive):
             if search.ranges is not None:
                 raise BadInput("Give the ranges of a run with its measures: --measure brightness:0.2..0.8")
             search.ranges = decisions.ranges
-        return search
+        if not watched:
+            return search
+        return Healthy(search, unique=config.unique, collapse=config.on_collapse, below=config.collapse_below)
 
     new_search()  # wrong options are to be found before anything is written
     measures = Measures(
@@ -91,6 +99,8 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         judge=judge,
         augment=config.augment,
         realism=config.realism,
+        norm_prior=config.norm_prior,
+        describe=watched,
         measures=measures if config.measures else None,
         micro_batch=config.micro_batch,
         seed=config.seed,
@@ -104,6 +114,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         "software": software(*(("ribs", "numpy") if config.search in QUALITY_DIVERSITY else ())),
         "machine": machine(device),
         "models": models(generator, scorers, weights, judge),
+        "start": start,
     }
     return Built(problem, new_search, record)
 
@@ -131,6 +142,10 @@ def _check_measures(config: RunConfig) -> None:
         raise BadInput(
             f"Expected two measures for the search {config.search}, got {len(config.measures)}. Say in what the "
             "pictures are to differ: --measure brightness --measure 'young|old'"
+        )
+    if config.search in QUALITY_DIVERSITY and (config.unique or config.on_collapse != "nothing"):
+        raise BadInput(
+            f"An archive keeps pictures apart by itself: leave --unique and --on-collapse out with {config.search}."
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -10,10 +11,10 @@ from torch import Tensor
 
 from zeuxis.run.sealed import Header, damaged, seal, unseal
 from zeuxis.run.view import JudgeView, summarise
-from zeuxis.types import Batch, Evaluation, Event
+from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event
 
 FORMAT = 1
-_PART = "part."
+_PART, _HEALTH = "part.", "health."
 
 
 @dataclass(frozen=True)
@@ -26,16 +27,19 @@ class Entry:
     batch: Batch
     evaluation: Evaluation
     view: JudgeView | None = None
+    health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
 
 
 def pack(event: Event, view: JudgeView | None) -> bytes:
     """An event as the bytes of its file: the same numbers give the same bytes, so no clock is in it."""
-    optional = {"measures": event.evaluation.measures, "gradient": event.evaluation.gradient}
+    told = event.evaluation
+    optional = {"measures": told.measures, "gradient": told.gradient, "descriptors": told.descriptors}
     tensors = {
         "x": event.batch.x,
         "score": event.evaluation.score,
         "best_score": torch.tensor(event.best_score, dtype=torch.float64),
         **{_PART + name: part for name, part in event.evaluation.parts.items()},
+        **{_HEALTH + name: torch.tensor(value, dtype=torch.float64) for name, value in event.health.items()},
         **{name: t for name, t in optional.items() if t is not None},
     }
     header: Header = {"format": FORMAT, "generation": event.generation, "images_so_far": event.images_so_far}
@@ -53,7 +57,8 @@ def read(path: Path) -> Entry:
     try:
         gradient = tensors.get("gradient")
         parts = {name[len(_PART) :]: t for name, t in tensors.items() if name.startswith(_PART)}
-        evaluation = Evaluation(tensors["score"], parts, tensors.get("measures"), gradient)
+        health = {name[len(_HEALTH) :]: float(t) for name, t in tensors.items() if name.startswith(_HEALTH)}
+        evaluation = Evaluation(tensors["score"], parts, tensors.get("measures"), gradient, tensors.get("descriptors"))
         return Entry(
             generation=int(header["generation"]),
             images_so_far=int(header["images_so_far"]),
@@ -61,6 +66,7 @@ def read(path: Path) -> Entry:
             batch=Batch(tensors["x"], gradient=gradient is not None),
             evaluation=evaluation,
             view=_view(tensors, header),
+            health=health,
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise damaged(path, f"something is missing in it ({error})") from error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from zeuxis.run import entry
 from zeuxis.run.entry import Entry
 from zeuxis.run.sealed import Header, damaged, unseal_json
 from zeuxis.run.view import JudgeView
+from zeuxis.types import NO_HEALTH
 
 FORMAT = 1
 
@@ -40,6 +41,7 @@ class Row:
     unscored: int
     view: JudgeView | None = None
     images_per_second: float | None = None
+    health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,10 @@ def row(e: Entry, images_per_second: float | None = None) -> Row:
     figures = (known.max(), known.mean(), known.min()) if len(known) else (torch.tensor(torch.nan),) * 3
     best, mean, worst = (float(figure) for figure in figures)
     unscored = len(score) - len(known)
-    return Row(e.generation, e.images_so_far, e.best_score, best, mean, worst, unscored, e.view, images_per_second)
+    return Row(
+        *(e.generation, e.images_so_far, e.best_score, best, mean, worst, unscored),
+        *(e.view, images_per_second, e.health),
+    )
 
 
 def readable(folder: RunFolder) -> tuple[list[Row], str]:

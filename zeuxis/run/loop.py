@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -22,6 +22,7 @@ class Evaluates(Protocol):
 
     images: Tensor | None
     image_seconds: float
+    health: Mapping[str, float]
 
     def evaluate(self, batch: Batch, generation: int) -> Evaluation:
         """Scores for a batch of this generation."""
@@ -53,7 +54,10 @@ def run(
         images_so_far += len(batch.x) * (GRADIENT_COST if batch.gradient else 1)
         blind = blind + 1 if bool(evaluation.score.isnan().all()) else 0
         x, score = search.best
-        yield Event(generation, images_so_far, batch, evaluation, x, score, problem.images, problem.image_seconds)
+        yield Event(
+            *(generation, images_so_far, batch, evaluation, x, score),
+            *(problem.images, problem.image_seconds, problem.health),
+        )
     _check_sight(blind, generation)
 
 

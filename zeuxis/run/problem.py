@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.evaluation.health import descriptors, health
 from zeuxis.generators.base import Generator
 from zeuxis.rng import stream
 from zeuxis.run import gate
@@ -23,9 +25,10 @@ from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.combine import Combined, CombinedPrompt
 from zeuxis.scorers.realism import Realism
 from zeuxis.search.archive import spanned
-from zeuxis.types import Batch, Evaluation
+from zeuxis.types import NO_HEALTH, Batch, Evaluation
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+PRIOR_SAMPLE = 256  # draws that the prior's mean and deviation per gene are taken from
 GATE_IMAGES = 16  # a rank correlation over fewer says little
 RANGE_IMAGES = 256  # draws of the prior that the ranges of an archive are taken from
 
@@ -35,10 +38,11 @@ T = TypeVar("T")
 class Problem:
     """What a run tries to solve: score s(x) = sum of w_k s_k(image of x) over the scorers, higher is better.
 
-    `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator,
-    `measures` are told to the search beside the score.
-    Images are rendered and scored `micro_batch` at a time. `images` `(N, 3, H, W)`, `image_seconds` and `unscored`
-    (how many scores are NaN) describe the last evaluation. `decisions` is what a resumed run must decide alike.
+    `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator and
+    `norm_prior` that of the penalty for latents longer than the prior's. `measures` are told to the search beside the
+    score, `describe` adds descriptors to evaluations. Images are rendered and scored `micro_batch` at a time. `images`
+    `(N, 3, H, W)`, `image_seconds`, `health` and `unscored` (how many scores are NaN) describe the last evaluation.
+    `decisions` is what a resumed run must decide alike.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class Problem:
         judge: Judge | None = None,
         augment: int = 0,
         realism: float = 0.0,
+        norm_prior: float = 0.0,
+        describe: bool = False,
         measures: Measures | None = None,
         micro_batch: int = 16,
         seed: int = 0,
@@ -65,11 +71,14 @@ class Problem:
         self.measures = measures
         self.judge = judge
         self.seed = seed
+        self.norm_prior = norm_prior
+        self.describe = describe
         self.decisions = decisions or Decisions([(0, micro_batch)])
         self.dtype = torch.float32
         self.images: Tensor | None = None
         self.image_seconds = 0.0
         self.unscored = 0
+        self.health: Mapping[str, float] = NO_HEALTH
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """Generator and scorers compute in `dtype` from now on; the judge stays in float32."""
@@ -153,7 +162,19 @@ class Problem:
         evaluation, images = self._within_memory(generation, lambda size: self._evaluate(batch, size), keep=True)
         self.unscored = int(evaluation.score.isnan().sum())  # waits for the device, so that the clock is right
         self.images, self.image_seconds = images, time.perf_counter() - started
-        return evaluation
+        shown, u = descriptors(images).cpu(), self._deviations(batch.x.cpu())
+        self.health = health(shown, evaluation.score.cpu(), u).to_dict()
+        return replace(evaluation, descriptors=shown.half()) if self.describe else evaluation
+
+    def _deviations(self, x: Tensor) -> Tensor:
+        """Latents `(N, D)` in deviations of the prior about its mean."""
+        mean, deviation = self._prior
+        return (x - mean.to(x.device)) / deviation.to(x.device)
+
+    @cached_property
+    def _prior(self) -> tuple[Tensor, Tensor]:
+        x = self.generator.space.sample(PRIOR_SAMPLE, stream(0, "prior"))
+        return x.mean(dim=0), x.std(dim=0).clamp_min(1e-6)
 
     def scores(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N,)` on the CPU, as generation 0 would score them."""
@@ -183,6 +204,8 @@ class Problem:
                 x = piece.detach().requires_grad_(batch.gradient)
                 image = self.generator.render(x)
                 part = self.scorer.parts(image, self._prepared)
+                if self.norm_prior:
+                    part["norm prior"] = -self.norm_prior * excess(self._deviations(x)).square()
                 if batch.gradient:
                     slopes.append(self._slope(part, x)[:count])
             if self._prepared_measures is not None:
@@ -229,3 +252,9 @@ class Problem:
             if keep:
                 self.decisions.set_micro_batch(generation, size)
                 self.decisions.note(f"Out of memory in generation {generation}: {size} images at once from here on.")
+
+
+def excess(u: Tensor) -> Tensor:
+    """How much longer than a draw of the prior latents `(N, D)`, in its deviations, are: max(0, |u| / sqrt(D) - 1)."""
+    length: Tensor = u.norm(dim=1) / u.shape[1] ** 0.5
+    return (length - 1).clamp_min(0)

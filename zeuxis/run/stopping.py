@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from zeuxis.config import RunConfig
+from zeuxis.run.view import JudgeView
 
 
 class Progress(Protocol):
@@ -25,6 +26,11 @@ class Progress(Protocol):
     @property
     def best_score(self) -> float:
         """The best score of the run so far."""
+        ...
+
+    @property
+    def view(self) -> object | None:
+        """The judge's view of this generation, where it looked."""
         ...
 
 
@@ -70,6 +76,28 @@ def patience(generations: int) -> Rule:
     return rule
 
 
+def exploitation(looks: int) -> Rule:
+    """Stop when the judge's mean has fallen while the guide's rose, from look to look, so many times in a row.
+
+    What remains is then the scorer's taste and nobody else's. It has to see every generation.
+    """
+    last: JudgeView | None = None
+    since = 0
+
+    def rule(now: Progress) -> str | None:
+        nonlocal last, since
+        view = now.view
+        if not isinstance(view, JudgeView) or math.isnan(view.mean):
+            return None
+        gamed = last is not None and view.mean < last.mean and view.guide > last.guide
+        last, since = view, since + 1 if gamed else 0
+        if since < looks:
+            return None
+        return f"The judge's score has fallen while the score rose, {since} looks in a row: the scorer is being gamed."
+
+    return rule
+
+
 def first_of(*rules: Rule) -> Rule:
     """Stop as soon as one of the rules says so. All of them see every generation."""
 
@@ -89,4 +117,6 @@ def from_config(config: RunConfig) -> Rule:
         rules.append(target(config.target))
     if config.patience is not None:
         rules.append(patience(config.patience))
+    if config.stop_on_exploitation is not None:
+        rules.append(exploitation(config.stop_on_exploitation))
     return first_of(*rules)

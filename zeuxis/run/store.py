@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -65,14 +66,18 @@ class RunStore:
             atomic_write(self.folder.record_path, seal_json({"format": FORMAT, **self.record, **news}))
             self._written = news
 
-    def write(self, event: Event, search: Search) -> None:
-        """One generation, and the search's state after it. Returns before it is on disk, not before the last one is."""
+    def write(self, event: Event, search: Search) -> JudgeView | None:
+        """One generation, and the search's state after it; the judge's view of it, where it looked.
+
+        Returns before it is on disk, not before the last one is.
+        """
         view = self._look(event) if event.generation % self.view_every == 0 else None
         log = entry.pack(event, view)
         state = checkpoint.pack(event.generation, search.state_dict())
         self.write_record()  # first: a resume must find the decisions that this generation was made with
         self._journal.flush()
         self._journal.submit(partial(self._commit, event.generation, log, state, self._timing(event)))
+        return view
 
     def write_checkpoint(self, generation: int, search: Search) -> None:
         """The search's state after `generation`, on disk on return."""
@@ -135,8 +140,7 @@ def record(events: Iterator[Event], store: RunStore, search: Search) -> Generato
     """The same events, each written down before it is passed on."""
     try:
         for event in events:
-            store.write(event, search)
-            yield event
+            yield replace(event, view=store.write(event, search))
     finally:
         store.flush()
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.search.operators import fittest
 from zeuxis.spaces import Space
 from zeuxis.types import Batch, Evaluation
 
@@ -23,14 +24,23 @@ CPU = torch.device("cpu")
 class Search(Protocol):
     """An ask/tell optimiser. Higher scores are better.
 
-    `population` is the number of latents per generation. `population_x` `(M, D)` and `population_score` `(M,)` are the
-    survivors, `best` the best latent `(D,)` and its score ever told.
+    `population` is the number of latents per generation. `start` `(M, D)`, when set before the first `ask`, takes the
+    prior's place in the first generation.
     """
 
     name: str
     population: int
-    population_x: Tensor
-    population_score: Tensor
+    start: Tensor | None
+
+    @property
+    def population_x(self) -> Tensor:
+        """The survivors `(M, D)`."""
+        ...
+
+    @property
+    def population_score(self) -> Tensor:
+        """Their scores `(M,)`."""
+        ...
 
     def ask(self, rng: torch.Generator) -> Batch:
         """The next generation. `rng` is a fresh CPU generator per generation: `stream(seed, generation, "ask")`."""
@@ -66,6 +76,7 @@ class PopulationSearch(ABC):
         self.device = torch.device(device)
         self.name = name
         self.lower, self.upper = space.lower.to(self.device), space.upper.to(self.device)
+        self.start: Tensor | None = None  # (M, D), what the first generation is to be instead of the prior
         self.generation = 0  # generations told
         self.population_x = torch.empty(0, space.dim, device=self.device)
         self.population_score = torch.empty(0, device=self.device)
@@ -82,8 +93,21 @@ class PopulationSearch(ABC):
         """Survivors of `population_x` (empty in the first generation) and `x` `(N, D)`, `score` `(N,)`, no NaN."""
 
     def _first(self, rng: torch.Generator) -> Tensor:
-        """`(N, D)`, the first generation: the prior."""
-        return self.space.sample(self.population, rng).to(self.device)
+        """`(N, D)`, the first generation: the prior; or `start`, filled up from the prior to a population."""
+        if self.start is None:
+            return self._prior(self.population, rng)
+        start = self.space.clip(self.start.to(self.device, torch.float32))
+        return torch.cat([start, self._prior(max(0, self.population - len(start)), rng)])
+
+    def _prior(self, count: int, rng: torch.Generator) -> Tensor:
+        """`(count, D)` draws from the prior."""
+        return self.space.sample(count, rng).to(self.device)
+
+    def adopt(self, rows: Tensor, x: Tensor, score: Tensor) -> None:
+        """Survivors `rows` `(K,)` become latents `x` `(K, D)` with `score` `(K,)`: what came of them elsewhere."""
+        self.population_x = self.population_x.index_copy(0, rows, x)
+        self.population_score = self.population_score.index_copy(0, rows, score)
+        self._keep_best(x, score)
 
     def ask(self, rng: torch.Generator) -> Batch:
         """The next generation; asked again before `tell`, the same batch again."""
@@ -98,15 +122,24 @@ class PopulationSearch(ABC):
         x = self._fitting(batch, evaluation)
         score = evaluation.score.detach().to(self.device, torch.float32)
         score = torch.where(score.isfinite(), score, -torch.inf)
-        self.population_x, self.population_score = self._survive(x, score)
+        self._learn_from(evaluation)
+        first = not self.generation and len(x) > self.population
+        self.population_x, self.population_score = self._survive(*(self._screened(x, score) if first else (x, score)))
         self._keep_best(x, score)
         self._asked = None
         self.generation += 1
 
+    def _screened(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+        """Of a first generation larger than the population, those that it is to begin with."""
+        return fittest(x, score, self.population)
+
+    def _learn_from(self, evaluation: Evaluation) -> None:  # noqa: B027
+        """For members that need more than scores: gradients, objectives, measures."""
+
     def _keep_best(self, x: Tensor, score: Tensor) -> None:
         top = score.argmax()[None]
         x, score = x[top], score[top]  # (1, D), (1,)
-        if self.generation:  # without a branch on the scores, so that a GPU need not be waited for
+        if len(self._best_x):  # without a branch on the scores, so that a GPU need not be waited for
             better = score > self._best_score
             x, score = torch.where(better[:, None], x, self._best_x), torch.where(better, score, self._best_score)
         self._best_x, self._best_score = x, score

@@ -15,7 +15,10 @@ from zeuxis.spaces import Space
 class CmaEs(DistributionSearch):
     """A normal distribution with a full covariance: D^2 numbers, and an eigendecomposition every few generations.
 
-    sigma   the step size at the start, in deviations of the prior
+    sigma       the step size at the start, in deviations of the prior
+    first       images of the first generation at least: draws of the prior
+    offspring   images per generation after it; 0 is the population
+    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     """
 
     _kept = ("path_sigma", "path_c", "C", "B", "scale")
@@ -28,8 +31,11 @@ class CmaEs(DistributionSearch):
         *,
         name: str = "cma-es",
         sigma: float = 0.5,
+        first: int = 64,
+        offspring: int = 0,
+        begin: str = "best",
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
         self.damping = 1 + 2 * max(0.0, ((mu - 1) / (n + 1)) ** 0.5 - 1) + self.c_sigma
@@ -46,7 +52,7 @@ class CmaEs(DistributionSearch):
         self.scale = torch.ones(n, device=self.device)  # square roots of its eigenvalues
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        z = torch.randn(self.population, self.space.dim, generator=rng).to(self.device)
+        z = torch.randn(self.offspring, self.space.dim, generator=rng).to(self.device)
         return (z * self.scale) @ self.B.T  # y = B D z, Eq. (39)
 
     def _update(self, y: Tensor, weights: Tensor) -> None:

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from zeuxis.search.base import PopulationSearch, State, number, tensor
+from zeuxis.search.base import PopulationSearch, State, choice, integer, number, tensor
+from zeuxis.search.operators import fittest
 from zeuxis.spaces import Space
 
 PRIOR_SAMPLE = 256  # draws that mean and deviation of the prior are measured from
@@ -22,20 +23,35 @@ PRIOR_SAMPLE = 256  # draws that mean and deviation of the prior are measured fr
 class DistributionSearch(PopulationSearch):
     """Genes are measured in deviations of the prior about its mean, so `sigma` 1 is as wide as the prior.
 
-    The first generation is the prior; the mean starts at the weighted mean of its best. A member writes `_sample` (the
+    The first generation is the prior. The mean starts at its best latent (`begin` "best") or at the weighted mean of
+    the better half ("mean"), which lies between the classes of a generator that has any. A member writes `_sample` (the
     next steps) and `_update` (what the ranked steps teach), and names its tensors in `_kept`.
     """
 
     _kept: tuple[str, ...] = ()  # further state tensors, attributes of the member
 
-    def __init__(self, space: Space, population: int, device: torch.device, name: str, sigma: float) -> None:
+    def __init__(
+        self,
+        space: Space,
+        population: int,
+        device: torch.device,
+        name: str,
+        *,
+        sigma: float,
+        first: int,
+        offspring: int,
+        begin: str,
+    ) -> None:
         super().__init__(space, population, device, name)
+        self.begin = choice("begin", begin, ("best", "mean"))
+        self.draws = integer("first", first, 1)
+        self.offspring = integer("offspring", offspring, 0) or self.population  # lambda
         self.centre = torch.zeros(space.dim, device=self.device)  # mean and deviation of the prior (D,), measured
         self.spread = torch.ones(space.dim, device=self.device)  # in the first generation
         self.start_sigma = number("sigma", sigma, 1e-9, 1e3)
         self.mean = torch.zeros(space.dim, device=self.device)  # m (D,), in deviations about the centre
         self.sigma = torch.full((1,), self.start_sigma, device=self.device)
-        self.weights, self.mu_eff = recombination(self.population)
+        self.weights, self.mu_eff = recombination(self.offspring)
         self.weights = self.weights.to(self.device)  # (N,), by rank, best first
 
     @abstractmethod
@@ -51,6 +67,7 @@ class DistributionSearch(PopulationSearch):
 
     def _first(self, rng: torch.Generator) -> Tensor:
         x = super()._first(rng)
+        x = torch.cat([x, self._prior(max(0, self.draws - len(x)), rng)])
         prior = self.space.sample(PRIOR_SAMPLE, rng)
         self.centre, self.spread = prior.mean(dim=0).to(self.device), prior.std(dim=0).clamp_min(1e-6).to(self.device)
         return x
@@ -59,14 +76,22 @@ class DistributionSearch(PopulationSearch):
         return self._genes(self.mean + self.sigma * self._sample(rng))
 
     def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+        if not self.generation:
+            x, score = fittest(x, score, self.offspring)
         weights = self._weights_of(score)
         u = (x - self.centre) / self.spread  # (N, D), as clipped by the space
         if self.generation:
             y = (u - self.mean) / self.sigma
             self._update(y, weights)
         else:
-            self.mean = weights @ u
+            self.mean = u[score.argmax()] if self.begin == "best" else weights @ u
         return x, score
+
+    def adopt(self, rows: Tensor, x: Tensor, score: Tensor) -> None:
+        """The mean moves to the recombination of the survivors, the adopted among them."""
+        super().adopt(rows, x, score)
+        u = (self.population_x - self.centre) / self.spread
+        self._move(DistributionSearch._weights_of(self, self.population_score) @ u - self.mean)
 
     def _weights_of(self, score: Tensor) -> Tensor:
         """The recombination weight of each sample `(N,)`, by its rank; none for a score that is not finite."""

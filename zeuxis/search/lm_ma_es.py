@@ -17,7 +17,10 @@ from zeuxis.spaces import Space
 class LmMaEs(DistributionSearch):
     """A normal distribution whose covariance is remembered as a few directions, old and new: O(D log D) numbers.
 
-    sigma   the step size at the start, in deviations of the prior
+    sigma       the step size at the start, in deviations of the prior
+    first       images of the first generation at least: draws of the prior
+    offspring   images per generation after it; 0 is the population
+    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     """
 
     _kept = ("path", "M")
@@ -30,20 +33,23 @@ class LmMaEs(DistributionSearch):
         *,
         name: str = "lm-ma-es",
         sigma: float = 0.5,
+        first: int = 64,
+        offspring: int = 0,
+        begin: str = "best",
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
         n = space.dim
         self.count = 4 + math.floor(3 * math.log(n)) if n > 1 else 1  # m directions, Algorithm 1, line 2
         i = torch.arange(self.count, device=self.device, dtype=torch.float32)
         self.c_d = 1 / (1.5**i * n)  # Algorithm 1, line 3
-        self.c_c = (self.population / (4.0**i * n)).clamp_max(0.99)
-        self.c_sigma = min(0.99, 2 * self.population / n)
+        self.c_c = (self.offspring / (4.0**i * n)).clamp_max(0.99)
+        self.c_sigma = min(0.99, 2 * self.offspring / n)
         self.path = torch.zeros(n, device=self.device)
         self.M = torch.zeros(self.count, n, device=self.device)  # rows m_i
         self._z = torch.empty(0)
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        self._z = torch.randn(self.population, self.space.dim, generator=rng).to(self.device)
+        self._z = torch.randn(self.offspring, self.space.dim, generator=rng).to(self.device)
         d = self._z
         for row, c in zip(self.M[: self.generation - 1], self.c_d, strict=False):  # one more direction a generation
             d = (1 - c) * d + c * torch.outer(d @ row, row)

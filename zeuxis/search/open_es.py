@@ -17,9 +17,12 @@ BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 class OpenEs(DistributionSearch):
     """A round distribution of fixed width that climbs the slope which its mirrored samples show.
 
-    sigma   width of the samples, in deviations of the prior
-    rate    Adam's learning rate, in the same unit
-    decay   factor on both after each generation
+    sigma       width of the samples, in deviations of the prior
+    first       images of the first generation at least: draws of the prior
+    offspring   images per generation after it; 0 is the population
+    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
+    rate        Adam's learning rate, in the same unit
+    decay       factor on both after each generation
     """
 
     _kept = ("first", "second")
@@ -32,10 +35,13 @@ class OpenEs(DistributionSearch):
         *,
         name: str = "open-es",
         sigma: float = 0.5,
+        first: int = 64,
+        offspring: int = 0,
+        begin: str = "best",
         rate: float = 0.15,
         decay: float = 0.995,
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
         self.rate = number("rate", rate, 0, 100)
         self.decay = number("decay", decay, 0.01, 1)
         self.first = torch.zeros(space.dim, device=self.device)
@@ -43,8 +49,8 @@ class OpenEs(DistributionSearch):
         self._z = torch.empty(0)
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        half = torch.randn((self.population + 1) // 2, self.space.dim, generator=rng).to(self.device)
-        self._z = torch.cat([half, -half])[: self.population]  # mirrored
+        half = torch.randn((self.offspring + 1) // 2, self.space.dim, generator=rng).to(self.device)
+        self._z = torch.cat([half, -half])[: self.offspring]  # mirrored
         return self._z
 
     def _weights_of(self, score: Tensor) -> Tensor:
@@ -56,7 +62,7 @@ class OpenEs(DistributionSearch):
 
     def _update(self, y: Tensor, weights: Tensor) -> None:
         told = (weights != 0).any()
-        slope = weights @ self._z / (self.population * self.sigma)  # Salimans et al., Algorithm 1
+        slope = weights @ self._z / (self.offspring * self.sigma)  # Salimans et al., Algorithm 1
         self.first = BETA_1 * self.first + (1 - BETA_1) * slope
         self.second = BETA_2 * self.second + (1 - BETA_2) * slope.square()
         first = self.first / (1 - BETA_1**self.generation)

@@ -60,6 +60,11 @@ class PymooSearch(PopulationSearch):
 
     def _first(self, rng: torch.Generator) -> Tensor:
         self._first_x = super()._first(rng)
+        if len(self._first_x) > self.population:
+            raise BadInput(
+                f"{self.name} starts from at most {self.population} latents, its population, got {len(self._first_x)}. "
+                "Raise the population, or choose a search of our own."
+            )
         self._seed = _draw(rng)
         self._begin()
         return self._infill()

@@ -17,7 +17,7 @@ class RandomSearch(PopulationSearch):
         super().__init__(space, population, device, name)
 
     def _children(self, rng: torch.Generator) -> Tensor:
-        return self._first(rng)
+        return self._prior(self.population, rng)
 
     def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         everyone = torch.cat([self.population_x, x])

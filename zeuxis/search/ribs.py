@@ -23,7 +23,7 @@ from zeuxis.search.archive import Archive, Grid, Ranges, parse_ranges, spanned
 from zeuxis.search.base import CPU, PopulationSearch, State, integer, number, tensor
 from zeuxis.spaces import Product, Space
 from zeuxis.style_space import SparseMix, Whitened
-from zeuxis.types import Batch, Evaluation
+from zeuxis.types import Evaluation
 
 PRIOR_SAMPLE = 256  # draws that the deviation of the prior is measured from
 LOST = -1e30  # the improvement that an emitter is told for a latent without score or measures: ranks last, is finite
@@ -90,16 +90,17 @@ class RibsSearch(PopulationSearch):
         """`(N, D)`, what the emitters ask under the seed of this generation; the prior while there is no elite."""
         self._rng.bit_generator.state = np.random.PCG64(self._seed).state
         if self._archive is None or self._archive.empty:
-            return self.space.sample(self.population, stream(self._seed, "prior")).to(self.device)
+            return self._prior(self.population, stream(self._seed, "prior"))
         if not self._running:
             self._running = self._emitters()
         y = np.concatenate([emitter.ask() for emitter in self._running])  # (N, D), in deviations
         return self.space.clip(self._genes(y))
 
-    def tell(self, batch: Batch, evaluation: Evaluation) -> None:
-        """Put the batch into the archive. BadInput without two measures per latent."""
+    def _screened(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+        return x, score  # an archive has room for all
+
+    def _learn_from(self, evaluation: Evaluation) -> None:
         self._measures = evaluation.measures
-        super().tell(batch, evaluation)
 
     def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         came = None if self._measures is None else tuple(self._measures.shape)

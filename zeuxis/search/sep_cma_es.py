@@ -15,8 +15,11 @@ from zeuxis.spaces import Space
 class SepCmaEs(DistributionSearch):
     """A normal distribution with a diagonal covariance.
 
-    sigma   the step size at the start, in deviations of the prior
-    rate    factor on the learning rates of the covariance
+    sigma       the step size at the start, in deviations of the prior
+    first       images of the first generation at least: draws of the prior
+    offspring   images per generation after it; 0 is the population
+    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
+    rate        factor on the learning rates of the covariance
     """
 
     _kept = ("path_sigma", "path_c", "C")
@@ -29,9 +32,12 @@ class SepCmaEs(DistributionSearch):
         *,
         name: str = "sep-cma-es",
         sigma: float = 0.5,
+        first: int = 64,
+        offspring: int = 0,
+        begin: str = "best",
         rate: float = 1.0,
     ) -> None:
-        super().__init__(space, population, device, name, sigma)
+        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
         self.damping = 1 + 2 * max(0.0, ((mu - 1) / (n + 1)) ** 0.5 - 1) + self.c_sigma
@@ -46,7 +52,7 @@ class SepCmaEs(DistributionSearch):
         self.C = torch.ones(n, device=self.device)  # variances (D,)
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        z = torch.randn(self.population, self.space.dim, generator=rng).to(self.device)
+        z = torch.randn(self.offspring, self.space.dim, generator=rng).to(self.device)
         return z * self.C.sqrt()
 
     def _update(self, y: Tensor, weights: Tensor) -> None:

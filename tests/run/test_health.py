@@ -1,0 +1,143 @@
+"""Is the population alive, and what is done about it: near-duplicates, restarts, stirring, a score that is gamed."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from zeuxis.errors import BadInput
+from zeuxis.evaluation.diversity import effective_number
+from zeuxis.evaluation.health import descriptors, distances, health
+from zeuxis.rng import stream
+from zeuxis.run import generate, resume
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.healthy import Healthy
+from zeuxis.run.problem import excess
+from zeuxis.run.stopping import exploitation
+from zeuxis.run.view import JudgeView
+from zeuxis.search import SEARCHES
+from zeuxis.spaces import Normal
+from zeuxis.types import Evaluation
+
+SPACE = Normal(6)
+
+
+def looks(x):
+    """Latents that differ by less than 0.05 per gene look alike."""
+    return x.half()
+
+
+def step(search, generation, score=lambda x: -x.square().sum(dim=1)):
+    batch = search.ask(stream(3, generation, "ask"))
+    search.tell(batch, Evaluation(score(batch.x), descriptors=looks(batch.x)))
+    return batch.x
+
+
+def test_health_counts_what_is_there():
+    images = torch.rand(6, 3, 16, 16, generator=stream(0, "images"))
+    images[3] = images[1] + 0.01
+    shown = descriptors(images)
+    found = health(shown, torch.tensor([1.0, 2.0, 3.0, 4.0, math.nan, -math.inf]), torch.ones(6, 4))
+    assert found.duplicates == 1
+    assert found.effective == pytest.approx(effective_number(images), abs=0.05)
+    assert found.spread == pytest.approx(torch.tensor([1.0, 2.0, 3.0, 4.0]).std(correction=0).item())
+    assert found.drift == pytest.approx(1.0)
+
+
+def test_large_images_are_compared_as_they_look_when_small():
+    small = torch.rand(2, 3, 32, 32, generator=stream(1, "images"))
+    large = small.repeat_interleave(8, dim=2).repeat_interleave(8, dim=3)
+    assert torch.allclose(descriptors(large), descriptors(small), atol=1e-6)
+    assert distances(descriptors(small), descriptors(small)).diagonal().abs().max() < 1e-3
+
+
+def test_of_two_twins_the_fitter_survives():
+    search = Healthy(SEARCHES["ga"](SPACE, population=4), unique=True)
+    batch = search.ask(stream(3, 0, "ask"))
+    x = batch.x.clone()
+    x[1] = x[0] + 0.001
+    score = torch.tensor([1.0, 2.0, 3.0, 4.0])
+    search.tell(batch, Evaluation(score, descriptors=looks(x)))
+    assert search.population_score.tolist() == [4.0, 3.0, 2.0, -math.inf]
+
+
+def test_a_survivor_with_a_fitter_twin_loses_its_place():
+    search = Healthy(SEARCHES["random"](SPACE, population=4), unique=True)
+    step(search, 0, lambda x: torch.tensor([0.4, 0.3, 0.2, 0.1]))
+    batch = search.ask(stream(3, 1, "ask"))
+    shown = looks(batch.x).clone()
+    shown[0] = search.shown[0].half()  # looks like the best survivor, and is better
+    search.tell(batch, Evaluation(torch.tensor([0.9, 0.0, 0.0, 0.0]), descriptors=shown))
+    assert search.population_score.tolist()[:3] == pytest.approx([0.9, 0.3, 0.2])
+    assert 0.4 not in search.population_score.tolist()
+
+
+@pytest.mark.parametrize("answer", ["restart", "stir"])
+def test_a_collapse_is_answered_in_the_next_generation(answer):
+    plain, helped = SEARCHES["ga"](SPACE, population=8), SEARCHES["ga"](SPACE, population=8)
+    search = Healthy(helped, collapse=answer, below=1.0)
+    batch = plain.ask(stream(3, 0, "ask"))
+    plain.tell(batch, Evaluation(-batch.x.square().sum(dim=1)))
+    asked = search.ask(stream(3, 0, "ask"))
+    alike = torch.zeros(8, 3).half()
+    search.tell(asked, Evaluation(-asked.x.square().sum(dim=1), descriptors=alike))
+    assert search.collapsed
+    ours, theirs = search.ask(stream(3, 1, "ask")).x, plain.ask(stream(3, 1, "ask")).x
+    changed = (ours != theirs).any(dim=1)
+    assert int(changed.sum()) == (2 if answer == "restart" else 8)
+
+
+@pytest.mark.parametrize("name", ["ga", "de", "l-shade", "sep-cma-es", "random"])
+def test_a_helped_search_goes_on_bit_for_bit(name):
+    def fresh():
+        return Healthy(SEARCHES[name](SPACE, population=8), unique=True, collapse="restart", below=0.9)
+
+    whole, broken = fresh(), fresh()
+    for generation in range(4):
+        step(whole, generation), step(broken, generation)
+    resumed = fresh()
+    resumed.load_state_dict(broken.state_dict())
+    for generation in range(4, 8):
+        assert torch.equal(step(whole, generation), step(resumed, generation))
+
+
+def test_without_descriptors_it_says_what_is_missing():
+    search = Healthy(SEARCHES["ga"](SPACE, population=4), unique=True)
+    batch = search.ask(stream(3, 0, "ask"))
+    with pytest.raises(BadInput, match="descriptors"):
+        search.tell(batch, Evaluation(torch.zeros(4)))
+
+
+def test_every_generation_of_a_run_says_how_alive_it_is(tmp_path):
+    options = {"generator": "toy", "scorer": "toy", "judge": "toy", "population": 8, "unique": True}
+    options |= {"on_collapse": "restart", "collapse_below": 0.9, "norm_prior": 0.1, "seed": 1}
+    generate("a red disc", out=tmp_path / "broken", generations=3, **options)
+    resume(tmp_path / "broken", generations=6)
+    generate("a red disc", out=tmp_path / "whole", generations=6, **options)
+    rows, same = RunFolder(tmp_path / "whole").history(), RunFolder(tmp_path / "broken").history()
+    assert [row.health for row in rows] == [row.health for row in same]
+    assert set(rows[-1].health) == {"duplicates", "effective", "spread", "drift"}
+    entry = RunFolder(tmp_path / "whole").entry(6)
+    assert "norm prior" in entry.evaluation.parts and entry.evaluation.descriptors is not None
+
+
+def test_the_norm_prior_punishes_only_what_is_longer_than_the_prior():
+    u = torch.tensor([[0.5, 0.5], [1.0, 1.0], [3.0, 3.0]])
+    assert torch.allclose(excess(u), torch.tensor([0.0, 0.0, 2.0]))
+
+
+class Now:
+    generation, images_so_far, best_score = 0, 0, 0.0
+
+    def __init__(self, guide, judge):
+        nothing = torch.zeros(1)
+        self.view = None if guide is None else JudgeView(0, nothing, ("a",), nothing, guide, judge, 0.0, "a")
+
+
+def test_a_score_that_is_gamed_ends_the_run_after_so_many_looks():
+    rule = exploitation(2)
+    story = [(0.1, 0.5), (None, None), (0.2, 0.4), (0.3, 0.45), (0.4, 0.4), (None, None), (0.5, 0.3)]
+    said = [rule(Now(*look)) for look in story]
+    assert said[:-1] == [None] * 6 and "gamed" in (said[-1] or "")

@@ -1,0 +1,84 @@
+"""`zeuxis compare`: searches side by side on the same phrases, seeds and images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeuxis.cli.main import INTERRUPTED
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+DEFAULT = ("ga-thesis", "de-rand", "de-best", "best-of-n", "ga", "sep-cma-es")
+
+
+@app.command(
+    epilog="Examples:\n\nzeuxis compare --search ga --search sep-cma-es --phrase 'a photo of a cat' --seeds 3\n\n"
+    "zeuxis compare --search 'ga augment=4' --population 16 --out runs/augment --workers 2"
+)
+def compare(
+    search: Annotated[
+        list[str] | None, typer.Option(help="a search with its settings, e.g. 'ga augment=4 elite=2'; several times")
+    ] = None,
+    phrase: Annotated[
+        list[str] | None, typer.Option(help="several times; twenty for the pocket models if none", show_default=False)
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="seeds for each phrase")] = 5,
+    first_seed: Annotated[int, typer.Option(min=0, help="the first of them")] = 0,
+    population: Annotated[list[int] | None, typer.Option(help="images per generation; several times")] = None,
+    generations: Annotated[int, typer.Option(min=1, help="the budget is population x generations images")] = 200,
+    baseline: Annotated[str, typer.Option(help="whose final score is the target")] = "ga-thesis",
+    generator: Annotated[str, typer.Option(help="as for `zeuxis generate`")] = "pocket",
+    scorer: Annotated[list[str] | None, typer.Option(help="what guides all searches")] = None,
+    judge: Annotated[str, typer.Option(help="as for `zeuxis generate`; none for no judge")] = "pocket",
+    held_out: Annotated[
+        list[str] | None, typer.Option(help="scorers or classifiers that guide no search; several times")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16, the same for all runs")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    workers: Annotated[int, typer.Option(min=0, help="processes; 0 takes one for each core")] = 1,
+    parquet: Annotated[bool, typer.Option("--parquet", help="insist on Parquet (needs the extra `parquet`)")] = False,
+    out: Annotated[Path, typer.Option(help="folder of the experiment; where it holds one, it goes on")] = Path(
+        "runs/compare"
+    ),
+) -> None:
+    """Compare searches: the same phrases, seeds and images for all; table, figures and page."""
+    from zeuxis.experiments.design import make_design
+    from zeuxis.experiments.execute import carry_out
+    from zeuxis.experiments.folder import ExperimentFolder
+    from zeuxis.experiments.page import write_results
+    from zeuxis.experiments.phrases import TWENTY
+
+    design = make_design(
+        variants=tuple(search or DEFAULT),
+        phrases=tuple(phrase or TWENTY),
+        seeds=seeds,
+        first_seed=first_seed,
+        populations=tuple(population or (16, 64)),
+        generations=generations,
+        baseline=baseline,
+        generator=generator,
+        scorer=tuple(scorer or ("pocket",)),
+        judge=None if judge == "none" else judge,
+        held_out=tuple(held_out or ()),
+        precision=precision,
+        device=device,
+    )
+    folder = ExperimentFolder(out)
+    try:
+        design = carry_out(design, folder, workers or os.cpu_count() or 1, _say)
+    except KeyboardInterrupt:
+        typer.echo(f"\nInterrupted; what is done is in {out}. The same command goes on.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    for path in write_results(folder, design, parquet=parquet):
+        typer.echo(str(path))
+
+
+def _say(done: int, count: int, row: dict[str, object]) -> None:
+    curve = row["curve"]
+    best = curve[-1] if isinstance(curve, list) else curve
+    about = f"{row['variant']}, population {row['population']}, seed {row['seed']}, {row['phrase']}"
+    typer.echo(f"{done} of {count}  {best:.4f}  {about}  {row['seconds']} s", err=True)

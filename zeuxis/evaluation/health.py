@@ -1,0 +1,64 @@
+"""Is a population still alive: near-duplicates, effective number of images, spread of scores, drift from the prior.
+
+Images are compared as they look when small (32 pixels across, area-averaged): RMS distance of the pixels, as in
+`zeuxis.evaluation.diversity`. Two whose distance is under `SAME` are one picture to a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zeuxis.evaluation.diversity import SIGMA
+
+SIDE = 32  # pixels across of a descriptor
+SAME = 0.05  # RMS of pixel values in [0, 1]
+
+
+@dataclass(frozen=True)
+class Health:
+    """One generation. `duplicates` counts images that have a twin among those before them, `effective` is the number of
+    different images (Vendi score), `spread` the standard deviation of the scores that are numbers, `drift` the length
+    of a latent in deviations of the prior over the square root of its genes: 1 is as long as a draw from the prior.
+    """
+
+    duplicates: int
+    effective: float
+    spread: float
+    drift: float
+
+    def to_dict(self) -> dict[str, float]:
+        """By name."""
+        return asdict(self)
+
+
+def descriptors(images: Tensor) -> Tensor:
+    """`(N, 3, H, W)` in [0, 1] -> `(N, F)` float32, F at most 3 * 32 * 32; NaN becomes 0."""
+    x = images.detach().float().nan_to_num(nan=0.0)
+    if max(x.shape[-2:]) > SIDE:
+        x = F.adaptive_avg_pool2d(x, SIDE)
+    return x.flatten(1)
+
+
+def distances(a: Tensor, b: Tensor) -> Tensor:
+    """RMS distances of descriptors `(N, F)`, `(M, F)` -> `(N, M)`."""
+    found: Tensor = torch.cdist(a, b) / a.shape[1] ** 0.5
+    return found
+
+
+def health(shown: Tensor, score: Tensor, u: Tensor) -> Health:
+    """Of descriptors `(N, F)`, scores `(N,)` and latents `(N, D)` in deviations of the prior."""
+    distance = distances(shown, shown)  # (N, N)
+    twins = torch.tril(distance < SAME, diagonal=-1).any(dim=1)
+    values = torch.linalg.eigvalsh(torch.exp(-(distance.double() ** 2) / (2 * SIGMA**2)) / len(shown))
+    values = values[values > 1e-12]
+    known = score[score.isfinite()]
+    return Health(
+        duplicates=int(twins.sum()),
+        effective=float(torch.exp(-(values * values.log()).sum())),
+        spread=float(known.std(correction=0)) if len(known) else 0.0,
+        drift=float(u.norm(dim=1).mean() / u.shape[1] ** 0.5),
+    )

@@ -1,0 +1,152 @@
+"""From the cells of an experiment to its table: medians, intervals, evaluations to the target, wins, what remains.
+
+Intervals are bootstrap percentiles (Efron 1979) over whole phrases: runs of one phrase are no independent draws.
+The target of a (phrase, seed) pair is the baseline's own final score on it, at the same population.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zeuxis.experiments.cell import eye_names
+from zeuxis.experiments.design import Cell, Design, is_warm
+
+ROUNDS = 2000
+COVER = (2.5, 97.5)  # percentiles of a 95 % interval
+Row = dict[str, Any]
+Array = np.ndarray[Any, np.dtype[np.float64]]
+Statistic = Callable[[Array], float]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def __format__(self, spec: str) -> str:
+        """ "0.812 (0.801 .. 0.820)"; figures that do not exist are a dash."""
+        if not math.isfinite(self.value):
+            return "never" if self.value > 0 else "-"
+        low, high = (f"{x:{spec}}" if math.isfinite(x) else "never" for x in (self.low, self.high))
+        return f"{self.value:{spec}} ({low} .. {high})"
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant at one population.
+
+    `best` is the median final score of the guides. `share` is the median of images to the target over the budget and
+    `reached` how often the target was reached. `wins` is the share of pairs that end above the baseline. `gain` holds,
+    per eye, the mean rise over the baseline's chosen picture in deviations of the prior, and `remains` that of each
+    other eye over that of the guide. `judged` is the mean score per eye of the chosen picture, `population` that of the
+    final population; `effective` its number of different images, `seconds` the median time of a run.
+    """
+
+    variant: str
+    population: int
+    pairs: int
+    warm: bool
+    best: Estimate
+    share: Estimate
+    reached: float
+    wins: Estimate
+    gain: Mapping[str, Estimate]
+    remains: Mapping[str, Estimate]
+    judged: Mapping[str, Estimate]
+    population_judged: Mapping[str, Estimate]
+    effective: Estimate
+    seconds: float
+
+
+def table(design: Design, rows: Mapping[Cell, Row], priors: Mapping[str, Row]) -> list[Line]:
+    """A line for every variant and population with a pair that the baseline has too; best first."""
+    lines = []
+    for population in design.populations:
+        base = {(c.phrase, c.seed): row for c, row in rows.items() if _is(c, design.baseline, population)}
+        found = []
+        for variant in design.variants:
+            mine = {(c.phrase, c.seed): row for c, row in rows.items() if _is(c, variant, population)}
+            both = sorted(set(mine) & set(base))
+            if both:
+                pairs = [(phrase, mine[phrase, seed], base[phrase, seed]) for phrase, seed in both]
+                found.append(_line(design, variant, population, pairs, priors))
+        lines += sorted(found, key=lambda line: (line.warm, -line.best.value))
+    return lines
+
+
+def images_to(row: Row, target: float) -> float:
+    """Images until the curve first reaches `target`; infinity if it never does."""
+    at = np.flatnonzero(np.asarray(row["curve"]) >= target)
+    return float(row["images"][at[0]]) if len(at) else math.inf
+
+
+def estimate(values: Sequence[float], phrases: Sequence[str], statistic: Statistic) -> Estimate:
+    """`statistic` of the values with its interval: whole phrases are drawn again, with all their runs."""
+    return ratio(np.asarray(values, dtype=np.float64)[:, None], phrases, lambda columns: statistic(columns[:, 0]))
+
+
+def ratio(columns: Array, phrases: Sequence[str], statistic: Statistic) -> Estimate:
+    """As `estimate`, of several values per run `(R, C)`."""
+    names = sorted(set(phrases))
+    groups = [np.flatnonzero([phrase == name for phrase in phrases]) for name in names]
+    rng = np.random.default_rng(0)  # the same rows give the same interval
+    drawn = [
+        statistic(columns[np.concatenate([groups[k] for k in rng.integers(len(groups), size=len(groups))])])
+        for _ in range(ROUNDS)
+    ]
+    low, high = np.percentile(np.nan_to_num(drawn, nan=np.nan), COVER, method="nearest")
+    return Estimate(statistic(columns), float(low), float(high))
+
+
+def _is(cell: Cell, variant: str, population: int) -> bool:
+    return cell.variant == variant and cell.population == population
+
+
+def _line(
+    design: Design, variant: str, population: int, pairs: list[tuple[str, Row, Row]], priors: Mapping[str, Row]
+) -> Line:
+    phrases = [phrase for phrase, _, _ in pairs]
+    budget, names = design.budget(population), eye_names(design)
+    guides = list(design.scorer)
+
+    def over(values: Sequence[float], statistic: Statistic = np.mean) -> Estimate:
+        return estimate(values, phrases, statistic)
+
+    shares = [images_to(mine, base["curve"][-1]) / budget for _, mine, base in pairs]
+    gains = {name: [_gain(mine, base, name, priors[phrase]) for phrase, mine, base in pairs] for name in names}
+    guide = np.mean([gains[name] for name in guides], axis=0)
+    others = [name for name in names if name not in guides]
+    return Line(
+        variant=variant,
+        population=population,
+        pairs=len(pairs),
+        warm=is_warm(variant),
+        best=over([sum(mine[name]["best"] for name in guides) for _, mine, _ in pairs], np.median),
+        share=over(shares, np.median),
+        reached=float(np.mean(np.isfinite(shares))),
+        wins=over([float(sum(mine[n]["best"] - base[n]["best"] for n in guides) > 0) for _, mine, base in pairs]),
+        gain={name: over(gains[name], np.nanmean) for name in names},
+        remains={name: ratio(np.stack([gains[name], guide], axis=1), phrases, _quotient) for name in others},
+        judged={name: over([mine[name]["best"] for _, mine, _ in pairs], np.nanmean) for name in names},
+        population_judged={name: over([mine[name]["mean"] for _, mine, _ in pairs], np.nanmean) for name in names},
+        effective=over([mine["effective"] for _, mine, _ in pairs], np.median),
+        seconds=float(np.median([mine["seconds"] for _, mine, _ in pairs])),
+    )
+
+
+def _gain(mine: Row, base: Row, name: str, prior: Row) -> float:
+    deviation = prior[name]["deviation"]
+    return float((mine[name]["best"] - base[name]["best"]) / deviation) if deviation > 0 else math.nan
+
+
+def _quotient(columns: Array) -> float:
+    above, below = np.nanmean(columns[:, 0]), np.nanmean(columns[:, 1])
+    return float(above / below) if below else math.nan

@@ -1,0 +1,229 @@
+"""Start banks: many draws of the prior, rendered and embedded once, so that a search starts from the best of them.
+
+The start pool of FuseDream (Liu et al. 2021, https://arxiv.org/abs/2112.01573) as a matrix product: latents and image
+embeddings of a generator lie in the cache, and a phrase costs one text embedding instead of thousands of pictures.
+
+    bank.json         generator, scorer, their sha256, options, seed, how many rows are done
+    latents.npy       (N, D) float32, memory-mapped      embeddings.npy      (N, E) float16, unit rows, memory-mapped
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput, MissingModel, RunDamaged
+from zeuxis.generators.base import Generator
+from zeuxis.hub.cache import cache_folder
+from zeuxis.rng import stream
+from zeuxis.run.files import atomic_write, make_folder, unwritable
+from zeuxis.run.memory import micro_batches
+from zeuxis.scorers.phrases import normalised, unit
+
+CHUNK = 512  # rows between two marks of how far it is
+SEED = 0
+LEAST, MOST = 16, 10_000_000
+FORMAT = 1
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """A scorer of two towers: images and phrases in one space."""
+
+    name: str
+    sha256: str
+
+    def prepare(self, prompt: Any) -> Any:
+        """A prompt with `embeddings` `(P, E)` and `weights` `(P,)`."""
+        ...
+
+    def embed_images(self, images: Tensor) -> Tensor:
+        """`(N, 3, H, W) -> (N, E)`, unit rows."""
+        ...
+
+
+class Bank:
+    """A bank on disk. `facts` are those of bank.json."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts = _read_facts(folder / "bank.json")
+        self.done, self.count = int(self.facts["done"]), int(self.facts["count"])
+        self.latents = self._open("latents.npy", np.float32, int(self.facts["dim"]))
+        self.embeddings = self._open("embeddings.npy", np.float16, int(self.facts["width"]))
+
+    @property
+    def sha256(self) -> str:
+        """Of what makes the bank: the same facts, the same rows."""
+        kept = {name: value for name, value in self.facts.items() if name != "chunks"}
+        return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+    def similarity(self, prepared: Any) -> Tensor:
+        """`(N,)` float32: every row's score for a prepared prompt, by one matrix product (Eq. 2 of scorers.phrases)."""
+        phrases, weights = unit(prepared.embeddings.cpu()), normalised(prepared.weights.cpu())
+        aim = (phrases * weights[:, None]).sum(dim=0)  # (E,): a weighted sum of cosines is one product
+        rows = torch.from_numpy(np.asarray(self.embeddings[: self.done], dtype=np.float32))
+        return rows @ aim
+
+    def best(self, score: Tensor, count: int) -> Tensor:
+        """`(count, D)`, the latents with the highest score, best first."""
+        rows = score.topk(min(count, len(score))).indices.sort().values.tolist()  # in file order, for the disk
+        x = torch.from_numpy(np.array(self.latents[rows]))
+        return x[score[rows].argsort(descending=True, stable=True)]
+
+    def check(self) -> None:
+        """RunDamaged unless every chunk still has the sha256 that it was written with."""
+        for number, digest in enumerate(self.facts["chunks"]):
+            if _digest(self.latents, self.embeddings, number, self.done) != digest:
+                raise RunDamaged(f"{self.folder} is damaged in rows {number * CHUNK}.... Build the bank again.")
+
+    def _open(self, name: str, dtype: Any, width: int) -> Any:
+        path = self.folder / name
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise RunDamaged(f"{path} cannot be read: {error}. Build the bank again.") from error
+        if array.dtype != dtype or array.shape != (self.count, width):
+            raise RunDamaged(f"Expected {(self.count, width)} in {path}, got {array.shape}. Build the bank again.")
+        return array
+
+
+def bank_folder(generator: Generator, scorer: Embeds, options: Mapping[str, Any]) -> Path:
+    """Where the bank of this generator, with these options, for this scorer lies."""
+    what = json.dumps([generator.sha256, scorer.sha256, generator.space.dim, _plain(options)], sort_keys=True)
+    digest = hashlib.sha256(what.encode()).hexdigest()[:16]
+    name = "".join(c if c.isalnum() or c in "-." else "-" for c in f"{generator.name}-{scorer.name}")
+    return cache_folder() / "banks" / f"{name[:60]}-{digest}"
+
+
+def open_bank(generator: Generator, scorer: object, options: Mapping[str, Any]) -> Bank:
+    """The bank for a run. MissingModel with the command that builds it."""
+    embeds = embedding_scorer(scorer)
+    folder = bank_folder(generator, embeds, options)
+    if not (folder / "bank.json").is_file():
+        raise MissingModel(
+            f"There is no start bank of {generator.name!r} for the scorer {embeds.name!r} with these options. Build it "
+            f"once: zeuxis bank build {generator.name} --scorer {embeds.name}"
+        )
+    return Bank(folder)
+
+
+def embedding_scorer(scorer: object) -> Embeds:
+    """The scorer itself, if it has an embedding of images; else BadInput."""
+    if not isinstance(scorer, Embeds):
+        name = getattr(scorer, "name", type(scorer).__name__)
+        raise BadInput(f"Expected a scorer with image embeddings for a bank, got {name!r}. Use pocket, CLIP or SigLIP.")
+    return scorer
+
+
+def all_banks() -> list[Bank]:
+    """The banks in the cache, by name. RunDamaged for one that cannot be read."""
+    return [Bank(path.parent) for path in sorted((cache_folder() / "banks").glob("*/bank.json"))]
+
+
+@torch.no_grad()
+def build_bank(
+    generator: Generator,
+    scorer: object,
+    count: int,
+    options: Mapping[str, Any],
+    *,
+    micro_batch: int = 16,
+    report: Callable[[int, int], object] | None = None,
+) -> Bank:
+    """Render and embed `count` draws of the prior, going on where an earlier call was broken off or had fewer.
+
+    Row r is a function of the seed and of r alone, so a bank that grew is the one that was built at once.
+    """
+    embeds = embedding_scorer(scorer)
+    if not LEAST <= count <= MOST:
+        raise BadInput(f"Expected a bank of {LEAST} to {MOST:,} images, got {count:,}.")
+    folder = bank_folder(generator, embeds, options)
+    make_folder(folder)
+    facts = _begin(folder, generator, embeds, count, options)
+    latents, embeddings = (_grown(folder / f"{n}.npy", t, count) for n, t in _arrays(facts))
+    try:
+        for number in range(len(facts["chunks"]), -(-count // CHUNK)):
+            x = generator.space.sample(CHUNK, stream(SEED, "bank", number))[: count - number * CHUNK]
+            rows = slice(number * CHUNK, number * CHUNK + len(x))
+            latents[rows], embeddings[rows] = x.numpy(), _embed(generator, embeds, x, micro_batch)
+            latents.flush(), embeddings.flush()
+            facts["done"] = rows.stop
+            if rows.stop % CHUNK == 0:
+                facts["chunks"].append(_digest(latents, embeddings, number, count))
+            atomic_write(folder / "bank.json", (json.dumps(facts, indent=1) + "\n").encode())
+            if report is not None:
+                report(rows.stop, count)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return Bank(folder)
+
+
+def _embed(generator: Generator, scorer: Embeds, x: Tensor, size: int) -> np.ndarray[Any, Any]:
+    """`(N, D)` -> `(N, E)` float16; a row that is no number becomes zero and is never the best."""
+    pieces = micro_batches(x.to(generator.device), size)
+    e = torch.cat([scorer.embed_images(generator.render(piece))[:count].float().cpu() for piece, count in pieces])
+    found: np.ndarray[Any, Any] = torch.where(e.isfinite().all(dim=1, keepdim=True), e, 0.0).half().numpy()
+    return found
+
+
+def _begin(
+    folder: Path, generator: Generator, scorer: Embeds, count: int, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The facts of the bank so far, set to grow to `count`; fresh ones where there is none yet."""
+    path = folder / "bank.json"
+    if path.is_file():
+        facts = _read_facts(path)
+        if count < facts["done"]:
+            raise BadInput(f"The bank in {folder} holds {facts['done']:,} images already, more than {count:,}.")
+        return facts | {"count": count, "done": min(facts["done"], CHUNK * len(facts["chunks"]))}
+    probe = scorer.embed_images(generator.render(generator.space.sample(1, stream(SEED)).to(generator.device)))
+    models = {"generator": generator.name, "scorer": scorer.name}
+    hashes = {"generator_sha256": generator.sha256, "scorer_sha256": scorer.sha256}
+    sizes = {"dim": generator.space.dim, "width": probe.shape[1], "count": count, "done": 0}
+    return {"format": FORMAT, **models, **hashes, **sizes, "seed": SEED, "options": _plain(options), "chunks": []}
+
+
+def _arrays(facts: Mapping[str, Any]) -> list[tuple[str, tuple[Any, int]]]:
+    return [("latents", (np.float32, int(facts["dim"]))), ("embeddings", (np.float16, int(facts["width"])))]
+
+
+def _grown(path: Path, what: tuple[Any, int], count: int) -> Any:
+    """The memory map of `path`, with room for `count` rows; what it holds already is kept."""
+    dtype, width = what
+    old = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
+    if old is not None and len(old) == count:
+        return np.load(path, mmap_mode="r+", allow_pickle=False)
+    part = path.with_suffix(".part.npy")
+    new = np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=(count, width))
+    if old is not None:
+        new[: min(len(old), count)] = old[:count]
+    new.flush()
+    part.replace(path)
+    return np.load(path, mmap_mode="r+", allow_pickle=False)
+
+
+def _digest(latents: Any, embeddings: Any, number: int, count: int) -> str:
+    rows = slice(number * CHUNK, min(count, (number + 1) * CHUNK))
+    return hashlib.sha256(latents[rows].tobytes() + embeddings[rows].tobytes()).hexdigest()
+
+
+def _read_facts(path: Path) -> dict[str, Any]:
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT or not 0 <= facts["done"] <= facts["count"]:
+            raise ValueError(f"format {facts['format']}, {facts['done']} of {facts['count']} done")
+        return dict(facts)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunDamaged(f"{path} is not one that this version wrote ({error}). Build the bank again.") from error
+
+
+def _plain(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in sorted(options.items())}
