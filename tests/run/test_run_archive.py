@@ -120,6 +120,13 @@ def test_scores_below_the_offset_are_noted(tmp_path):
         assert any("offset=-1" in note for note in RunFolder(folder).notes) == noted
 
 
+def test_augmented_scores_leave_the_measures_alone(tmp_path):
+    for augment in (0, 2):
+        run_to_the_end(config(augment=augment, generations=0), tmp_path / f"{augment}")
+    plain, augmented = (RunFolder(tmp_path / name).entry(0).evaluation for name in ("0", "2"))
+    assert torch.equal(plain.measures, augmented.measures) and not torch.equal(plain.score, augmented.score)
+
+
 def test_other_searches_record_measures_and_have_no_archive(tmp_path):
     run_to_the_end(config("ga", options={}), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")

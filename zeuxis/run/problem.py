@@ -145,15 +145,23 @@ class Problem:
             return
         told = [measure.range for measure in self.measures.measures]
         if None in told:
-            x = self.generator.space.sample(RANGE_IMAGES, stream(0, "ranges"))
-            sample = self._within_memory(0, lambda size: self._evaluate(Batch(x), size), keep=True)[0].measures
-            assert sample is not None
+            sample = self._within_memory(0, self._measured_prior, keep=True)
             self.decisions.note(
                 f"The ranges of the archive were taken from {RANGE_IMAGES} images of the prior, which the budget does "
                 "not count."
             )
             told = [range or span for range, span in zip(told, spanned(sample), strict=True)]
         self.decisions.ranges = tuple(range for range in told if range is not None)
+
+    def _measured_prior(self, size: int) -> Tensor:
+        """Measures `(N, M)` of draws of the prior, which need no scores."""
+        measures = self._prepared_measures
+        assert measures is not None
+        x = self.generator.space.sample(RANGE_IMAGES, stream(0, "ranges")).to(self.generator.device)
+        with torch.no_grad():
+            return torch.cat(
+                [measures(self.generator.render(piece))[:count] for piece, count in micro_batches(x, size)]
+            )
 
     def evaluate(self, batch: Batch, generation: int) -> Evaluation:
         """Render and score a batch. A score that is not a finite number, or of an image that is not, becomes NaN."""
