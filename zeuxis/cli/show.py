@@ -80,7 +80,7 @@ def _say_history(rows: list[Row], every: int) -> None:
         return
     for name in ("best", "mean", "worst"):
         typer.echo(f"{name:<6}{sparkline([getattr(row, name) for row in rows])}")
-    typer.echo("\ngeneration      best      mean     worst     judge       gap  images/s")
+    typer.echo("\ngeneration      best      mean     worst     judge       gap different     twins     drift  images/s")
     last = rows[-1].generation
     for row in rows:
         if row.generation % every == 0 or row.generation == last:
@@ -92,7 +92,11 @@ def _line(row: Row) -> str:
     judge = (None, None) if row.view is None else (row.view.mean, row.view.gap)
     figures = "".join(f"{_figure(x):>10}" for x in (row.best, row.mean, row.worst, *judge))
     speed = "" if row.images_per_second is None else f"{row.images_per_second:.0f}"
-    return f"{row.generation:>10}{figures}{speed:>10}"
+    health = "".join(
+        f"{row.health[name]:>10.{digits}f}" if row.health else " " * 10
+        for name, digits in (("effective", 1), ("duplicates", 0), ("drift", 2))
+    )
+    return f"{row.generation:>10}{figures}{health}{speed:>10}"
 
 
 def _figure(x: float | None) -> str:

@@ -69,6 +69,12 @@ class Bench:
         built.problem.prepare()
         return built.problem.gate(max(self.design.populations), self.design.precision).precision
 
+    def check(self) -> None:
+        """BadInput, Missing... for a variant that cannot be run."""
+        for variant in self.design.variants:
+            config = self.design.config(Cell(variant, self.design.phrases[0], 0, self.design.populations[0]))
+            build(config, loaded=self.models(config))
+
     def prior(self, phrase: str) -> Row:
         """Mean and deviation of every eye's score over draws of the prior: the scale that gains are told in."""
         generator = self.models(self.base).generator
