@@ -54,7 +54,8 @@ def curve_png(rows: Sequence[Row], colours: Colours = LIGHT) -> bytes:
     lower.set_xlabel("generation")
     lower.xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in figure.axes:
-        _dress(axes, colours)
+        dress(axes, colours)
+        axes.legend(frameon=False, labelcolor=colours.ink, ncols=3, fontsize="small")
     data = io.BytesIO()
     figure.savefig(data, format="png")
     return data.getvalue()
@@ -81,7 +82,8 @@ def _judge(axes: Any, looks: Sequence[Row]) -> None:
     axes.set_ylabel("judge, where it looked")
 
 
-def _dress(axes: Any, colours: Colours) -> None:
+def dress(axes: Any, colours: Colours) -> None:
+    """Axes in the colours of a theme, without a frame."""
     axes.set_facecolor(colours.ground)
     axes.grid(color=colours.line, linewidth=0.6)
     axes.tick_params(colors=colours.ink, length=0)
@@ -91,4 +93,3 @@ def _dress(axes: Any, colours: Colours) -> None:
         spine.set_color(colours.line)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(colours.ink)
-    axes.legend(frameon=False, labelcolor=colours.ink, ncols=3, fontsize="small")

@@ -24,7 +24,7 @@ class Search(Protocol):
     """An ask/tell optimiser. Higher scores are better.
 
     `population` is the number of latents per generation. `population_x` `(M, D)` and `population_score` `(M,)` are the
-    survivors, `best` the best latent `(D,)` and its score ever told.
+    survivors, `best` the best latent `(D,)` and its score ever told (or, from several objectives, the one to show).
     """
 
     name: str
