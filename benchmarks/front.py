@@ -1,11 +1,11 @@
-"""The front between the phrase and the discriminator: NSGA-II against weighted sums with the same images, pocket models.
+"""The front between phrase and discriminator: NSGA-II against weighted sums with as many images, pocket models.
 
     python benchmarks/front.py
     python benchmarks/front.py --phrase "a red fire truck" --seeds 5 --out front.json
 
-Hypervolume is the area of [0, 1] x [0, 1] (cosine, realism) that some picture reaches in both: of NSGA-II the final front
-alone, of a weighted sum everything that it has seen on the way, which is more than a run keeps. Medians over the seeds;
-with --out a JSON file with every run.
+Hypervolume is the area of [0, 1] x [0, 1] (cosine, realism) that some picture reaches in both: of NSGA-II the final
+front alone, of a weighted sum everything that it has seen on the way, which is more than a run keeps. Medians over the
+seeds; with --out a JSON file with every run.
 """
 
 from __future__ import annotations
@@ -48,18 +48,15 @@ def one(name: str, phrase: str, seed: int, args: argparse.Namespace, models: Mod
         seen.append(torch.stack([text, realism / config.realism], dim=1))
     visited = torch.cat(seen)
     row = {"search": name, "phrase": phrase, "seed": seed, "images": len(visited), "visited": hypervolume(visited)}
-    front = visited[front_of(visited)]
     if isinstance(search, HasFront):
         front = search.population_objectives[search.front]
+        pick = search.population_objectives[(search.population_x == search.best[0]).all(dim=1)][0]
+    else:
+        front = visited[front_of(visited)]
+        pick = visited[(visited @ torch.tensor([1.0, config.realism])).argmax()]
     row |= {"hypervolume": hypervolume(front), "members": len(front)}
     row |= {"best_text": float(front[:, 0].max()), "best_realism": float(front[:, 1].max())}
-    x, _ = search.best
-    picked = (torch.cat([search.population_x]) == x).all(dim=1).nonzero()[0, 0]
-    if isinstance(search, HasFront):
-        row["pick"] = [round(v, 4) for v in search.population_objectives[picked].tolist()]
-    else:
-        row["pick"] = [round(v, 4) for v in visited[(visited @ torch.tensor([1.0, config.realism])).argmax()].tolist()]
-    return row
+    return row | {"pick": [round(v, 4) for v in pick.tolist()]}
 
 
 def main() -> None:
