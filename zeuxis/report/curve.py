@@ -59,7 +59,10 @@ def curve_png(rows: Sequence[Row], colours: Colours = LIGHT) -> bytes:
     panels[-1].set_xlabel("generation")
     panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     for axes in panels:
-        _dress(axes, colours)
+        dress(axes, colours)
+        known = axes.get_legend()
+        lines = known.legend_handles if known is not None else None
+        axes.legend(handles=lines, frameon=False, labelcolor=colours.ink, ncols=4, fontsize="small")
     data = io.BytesIO()
     figure.savefig(data, format="png")
     return data.getvalue()
@@ -103,7 +106,8 @@ def _health(axes: Any, rows: Sequence[Row]) -> None:
     axes.legend(lines, [line.get_label() for line in lines])
 
 
-def _dress(axes: Any, colours: Colours) -> None:
+def dress(axes: Any, colours: Colours) -> None:
+    """Axes in the colours of a theme, without a frame."""
     axes.set_facecolor(colours.ground)
     axes.grid(color=colours.line, linewidth=0.6)
     axes.tick_params(colors=colours.ink, length=0)
@@ -113,6 +117,3 @@ def _dress(axes: Any, colours: Colours) -> None:
         spine.set_color(colours.line)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(colours.ink)
-    known = axes.get_legend()
-    lines = known.legend_handles if known is not None else None
-    axes.legend(handles=lines, frameon=False, labelcolor=colours.ink, ncols=4, fontsize="small")

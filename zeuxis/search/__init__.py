@@ -12,6 +12,7 @@ SEARCHES = Table(
         "de": Entry("zeuxis.search.differential:de", "differential evolution"),
         "de-rand": Entry("zeuxis.search.differential:de_rand", "differential evolution rand/1/bin, F 0.8, Cr 0.9"),
         "de-best": Entry("zeuxis.search.differential:de_best", "differential evolution best/1/bin, F 0.8, Cr 0.9"),
+        "nsga2": Entry("zeuxis.search.nsga2:nsga2", "NSGA-II: each part of the score an objective, the front kept"),
         "l-shade": Entry("zeuxis.search.l_shade:l_shade", "differential evolution that adapts F, Cr and its parents"),
         "sep-cma-es": Entry("zeuxis.search.sep_cma_es:sep_cma_es", "CMA-ES with a diagonal covariance"),
         "cma-es": Entry("zeuxis.search.cma_es:cma_es", "CMA-ES with the full covariance"),
@@ -23,3 +24,5 @@ SEARCHES = Table(
     },
     prefixes={"pymoo": Entry("zeuxis.search.pymoo:pymoo", "any single-objective algorithm of pymoo: GA, DE, PSO, ...")},
 )
+
+MULTI_OBJECTIVE = ("nsga2",)  # these need a score of two parts or more
