@@ -20,6 +20,7 @@ FIXTURES = Path(__file__).parent.parent / "fixtures"
 STYLEGANS = sorted(path.name for path in FIXTURES.glob("stylegan*"))
 CLOSE = 1e-5  # of the largest absolute value
 # The first picture of this file is ill-conditioned: the same network in float64 is 2e-5 away from the reference.
+SHAPES = ((10, 3), (6, 3), (6, 5))  # queries, keys and values of an attention
 ILL = {"stylegan3_r_c4_32px": 4e-5}
 
 
@@ -151,6 +152,30 @@ def test_exact_truncation_differs_where_the_reference_errs(biggan, truncation, g
     net.set_truncation(float(truncation), exact=True)
     found = net(inputs[f"z_t{truncation}"], net.embeddings(inputs["class_vector"]))
     assert float((found - outputs[f"image_t{truncation}"]).abs().max()) == pytest.approx(gap, abs=0.01)
+
+
+def test_biggan_with_gradients_draws_the_same_and_they_point_the_way(biggan):
+    net, inputs, outputs = biggan
+    net.set_truncation(0.5)
+    z, embedding = inputs["z_t0.5"], net.embeddings(inputs["class_vector"])
+    leaf = embedding.detach().clone().requires_grad_()
+    images = net(z, leaf)  # new tensors and torch's attention, in place of reused memory and attention in pieces
+    torch.testing.assert_close(images.detach(), net(z, embedding.detach()), atol=2e-6, rtol=0)
+    weight = torch.randn(images.shape, generator=torch.Generator().manual_seed(0))
+    (images * weight).sum().backward()
+    step = 1e-3 * torch.nn.functional.normalize(leaf.grad, dim=1)
+    with torch.no_grad():
+        risen = ((net(z, embedding + step) - net(z, embedding - step)) * weight).sum()
+    assert float(risen / (2 * (step * leaf.grad).sum())) == pytest.approx(1, abs=0.05)
+
+
+@torch.no_grad()
+def test_attention_in_pieces_is_attention():
+    from zeuxis.nets.biggan_layers import _in_pieces
+
+    query, key, value = (torch.randn(2, n, d, generator=torch.Generator().manual_seed(n)) for n, d in SHAPES)
+    whole = torch.softmax(query @ key.mT, dim=2) @ value
+    torch.testing.assert_close(_in_pieces(query, key, value, rows=4), whole)
 
 
 def test_statistics_of_the_grid_and_between():
