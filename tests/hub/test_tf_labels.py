@@ -1,4 +1,4 @@
-"""TensorFlow's StyleGAN2 with labels, written as its pickles are and drawn by a second writing of the published steps."""
+"""TensorFlow's StyleGAN2 with labels, written as its pickles are, beside a second writing of what is published."""
 
 import pickle
 import sys

@@ -143,8 +143,8 @@ class Epilogue(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, R, R) in [-1, 1] and classes (N, c_dim) -> logits (N, 1), higher is more real.
 
-    `channels` are the widths at R, ..., 8, 4 pixels. `label_dot` is TensorFlow's way to know classes: one logit for each,
-    and no mapping (Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?", 2018).
+    `channels` are the widths at R, ..., 8, 4 pixels. `label_dot` is TensorFlow's way to know classes: one logit for
+    each, and no mapping (Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?", 2018).
     """
 
     def __init__(

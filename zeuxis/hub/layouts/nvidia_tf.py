@@ -126,9 +126,7 @@ def _generator(read: _Reader, static: dict[str, Any]) -> Part:
         embedded, c_dim = out["mapping.embed.weight"].shape
         out["mapping.embed.bias"] = torch.zeros(embedded)
     elif any("LabelEmbed" in name for name in read.variables):
-        raise WeightsRefused(
-            read.raw.file, "is StyleGAN2-ADA with labels from TensorFlow. Fetch its PyTorch file instead"
-        )
+        raise WeightsRefused(read.raw.file, "is a StyleGAN2-ADA with labels; fetch its PyTorch file instead")
     read.finish()
     facts = {
         "z_dim": out["mapping.fc0.weight"].shape[1] - embedded,
@@ -174,9 +172,7 @@ def _discriminator(read: _Reader, static: dict[str, Any]) -> Part:
     width, logits = out["b4.fc.weight"].shape[0], out["b4.out.weight"].shape[0]
     c_dim = int(_number(static.get("label_size", 0), read.raw))
     if logits != max(c_dim, 1):
-        raise WeightsRefused(
-            read.raw.file, f"has {logits} rows, expected one for each of {c_dim} labels", "Output/bias"
-        )
+        raise WeightsRefused(read.raw.file, f"has {logits} logits, expected one for each of {c_dim} labels")
     facts = {
         "c_dim": c_dim,
         "channels": [*channels, width],
