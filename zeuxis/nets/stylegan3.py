@@ -40,7 +40,7 @@ class FourierInput(nn.Module):
 
     def forward(self, w: Tensor) -> Tensor:
         """(N, w_dim) -> (N, C, size, size) float32."""
-        t = self.affine(w)  # (N, 4): cosine, sine, shift x, shift y
+        t = term_by_term(self.affine, w)  # (N, 4): cosine, sine, shift x, shift y
         t = t / t[:, :2].norm(dim=1, keepdim=True)
         cos, sin, zero, one = t[:, 0], t[:, 1], torch.zeros_like(t[:, 0]), torch.ones_like(t[:, 0])
         turn = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1).view(-1, 3, 3)
@@ -59,6 +59,23 @@ class FourierInput(nn.Module):
         x = x @ (self.weight / math.sqrt(self.weight.shape[1])).T
         image: Tensor = x.permute(0, 3, 1, 2).contiguous()
         return image
+
+
+def term_by_term(linear: EqualLinear, x: Tensor) -> Tensor:
+    """A linear layer whose sums are taken in the order of the inputs, each product added with one rounding (fused).
+
+    Shifts of the input reach ten periods and more, so a last bit of these four sums is 1e-5 of a picture; matrix
+    products differ in it from processor to processor. This is the order in which the published pictures' were
+    summed, wherever it is computed. On other devices than a CPU, and under gradients, it is the plain layer.
+    """
+    if x.device.type != "cpu" or x.requires_grad:
+        out: Tensor = linear(x)
+        return out
+    weight, wide = (linear.weight * linear.weight_gain).double(), x.double()  # products are exact in float64
+    total = torch.zeros(len(x), len(weight), dtype=x.dtype)
+    for k in range(weight.shape[1]):
+        total = torch.addcmul(total.double(), wide[:, k, None], weight[None, :, k]).to(x.dtype)
+    return total + linear.bias * linear.bias_gain
 
 
 class Layer(ModulatedConv):
