@@ -131,6 +131,10 @@ def test_a_key_whose_hash_takes_for_ever_is_refused():
 # A seeded fuzzer over every reader
 
 
+class Foreign:
+    """A class that no reader knows, as Lightning's callbacks are."""
+
+
 def seeds(folder):
     """Small files of every kind, and beginnings of the larger fixtures."""
     state = {
@@ -141,6 +145,7 @@ def seeds(folder):
     torch.save(state, folder / "zip.bin")
     torch.save(state, folder / "legacy.bin", _use_new_zipfile_serialization=False)
     torch.save({"state_dict": state, "epoch": 3, "callbacks": {"a": 1}}, folder / "lightning.ckpt")
+    torch.save({"state_dict": state, "callbacks": {Foreign: Foreign()}}, folder / "callbacks.ckpt")
     save_file(state, folder / "plain.safetensors")
     (folder / "hf").mkdir()
     save_file(state, folder / "hf/model.safetensors")

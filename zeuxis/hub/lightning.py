@@ -79,6 +79,7 @@ def _content(archive: zipfile.ZipFile, path: Path) -> Any:
             raise pickle.UnpicklingError(f"its storage {key[:40]} has {sizes[name]:,} bytes, not {count:,} numbers")
         if key not in known:
             known[key] = torch.frombuffer(bytearray(archive.read(name) or b"\0"), dtype=torch.uint8).untyped_storage()
-        return torch.storage.TypedStorage(wrap_storage=known[key], dtype=TYPES[kind], _internal=True)
+        typed: Any = torch.storage.TypedStorage
+        return typed(wrap_storage=known[key], dtype=TYPES[kind], _internal=True)
 
     return unpickle(archive.read(main[0]), path, storage)

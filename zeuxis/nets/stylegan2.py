@@ -236,9 +236,8 @@ class StyleGAN2(nn.Module):
         self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
         self.img_resolution = 4 * 2 ** (len(channels) - 1)
         self.num_ws = 2 * len(channels)
-        embed_dim = z_dim if label_concat else None
-        known = {"rate": rate, "averages": 1, "embed_dim": embed_dim, "label_concat": bool(label_concat)}
-        self.mapping = Mapping(z_dim, c_dim, w_dim, mapping_layers, **known)
+        concat = bool(label_concat)
+        self.mapping = Mapping(z_dim, c_dim, w_dim, mapping_layers, rate=rate, averages=1, label_concat=concat)
         self.synthesis = Synthesis(channels, Kind(w_dim, img_channels, architecture, conv_clamp, bool(use_noise), taps))
 
     @property

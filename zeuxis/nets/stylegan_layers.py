@@ -60,7 +60,7 @@ class Mapping(nn.Module):
     ) -> None:
         super().__init__()
         self.z_dim, self.c_dim, self.layers, self.label_concat = z_dim, c_dim, layers, label_concat
-        width = w_dim if embed_dim is None else embed_dim
+        width = z_dim if label_concat else w_dim if embed_dim is None else embed_dim
         cin = z_dim
         if c_dim and embed_rows:
             self.embed: nn.Module = nn.Embedding(embed_rows, width)
