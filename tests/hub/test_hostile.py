@@ -113,12 +113,12 @@ def test_tensors_that_do_not_fit_are_refused(change, tensor, reason, tmp_path):
     ids=range(11),
 )
 def test_forged_pickles_are_refused_at_once(data):
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock: the machine may be busy
     try:
         unpickle(data, Path("forged.pkl"))
     except WeightsRefused as error:
         assert error.file.name == "forged.pkl"
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_key_whose_hash_takes_for_ever_is_refused():
