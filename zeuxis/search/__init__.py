@@ -7,7 +7,7 @@ SEARCHES = Table(
     {
         "random": Entry("zeuxis.search.random:random", "draws from the prior, keeps the best"),
         "best-of-n": Entry("zeuxis.search.random:best_of_n", "the same, by the name of the null hypothesis"),
-        "ga": Entry("zeuxis.search.genetic:ga", "genetic algorithm, mild mutation (default)"),
+        "ga": Entry("zeuxis.search.genetic:ga", "genetic algorithm, strong gaussian mutation"),
         "ga-thesis": Entry("zeuxis.search.genetic:ga_thesis", "genetic algorithm: SBX and polynomial mutation, eta 3"),
         "de": Entry("zeuxis.search.differential:de", "differential evolution"),
         "de-rand": Entry("zeuxis.search.differential:de_rand", "differential evolution rand/1/bin, F 0.8, Cr 0.9"),
@@ -18,7 +18,7 @@ SEARCHES = Table(
         "cma-es": Entry("zeuxis.search.cma_es:cma_es", "CMA-ES with the full covariance"),
         "lm-ma-es": Entry("zeuxis.search.lm_ma_es:lm_ma_es", "CMA-ES with a few remembered directions"),
         "open-es": Entry("zeuxis.search.open_es:open_es", "evolution strategy with mirrored samples and Adam"),
-        "cma-ga": Entry("zeuxis.search.cma_ga:cma_ga", "sep-CMA-ES to find, then a GA to spread"),
+        "cma-ga": Entry("zeuxis.search.cma_ga:cma_ga", "sep-CMA-ES to find, then a GA to spread (default)"),
         "adam": Entry("zeuxis.search.adam:adam", "gradient ascent from the best of some draws; 3 images a step"),
         "hybrid": Entry("zeuxis.search.hybrid:hybrid", "sep-CMA-ES or GA, and gradient steps on the elite in turns"),
     },

@@ -80,10 +80,12 @@ class CmaGa(PopulationSearch):
     def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         if not self.generation:
             self.drawn_x, self.drawn_score = fittest(x, score, self.population)
-        survivors = self._now.population_x, self._now.population_score
+        if self.generation > self.focus:
+            return self.spread.population_x, self.spread.population_score
         if self.generation == self.focus:
             return self._hand_over()
-        return survivors
+        everyone = torch.cat([self.population_x, x])  # a run that ends here shows the best it has seen
+        return fittest(everyone, torch.cat([self.population_score, score]), self.population)
 
     def _hand_over(self) -> tuple[Tensor, Tensor]:
         """The GA's first population: the best latents found, and the best of the first draws."""
