@@ -48,7 +48,11 @@ AGAINST = {
 }
 
 
+OTHERS = ("nsga2", "l-shade", "sep-cma-es", "cma-es", "lm-ma-es", "open-es")
+
+
 def ours(space: Normal, population: int, name: str, **options: float | str) -> Step:
+    """`nsga2` gets two objectives that disagree, so that its front fills the population."""
     search = SEARCHES[name](space, population=population, **options)
 
     def step(generation: int) -> float:
@@ -56,7 +60,8 @@ def ours(space: Normal, population: int, name: str, **options: float | str) -> S
         begin = time.thread_time()
         batch = search.ask(rng)
         asked = time.thread_time() - begin
-        evaluation = Evaluation(-batch.x.square().sum(dim=1))
+        near, far = (-(batch.x - place).square().sum(dim=1) for place in (0.0, 1.0))
+        evaluation = Evaluation(near, {"near": near, "far": far} if name == "nsga2" else {})
         begin = time.thread_time()
         search.tell(batch, evaluation)
         return asked + time.thread_time() - begin
@@ -94,6 +99,7 @@ def searches(variables: int, population: int) -> dict[str, Step]:
         "ga-thesis": ours(space, population, "ga-thesis"),
         "de": ours(space, population, "de"),
         "de-rand": ours(space, population, "de-rand"),
+        **{name: ours(space, population, name) for name in OTHERS},
         "pymoo GA, eta 15 and 20": theirs(space, GA(**start, **mild)),
         "pymoo GA, thesis": theirs(space, GA(**start, **thesis)),
         "pymoo DE best/1": theirs(space, DE(**start, variant="DE/best/1/bin", F=0.5, CR=0.7, prob_mut=0.0)),

@@ -302,7 +302,8 @@ def test_a_whole_run_on_published_files(tmp_path):
 def test_the_thesis_by_name():
     names = [f"{model}_{search}" for model in configs.THESIS for search in ("ga", "de")]
     assert len(names) == 14 and set(names) <= set(configs.names())
-    assert configs.fields("StyleGAN2_car_ga_d")["realism"] > 0
+    for name, search in (("StyleGAN2_car_ga_d", "nsga2"), ("StyleGAN2_car_de_d", "de")):
+        assert configs.fields(name)["realism"] > 0 and configs.fields(name)["search"] == search
     with pytest.raises(UnknownName):
         configs.fields("DeepMindBigGAN256_ga_d")
     result = run("generate", "a car", "--config", "StyleGAN2_car_ga")

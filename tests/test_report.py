@@ -5,6 +5,7 @@ import io
 import re
 import shutil
 import sys
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -126,7 +127,7 @@ def size(png):
 
 def test_the_curve_draws_a_history_and_the_judges_looks(run):
     rows = run[0].history()
-    silent = [Row(r.generation, r.images_so_far, r.best_score, r.best, r.mean, r.worst, r.unscored) for r in rows]
+    silent = [replace(row, view=None) for row in rows]
     with_judge, without = curve_png(rows), curve_png(silent)
     assert size(with_judge) == size(without) and with_judge != without
 

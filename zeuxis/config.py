@@ -44,7 +44,7 @@ class RunConfig(BaseModel):
     judge: str | None = Field(
         "pocket", description="a classifier or scorer that the search is never told; none switches it off"
     )
-    search: str = Field("ga", description="see `zeuxis list searches`")
+    search: str = Field("cma-ga", description="see `zeuxis list searches`")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
     measures: tuple[str, ...] = Field(
         (),
@@ -60,7 +60,7 @@ class RunConfig(BaseModel):
     )
 
     population: int = Field(64, ge=1, le=4096, description="images per generation")
-    generations: int = Field(60, ge=0, description="0 scores the initial population and stops")
+    generations: int = Field(160, ge=0, description="0 scores the initial population and stops")
     budget: int | None = Field(None, ge=1, description="stop after this many images")
     target: float | None = Field(None, description="stop at this score")
     patience: int | None = Field(None, ge=1, description="stop after this many generations without a better score")

@@ -2,9 +2,10 @@
 
 Beside them stand those of Galatolo, Cimino and Vaglini, "Generating images from caption and vice versa via CLIP-guided
 generative latent space search" (2021, https://arxiv.org/abs/2102.01645) and of the thesis that followed it, under the
-names they have there: MODEL_ga and MODEL_de, and with the discriminator's opinion in the score MODEL_ga_d and
-MODEL_de_d. Populations and generations are theirs; the searches are ours (`--search ga-thesis` has theirs), and CLIP is
-asked as it was trained to be.
+names they have there: MODEL_ga and MODEL_de, and with the discriminator's opinion MODEL_ga_d and MODEL_de_d. MODEL_ga_d
+keeps the front between the two (NSGA-II, as theirs); differential evolution knows no front, so MODEL_de_d adds the
+discriminator's opinion to the score. Populations and generations are theirs; the searches are ours (`--search
+ga-thesis` has theirs), and CLIP is asked as it was trained to be.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 
 from zeuxis.errors import Missing
 from zeuxis.registry import unknown
-from zeuxis.search import SEARCHES
+from zeuxis.search import MULTI_OBJECTIVE, SEARCHES
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "pocket": {"generator": "pocket", "scorer": ("pocket",), "judge": "pocket"},
@@ -30,6 +31,7 @@ THESIS: dict[str, dict[str, Any]] = {
     "DeepMindBigGAN512": CLIP | {"generator": "biggan-deep-512", "population": 32, "truncation": 1.0},
 }
 THESIS_SEARCHES = {"ga": "ga", "de": "de"}
+WITH_DISCRIMINATOR = {"ga": "nsga2", "de": "de"}
 # The first that is here: none of them guided the search.
 THESIS_JUDGES = ("siglip2-b-16-224", "siglip-b-16-224", "clip-vit-b-16")
 
@@ -51,7 +53,7 @@ def fields(name: str) -> dict[str, Any]:
     for family, models in FAMILIES.items():
         search = name.removeprefix(f"{family}-")
         if search != name and search in SEARCHES:
-            return models | {"search": search}
+            return models | {"search": search} | ({"realism": REALISM} if search in MULTI_OBJECTIVE else {})
     thesis = _thesis()
     if name in thesis:
         return thesis[name] | {"judge": next(filter(_here, THESIS_JUDGES), None)}
@@ -64,7 +66,7 @@ def _thesis() -> dict[str, dict[str, Any]]:
         for short, search in THESIS_SEARCHES.items():
             found[f"{model}_{short}"] = models | {"search": search}
             if model.startswith("StyleGAN2"):  # no discriminator of BigGAN was ever published
-                found[f"{model}_{short}_d"] = models | {"search": search, "realism": REALISM}
+                found[f"{model}_{short}_d"] = models | {"search": WITH_DISCRIMINATOR[short], "realism": REALISM}
     return found
 
 

@@ -45,9 +45,10 @@ class Event:
     """One finished generation. Yielded only after `tell`, so every event is a legal checkpoint.
 
     `images_so_far` counts images evaluated, this generation included. `best_latent` `(D,)` and
-    `best_score` are the best ever seen in this run; `image_seconds` is the time spent on this
-    generation's images (wall clock). `images` `(N, 3, H, W)` in [0, 1] are the pictures that were scored. `health` says
-    how alive the population is (`zeuxis.evaluation.health`); `view` what the judge made of it, where it looked.
+    `best_score` are the search's `best`: the best ever seen in this run, or with several objectives its pick from the
+    front as it is now; `image_seconds` is the time spent on this generation's images (wall clock). `images`
+    `(N, 3, H, W)` in [0, 1] are the pictures that were scored. `health` says how alive the population is
+    (`zeuxis.evaluation.health`); `view` what the judge made of it, where it looked.
     """
 
     generation: int

@@ -113,12 +113,12 @@ def test_tensors_that_do_not_fit_are_refused(change, tensor, reason, tmp_path):
     ids=range(11),
 )
 def test_forged_pickles_are_refused_at_once(data):
-    start = time.perf_counter()
+    start = time.process_time()  # not the clock: the machine may be busy
     try:
         unpickle(data, Path("forged.pkl"))
     except WeightsRefused as error:
         assert error.file.name == "forged.pkl"
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_a_key_whose_hash_takes_for_ever_is_refused():
@@ -131,6 +131,10 @@ def test_a_key_whose_hash_takes_for_ever_is_refused():
 # A seeded fuzzer over every reader
 
 
+class Foreign:
+    """A class that no reader knows, as Lightning's callbacks are."""
+
+
 def seeds(folder):
     """Small files of every kind, and beginnings of the larger fixtures."""
     state = {
@@ -141,6 +145,7 @@ def seeds(folder):
     torch.save(state, folder / "zip.bin")
     torch.save(state, folder / "legacy.bin", _use_new_zipfile_serialization=False)
     torch.save({"state_dict": state, "epoch": 3, "callbacks": {"a": 1}}, folder / "lightning.ckpt")
+    torch.save({"state_dict": state, "callbacks": {Foreign: Foreign()}}, folder / "callbacks.ckpt")
     save_file(state, folder / "plain.safetensors")
     (folder / "hf").mkdir()
     save_file(state, folder / "hf/model.safetensors")

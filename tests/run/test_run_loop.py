@@ -25,7 +25,7 @@ def events(seed=1, generations=3, **changes):
 class Sphere:
     """A problem without images: the nearer to zero the better, or NaN where told."""
 
-    images, image_seconds = None, 0.0
+    images, image_seconds, health = None, 0.0, {}
 
     def __init__(self, blind=()):
         self.blind = blind

@@ -22,7 +22,8 @@ from zeuxis.search import SEARCHES
 from zeuxis.spaces import Normal
 from zeuxis.types import Evaluation, Event
 
-TOYS = {"generator": "toy", "scorer": "toy", "judge": "toy", "device": "cpu", "precision": "fp32", "micro_batch": 4}
+TOYS = {"generator": "toy", "scorer": "toy", "judge": "toy", "search": "ga", "device": "cpu", "precision": "fp32"}
+TOYS |= {"micro_batch": 4}
 
 
 @pytest.fixture

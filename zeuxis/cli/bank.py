@@ -13,7 +13,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     help="Start banks.",
-    epilog="Examples:\n\nzeuxis bank build pocket\n\nzeuxis generate 'a red fire truck' --start bank",
+    epilog="Examples:\n\nzeuxis bank build pocket\n\nzeuxis bank list",
 )
 
 

@@ -12,7 +12,7 @@ from zeuxis.cli.main import INTERRUPTED
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
-DEFAULT = ("ga-thesis", "de-rand", "de-best", "best-of-n", "ga", "sep-cma-es")
+DEFAULT = ("ga-thesis", "de-rand", "de-best", "best-of-n", "cma-ga", "sep-cma-es")
 
 
 @app.command(

@@ -16,7 +16,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 BARS = "▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a sparkline
 FILES = (
-    *("report.html", "curve.png", "images/final.png", "images/best.png", "images/best_x8.png"),
+    *("report.html", "curve.png", "front.png", "images/final.png", "images/best.png", "images/best_x8.png"),
     *("top/sheet.png", "best.gif", "best.mp4"),
 )
 
@@ -27,7 +27,7 @@ FILES = (
 )
 def show(
     run: Annotated[Path, typer.Argument(help="the folder of a run", show_default=False)],
-    report: Annotated[bool, typer.Option("--report", help="write curve.png and report.html again")] = False,
+    report: Annotated[bool, typer.Option("--report", help="write curve.png, front.png and report.html again")] = False,
 ) -> None:
     """Read a run: figures, history, notes, files."""
     from zeuxis.run import RunFolder
@@ -58,7 +58,7 @@ def sparkline(values: list[float], width: int = WIDTH) -> str:
 
 def _say_facts(folder: RunFolder, rows: list[Row]) -> None:
     from zeuxis.report.commands import folder_command
-    from zeuxis.report.facts import facts
+    from zeuxis.report.facts import best_words, facts
     from zeuxis.report.verdict import percent
 
     if not folder.summary_path.exists():
@@ -67,7 +67,7 @@ def _say_facts(folder: RunFolder, rows: list[Row]) -> None:
         return
     summary = folder.summary()
     best = summary["best"]
-    lines = [("best score", f"{best['score']:.4f}, found in generation {best['generation']}")]
+    lines = [("best score", best_words(summary))]
     lines += [("in words", best["description"])] if best["description"] else []
     lines += facts(folder, summary, rows)
     if summary["judge"] is not None and summary["judge"]["mean"] is not None:
@@ -80,7 +80,7 @@ def _say_history(rows: list[Row], every: int) -> None:
         return
     for name in ("best", "mean", "worst"):
         typer.echo(f"{name:<6}{sparkline([getattr(row, name) for row in rows])}")
-    typer.echo("\ngeneration      best      mean     worst     judge       gap  images/s")
+    typer.echo("\ngeneration      best      mean     worst     judge       gap different     twins     drift  images/s")
     last = rows[-1].generation
     for row in rows:
         if row.generation % every == 0 or row.generation == last:
@@ -92,7 +92,11 @@ def _line(row: Row) -> str:
     judge = (None, None) if row.view is None else (row.view.mean, row.view.gap)
     figures = "".join(f"{_figure(x):>10}" for x in (row.best, row.mean, row.worst, *judge))
     speed = "" if row.images_per_second is None else f"{row.images_per_second:.0f}"
-    return f"{row.generation:>10}{figures}{speed:>10}"
+    health = "".join(
+        f"{row.health[name]:>10.{digits}f}" if row.health else " " * 10
+        for name, digits in (("effective", 1), ("duplicates", 0), ("drift", 2))
+    )
+    return f"{row.generation:>10}{figures}{health}{speed:>10}"
 
 
 def _figure(x: float | None) -> str:
@@ -105,6 +109,7 @@ def _say_files(folder: RunFolder) -> None:
         "curve.png",
         "archive.png",
         "collage.png",
+        "front.png",
         "images/final.png",
         "images/best_x8.png",
         "top/sheet.png",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -69,15 +69,24 @@ class Bench:
         built.problem.prepare()
         return built.problem.gate(max(self.design.populations), self.design.precision).precision
 
+    def check(self) -> None:
+        """BadInput, Missing... for a variant that cannot be run."""
+        for variant in self.design.variants:
+            config = self.design.config(Cell(variant, self.design.phrases[0], 0, self.design.populations[0]))
+            build(config, loaded=self.models(config))
+
     def prior(self, phrase: str) -> Row:
         """Mean and deviation of every eye's score over draws of the prior: the scale that gains are told in."""
-        generator = self.models(self.base).generator
-        generator.set_precision(torch.float32)
-        images = _render(generator, generator.space.sample(PRIOR, stream(0, "compare prior")))
         found: Row = {}
-        for name, score in self._seen(images, phrase).items():
+        for name, score in self._seen(self._prior_images, phrase).items():
             found[name] = {"mean": float(score.mean()), "deviation": float(score.std())}
         return found
+
+    @cached_property
+    def _prior_images(self) -> Tensor:
+        generator = self.models(self.base).generator
+        generator.set_precision(torch.float32)
+        return _render(generator, generator.space.sample(PRIOR, stream(0, "compare prior")))
 
     def run(self, cell: Cell) -> tuple[Row, Tensor]:
         """The cell's row (curve, cost, and what `look` says) and the latents that `look` saw."""

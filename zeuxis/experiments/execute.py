@@ -29,6 +29,9 @@ def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report
     """
     design = folder.open(design)
     home: Bench | None = None
+    if any(cell not in folder.rows() for cell in design.cells()):
+        home = Bench(design)
+        home.check()  # an option that cannot work is to be found now, not after an hour
     if design.precision == "auto":
         home = Bench(design)
         design = design.model_copy(update={"precision": home.precision()})

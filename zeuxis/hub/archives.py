@@ -1,4 +1,7 @@
-"""Files of torch.save, zip and legacy: read by torch's restricted unpickler (`weights_only`) and by nothing else."""
+"""Files of torch.save, zip and legacy: read by torch's restricted unpickler (`weights_only`).
+
+Zip files with foreign classes in them, as Lightning writes them, go through our own: zeuxis/hub/lightning.py.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,7 @@ def in_short(error: BaseException) -> str:
 def read_archive(path: Path) -> Any:
     """What `torch.save` wrote to a file: dictionaries, numbers, text and tensors on the CPU.
 
-    WeightsRefused for a file that holds anything else, or is damaged. There is no way round `weights_only`.
+    WeightsRefused for a damaged file, and for one of anything else without a `state_dict`. Nothing in a file is run.
     """
     try:
         if zipfile.is_zipfile(path):
@@ -51,6 +54,12 @@ def read_archive(path: Path) -> Any:
     except WeightsRefused:
         raise
     except Exception as error:  # torch raises whatever its parser meets
+        if isinstance(error, pickle.UnpicklingError) and zipfile.is_zipfile(path):
+            from zeuxis.hub.lightning import read_state
+
+            state = read_state(path)
+            if state is not None:
+                return state
         raise WeightsRefused(path, f"is no readable torch file: {in_short(error)}. Nothing in it was run") from error
 
 

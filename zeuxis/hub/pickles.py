@@ -12,6 +12,7 @@ import hashlib
 import io
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -66,7 +67,7 @@ class EasyDict(dict[str, Any]):
             self.update(state)
 
 
-class _Name:
+class Name:
     """A name that the file asked for. Called, it gives an inert object, or what our own function makes of it."""
 
     __slots__ = ("function", "name")
@@ -75,6 +76,7 @@ class _Name:
         self.name, self.function = name, function
 
     def __call__(self, *args: Any) -> Any:
+        """Call it, as the file does."""
         return Inert(self.name, *args) if self.function is None else self.function(*args)
 
     def __setstate__(self, state: Any) -> None:
@@ -145,17 +147,17 @@ def _set(items: Any = (), *_: Any) -> set[Any]:
     return set(map(_key, items))
 
 
-def _load_type(name: Any) -> _Name:
+def _load_type(name: Any) -> Name:
     """dill's way to name a type of its table."""
     known = {"set": _set, "OrderedDict": _ordered}
     if not isinstance(name, str):
         raise pickle.UnpicklingError("it names a type by something that is no text")
-    return _Name(f"dill.{name}", known.get(name))
+    return Name(f"dill.{name}", known.get(name))
 
 
 def _create_array(make: Any, args: Any, state: Any, *_: Any) -> Array:
     """dill's way to write an array: our own `_reconstruct`, its arguments, its state."""
-    array = make(*args) if isinstance(make, _Name) and isinstance(args, tuple) else None
+    array = make(*args) if isinstance(make, Name) and isinstance(args, tuple) else None
     if not isinstance(array, Array):
         raise pickle.UnpicklingError("it makes an array in a way that is not numpy's")
     array.__setstate__(state)
@@ -189,21 +191,24 @@ class _Reader(_Unpickler):  # type: ignore[misc]
 
     dispatch: ClassVar[dict[int, Any]] = dict(_Unpickler.dispatch)
     stack: list[Any]
+    storages: Callable[[Any], Any] | None = None
 
-    def find_class(self, module: str, name: str) -> _Name:
+    def find_class(self, module: str, name: str) -> Name:
         """Our function for the name, or an inert one; UnpicklingError for a name that can only do harm."""
         full = f"{module}.{name}"
         root = module.partition(".")[0]
         if root in HOSTILE or (root in ("builtins", "__builtin__") and name in HOSTILE_BUILTINS):
             raise pickle.UnpicklingError(f"it asks to run {full[:80]}. Do not trust this file")
-        return _Name(full, KNOWN.get(full))
+        return Name(full, KNOWN.get(full))
 
     def get_extension(self, code: int) -> None:
         """The registry of extension codes is not consulted."""
         raise pickle.UnpicklingError("it uses extension codes")
 
     def persistent_load(self, pid: Any) -> Any:
-        """No such objects in these files."""
+        """No such objects in these files, but for torch's archives, whose storages are files beside the pickle."""
+        if self.storages is not None:
+            return self.storages(pid)
         raise pickle.UnpicklingError("it refers to an object outside of the file")
 
     def load_reduce(self) -> None:
@@ -281,7 +286,7 @@ class _Reader(_Unpickler):  # type: ignore[misc]
         self.stack[-1].append(item)
 
     def _call(self, name: Any, args: Any) -> Any:
-        if not isinstance(name, _Name) or not isinstance(args, tuple):
+        if not isinstance(name, Name) or not isinstance(args, tuple):
             raise pickle.UnpicklingError(f"it calls a {type(name).__name__}")
         return name(*args)
 
@@ -311,7 +316,7 @@ class _Reader(_Unpickler):  # type: ignore[misc]
 
 def _key(key: Any) -> Any:
     """A key of a dictionary or a set: plain, because the hash of tuples inside tuples can take for ever."""
-    if not isinstance(key, str | int | float | bytes | _Name | None):
+    if not isinstance(key, str | int | float | bytes | Name | None):
         raise pickle.UnpicklingError(f"it uses a {type(key).__name__} as a key")
     return key
 
@@ -341,10 +346,12 @@ def read_pickle(path: Path) -> Any:
     return unpickle(path.read_bytes(), path)
 
 
-def unpickle(data: bytes, path: Path) -> Any:
-    """`read_pickle` on bytes; `path` is what errors name."""
+def unpickle(data: bytes, path: Path, storages: Callable[[Any], Any] | None = None) -> Any:
+    """`read_pickle` on bytes; `path` is what errors name, `storages` gives the storage that an id stands for."""
     try:
-        return _Reader(_Counted(data), encoding="latin1").load()
+        reader = _Reader(_Counted(data), encoding="latin1")
+        reader.storages = storages
+        return reader.load()
     except WeightsRefused as error:
         raise WeightsRefused(path, error.reason, error.tensor) from error
     except Exception as error:  # a parser of hostile bytes may raise anything: all of it means the same

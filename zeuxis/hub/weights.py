@@ -60,6 +60,11 @@ def load_weights(net: Net, path: Path, prefix: str = "") -> Net:
     return fill(net, _open(path, prefix)[1], path)
 
 
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a weight file by name."""
+    return _open(path, "")[1]
+
+
 def fill(net: Net, tensors: Mapping[str, Tensor], path: Path) -> Net:
     """Fill `net` from named tensors, strictly; `path` is what errors name. Floating tensors become float32."""
     fit(net, tensors, path)

@@ -198,8 +198,8 @@ def _through(
 class StyleGAN2(nn.Module):
     """z (N, z_dim) -> w (N, w_dim) -> images (N, img_channels, R, R), nominally in [-1, 1].
 
-    `channels` are the widths at 4, 8, ..., R pixels. Noise is the stored one or none, never drawn anew: the same w is
-    the same picture.
+    `channels` are the widths at 4, 8, ..., R pixels; `label_concat` is TensorFlow's way to know classes. Noise is the
+    stored one or none, never drawn anew: the same w is the same picture.
     """
 
     def __init__(
@@ -215,6 +215,7 @@ class StyleGAN2(nn.Module):
         architecture: str = "skip",
         use_noise: bool = True,
         resample_taps: Sequence[int] = (4, 4),
+        label_concat: bool = False,
     ) -> None:
         super().__init__()
         for name, value, low, high in (
@@ -235,7 +236,8 @@ class StyleGAN2(nn.Module):
         self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
         self.img_resolution = 4 * 2 ** (len(channels) - 1)
         self.num_ws = 2 * len(channels)
-        self.mapping = Mapping(z_dim, c_dim, w_dim, mapping_layers, rate=rate, averages=1)
+        concat = bool(label_concat)
+        self.mapping = Mapping(z_dim, c_dim, w_dim, mapping_layers, rate=rate, averages=1, label_concat=concat)
         self.synthesis = Synthesis(channels, Kind(w_dim, img_channels, architecture, conv_clamp, bool(use_noise), taps))
 
     @property

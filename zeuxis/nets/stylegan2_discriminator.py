@@ -143,7 +143,8 @@ class Epilogue(nn.Module):
 class Discriminator(nn.Module):
     """Images (N, C, R, R) in [-1, 1] and classes (N, c_dim) -> logits (N, 1), higher is more real.
 
-    `channels` are the widths at R, ..., 8, 4 pixels.
+    `channels` are the widths at R, ..., 8, 4 pixels. `label_dot` is TensorFlow's way to know classes: one logit for
+    each, and no mapping (Mescheder, Geiger and Nowozin, "Which training methods for GANs do actually converge?", 2018).
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class Discriminator(nn.Module):
         mapping_layers: int = 8,
         rate: float = 0.01,
         resample_taps: Sequence[int] = (4, 4),
+        label_dot: bool = False,
     ) -> None:
         super().__init__()
         for name, value, low, high in (
@@ -179,6 +181,7 @@ class Discriminator(nn.Module):
         positive("rate", rate)
         positive("conv_clamp", conv_clamp, optional=True)
         taps = filter_shape(resample_taps)
+        self.label_dot = bool(label_dot) and c_dim > 0
         self.c_dim, self.img_resolution = c_dim, 4 * 2 ** (len(channels) - 1)
         self.sizes = [self.img_resolution // 2**i for i in range(len(channels) - 1)]
         for i, size in enumerate(self.sizes):
@@ -186,7 +189,9 @@ class Discriminator(nn.Module):
             self.add_module(
                 f"b{size}", Block(cin, channels[i], channels[i + 1], img_channels, architecture, conv_clamp, taps)
             )
-        if c_dim:
+        if self.label_dot:
+            cmap_dim = c_dim
+        elif c_dim:
             self.mapping = Mapping(0, c_dim, cmap_dim, mapping_layers, rate=rate)
         self.b4 = Epilogue(
             channels[-1], cmap_dim, img_channels, architecture, mbstd_group_size, mbstd_num_channels, conv_clamp, taps
@@ -198,7 +203,12 @@ class Discriminator(nn.Module):
         image: Tensor | None = images
         for size in self.sizes:
             x, image = self.get_submodule(f"b{size}")(x, image)
-        cmap = self.mapping(None, c) if self.c_dim else None
+        cmap = self.mapping(None, c) if self.c_dim and not self.label_dot else None
+        if self.label_dot:
+            if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
+                got = "none" if c is None else tuple(c.shape)
+                raise BadInput(f"This network knows classes: expected one-hot rows (N, {self.c_dim}), got {got}.")
+            cmap = c * math.sqrt(self.c_dim)  # a plain product: the epilogue divides by this
         logits: Tensor = self.b4(x, image, cmap)
         return logits
 

@@ -16,49 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
+from zeuxis.nets.stylegan3_input import FourierInput
 from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, ModulatedConv, bounded, depthwise
-
-
-class FourierInput(nn.Module):
-    """Sines of learned frequencies, shifted and turned by w: (N, w_dim) -> (N, C, size, size). Section 3.2.
-
-    `transform` (3, 3) moves and turns the whole picture, and may be set by the user; the identity leaves it as trained.
-    """
-
-    transform: Tensor
-    freqs: Tensor
-    phases: Tensor
-
-    def __init__(self, w_dim: int, channels: int, size: int, sampling_rate: float, bandwidth: float) -> None:
-        super().__init__()
-        self.size, self.sampling_rate, self.bandwidth = size, sampling_rate, bandwidth
-        self.weight = nn.Parameter(torch.zeros(channels, channels))
-        self.affine = EqualLinear(w_dim, 4)
-        self.register_buffer("transform", torch.eye(3))
-        self.register_buffer("freqs", torch.zeros(channels, 2))
-        self.register_buffer("phases", torch.zeros(channels))
-
-    def forward(self, w: Tensor) -> Tensor:
-        """(N, w_dim) -> (N, C, size, size) float32."""
-        t = self.affine(w)  # (N, 4): cosine, sine, shift x, shift y
-        t = t / t[:, :2].norm(dim=1, keepdim=True)
-        cos, sin, zero, one = t[:, 0], t[:, 1], torch.zeros_like(t[:, 0]), torch.ones_like(t[:, 0])
-        turn = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], dim=1).view(-1, 3, 3)
-        shift = torch.stack([one, zero, -t[:, 2], zero, one, -t[:, 3], zero, zero, one], dim=1).view(-1, 3, 3)
-        moved = turn @ shift @ self.transform[None]
-        phases = self.phases + (self.freqs[None] @ moved[:, :2, 2:]).squeeze(2)  # (N, C)
-        freqs = self.freqs[None] @ moved[:, :2, :2]  # (N, C, 2)
-        above = freqs.norm(dim=2) - self.bandwidth
-        amplitude = (1 - above / (self.sampling_rate / 2 - self.bandwidth)).clamp(0, 1)
-        half = 0.5 * self.size / self.sampling_rate
-        theta = torch.tensor([[[half, 0.0, 0.0], [0.0, half, 0.0]]], dtype=w.dtype, device=w.device)
-        grid = F.affine_grid(theta, [1, 1, self.size, self.size], align_corners=False)  # (1, S, S, 2)
-        # Products in this order: a far-shifted input has large phases, whose rounding is seen in the picture.
-        x = (grid[:, :, :, None] @ freqs.transpose(1, 2)[:, None, None]).squeeze(3)  # (N, S, S, C)
-        x = torch.sin((x + phases[:, None, None]) * (2 * math.pi)) * amplitude[:, None, None]
-        x = x @ (self.weight / math.sqrt(self.weight.shape[1])).T
-        image: Tensor = x.permute(0, 3, 1, 2).contiguous()
-        return image
 
 
 class Layer(ModulatedConv):

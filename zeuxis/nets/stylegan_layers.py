@@ -38,8 +38,9 @@ class EqualLinear(nn.Module):
 class Mapping(nn.Module):
     """z (N, z_dim) and a one-hot class (N, c_dim) -> w (N, w_dim).
 
-    `embed_rows` > 0 is StyleGAN-XL's way to know classes: a table of features, projected. `averages` is the number of
-    mean w that are kept: 1, or one per class.
+    `embed_rows` > 0 is StyleGAN-XL's way to know classes: a table of features, projected. `label_concat` is that of
+    StyleGAN and StyleGAN2 in TensorFlow: one plain vector per class, put behind z before both are normalised as one.
+    `averages` is the number of mean w that are kept: 1, or one per class.
     """
 
     w_avg: Tensor
@@ -55,17 +56,18 @@ class Mapping(nn.Module):
         embed_dim: int | None = None,
         embed_rows: int = 0,
         averages: int | None = None,
+        label_concat: bool = False,
     ) -> None:
         super().__init__()
-        self.z_dim, self.c_dim, self.layers = z_dim, c_dim, layers
-        width = w_dim if embed_dim is None else embed_dim
+        self.z_dim, self.c_dim, self.layers, self.label_concat = z_dim, c_dim, layers, label_concat
+        width = z_dim if label_concat else w_dim if embed_dim is None else embed_dim
         cin = z_dim
         if c_dim and embed_rows:
             self.embed: nn.Module = nn.Embedding(embed_rows, width)
             self.embed_proj = EqualLinear(width, z_dim, lrelu=True)
             cin += z_dim
         elif c_dim:
-            self.embed = EqualLinear(c_dim, width)
+            self.embed = EqualLinear(c_dim, width, rate=math.sqrt(c_dim) if label_concat else 1.0)  # no gain, or equal
             cin += width
         for i in range(layers):
             self.add_module(f"fc{i}", EqualLinear(cin if i == 0 else w_dim, w_dim, rate=rate, lrelu=True))
@@ -76,7 +78,8 @@ class Mapping(nn.Module):
         """(N, z_dim), (N, c_dim) -> (N, w_dim)."""
         if self.z_dim and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
             raise BadInput(f"Expected z (N, {self.z_dim}), got {'none' if z is None else tuple(z.shape)}.")
-        parts = [moment(z)] if z is not None and self.z_dim else []
+        norm = nn.Identity() if self.label_concat else moment
+        parts = [norm(z)] if z is not None and self.z_dim else []
         if self.c_dim:
             if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
                 got = "none" if c is None else tuple(c.shape)
@@ -84,8 +87,9 @@ class Mapping(nn.Module):
             if isinstance(self.embed, nn.Embedding):
                 parts.append(moment(self.embed_proj(self.embed(c.argmax(1)))))
             else:
-                parts.append(moment(self.embed(c)))
+                parts.append(norm(self.embed(c)))
         x = torch.cat(parts, dim=1)
+        x = moment(x) if self.label_concat else x
         for i in range(self.layers):
             x = self.get_submodule(f"fc{i}")(x)
         return x

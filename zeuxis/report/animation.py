@@ -14,7 +14,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from zeuxis.errors import MissingExtra, RunError
+from zeuxis.errors import MissingExtra
 from zeuxis.run.files import PART, unwritable
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.pictures import to_pixels
@@ -44,22 +44,13 @@ class Frame:
 
 def best_frames(folder: RunFolder, render: Render) -> list[Frame]:
     """One frame for each time the best of the run changed, in order. RunError while nothing was scored."""
-    latents: list[Tensor] = []
-    scores: list[float] = []
-    since: list[int] = []
-    end = 0
-    for e in folder.entries():
-        score, end = e.evaluation.score.nan_to_num(nan=-torch.inf), e.generation
-        top = int(score.argmax())
-        if score[top] > (scores[-1] if scores else -math.inf):
-            latents.append(e.batch.x[top])
-            scores.append(float(score[top]))
-            since.append(e.generation)
-    if not latents:
-        raise RunError(f"{folder.path} holds no scored image yet. Resume the run.")
-    pixels = to_pixels(render(torch.stack(latents), end))  # (K, H, W, 3)
-    held = [later - now for now, later in zip(since, [*since[1:], end + 1], strict=True)]
-    return [Frame(*row) for row in zip(since, scores, pixels, held, strict=True)]
+    bests, end = folder.bests(), folder.generations
+    pixels = to_pixels(render(torch.stack([best.latent for best in bests]), end - 1))  # (K, H, W, 3)
+    until = [*(best.generation for best in bests[1:]), end]
+    return [
+        Frame(best.generation, best.score, picture, later - best.generation)
+        for best, picture, later in zip(bests, pixels, until, strict=True)
+    ]
 
 
 def write_gif(frames: Sequence[Frame], path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The curve of a run: best, mean and worst score per generation, and below it what the judge made of it."""
+"""The curve of a run: best, mean and worst score per generation; what the judge made of it; how alive it was."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import Row, RunFolder
 
 INCHES, DPI = (8.0, 5.0), 130
+PANEL = 1.6  # inches that the population's health adds below
 FEW = 40  # generations; fewer are drawn with a dot each
 
 
@@ -29,7 +30,7 @@ class Colours:
 
 
 LIGHT, DARK = Colours("#33373d", "#ffffff", "#d9dce1"), Colours("#c9cdd3", "#1b1e23", "#3a3f47")
-BEST, MEAN, WORST, JUDGE, GAP = "#3f7fd8", "#e0862b", "#8b939e", "#a256b8", "#c9524a"
+BEST, MEAN, WORST, JUDGE, GAP, ALIVE = "#3f7fd8", "#e0862b", "#8b939e", "#a256b8", "#c9524a", "#3c9a68"
 
 
 def write_curve(folder: RunFolder, rows: Sequence[Row] | None = None) -> Path:
@@ -40,21 +41,28 @@ def write_curve(folder: RunFolder, rows: Sequence[Row] | None = None) -> Path:
 
 
 def curve_png(rows: Sequence[Row], colours: Colours = LIGHT) -> bytes:
-    """The curve of a history as a PNG. The judge's panel is there when it has looked at least once."""
-    figure = Figure(figsize=INCHES, dpi=DPI, facecolor=colours.ground)
+    """The curve of a history as a PNG. The judge's panel is there when it has looked at least once, that of the
+    population's health when the log holds it.
+    """
+    looks, alive = [row for row in rows if row.view is not None], [row for row in rows if row.health]
+    heights = [3] + [2] * bool(looks) + [2] * bool(alive)
+    width, height = INCHES
+    figure = Figure(figsize=(width, height + PANEL * bool(alive)), dpi=DPI, facecolor=colours.ground)
     FigureCanvasAgg(figure)
-    figure.subplots_adjust(left=0.085, right=0.985, top=0.975, bottom=0.1, hspace=0.12)
-    looks = [row for row in rows if row.view is not None]
+    figure.subplots_adjust(left=0.085, right=0.985, top=0.975, bottom=0.08, hspace=0.12)
+    panels = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
+    _scores(panels[0], rows)
     if looks:
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
-        _judge(lower, looks)
-    else:
-        upper = lower = figure.subplots()
-    _scores(upper, rows)
-    lower.set_xlabel("generation")
-    lower.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes in figure.axes:
-        _dress(axes, colours)
+        _judge(panels[1], looks)
+    if alive:
+        _health(panels[-1], alive)
+    panels[-1].set_xlabel("generation")
+    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    for axes in panels:
+        dress(axes, colours)
+        known = axes.get_legend()
+        lines = known.legend_handles if known is not None else None
+        axes.legend(handles=lines, frameon=False, labelcolor=colours.ink, ncols=4, fontsize="small")
     data = io.BytesIO()
     figure.savefig(data, format="png")
     return data.getvalue()
@@ -81,7 +89,25 @@ def _judge(axes: Any, looks: Sequence[Row]) -> None:
     axes.set_ylabel("judge, where it looked")
 
 
-def _dress(axes: Any, colours: Colours) -> None:
+def _health(axes: Any, rows: Sequence[Row]) -> None:
+    """Different images, near-duplicates, and on their own scales the drift from the prior and the spread of scores."""
+    x = [row.generation for row in rows]
+    axes.plot(x, [row.health["effective"] for row in rows], color=ALIVE, label="different images")
+    axes.plot(x, [row.health["duplicates"] for row in rows], color=WORST, linewidth=1, label="near-duplicates")
+    axes.set_ylabel("images")
+    other = axes.twinx()
+    other.plot(x, [row.health["drift"] for row in rows], color=MEAN, linewidth=1, linestyle="--", label="drift")
+    other.plot(x, [row.health["spread"] for row in rows], color=BEST, linewidth=1, linestyle=":", label="spread")
+    other.set_yticks([])
+    last = rows[-1].health
+    lines = [*axes.get_lines(), *other.get_lines()]
+    lines[2].set_label(f"drift, now {last['drift']:.2f}")
+    lines[3].set_label(f"spread of scores, now {last['spread']:.3f}")
+    axes.legend(lines, [line.get_label() for line in lines])
+
+
+def dress(axes: Any, colours: Colours) -> None:
+    """Axes in the colours of a theme, without a frame."""
     axes.set_facecolor(colours.ground)
     axes.grid(color=colours.line, linewidth=0.6)
     axes.tick_params(colors=colours.ink, length=0)
@@ -91,4 +117,3 @@ def _dress(axes: Any, colours: Colours) -> None:
         spine.set_color(colours.line)
     for label in (axes.xaxis.label, axes.yaxis.label):
         label.set_color(colours.ink)
-    axes.legend(frameon=False, labelcolor=colours.ink, ncols=3, fontsize="small")

@@ -32,6 +32,7 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("scorer", " + ".join(_scorer(scorer) for scorer in models["scorers"])),
         ("judge", "none" if judge is None else _model(judge)),
         ("verdict", short_verdict(pictures(summary))),
+        *front_facts(summary),
         ("precision", precision(record["decisions"]["gate"])),
         ("device", f"{machine['device_name']}; {machine['cpu']}, threads: {machine['threads']}, {machine['system']}"),
         ("software", ", ".join(f"{name} {version}" for name, version in record["software"].items())),
@@ -43,6 +44,36 @@ def archive_words(figures: dict[str, Any]) -> str:
     filled, total = figures["filled"], figures["cells"] ** 2
     share = f"{filled:,} of {total:,} cells filled ({100 * figures['coverage']:.0f} %)"
     return f"{share}, QD score {figures['qd_score']:.2f} (offset {figures['offset']:g})"
+
+
+def best_words(summary: dict[str, Any]) -> str:
+    """The best score of the run, and for a front how it was picked."""
+    best = summary["best"]
+    picked = f" at {pick_words(summary['front'])}" if "front" in summary else ""
+    return f"{best['score']:.4f}{picked}, found in generation {best['generation']}"
+
+
+def front_facts(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The line on the front, for a run with several objectives: "23 pictures, the knee: pocket 0.81, realism 0.62"."""
+    front = summary.get("front")
+    if front is None or not front["members"]:
+        return []
+    size = len(front["members"])
+    pick = objective_words(front, 0)
+    return [("front", f"{size} picture{'s' if size > 1 else ''}, {pick_words(front)}: {pick}")]
+
+
+def objective_words(front: dict[str, Any], rank: int, *, digits: int = 3) -> str:
+    """The objectives of one picture of the final population: "pocket 0.812, realism 0.621"."""
+    values = zip(front["objectives"], front["values"][rank], strict=True)
+    return ", ".join(f"{name} {'none' if value is None else f'{value:.{digits}f}'}" for name, value in values)
+
+
+def pick_words(front: dict[str, Any]) -> str:
+    """How the best picture was picked: "the knee", "the best in realism", "the best sum"."""
+    names = front["objectives"]
+    words = {"knee": "the knee", "first": f"the best in {names[0]}", "second": f"the best in {names[1]}"}
+    return words.get(front["pick"], "the best sum")
 
 
 def speed(rows: Sequence[Row]) -> str:

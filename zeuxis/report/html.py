@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from PIL import Image
@@ -14,7 +15,8 @@ from PIL import Image
 from zeuxis.report.archive import archive_png, write_archive_pictures
 from zeuxis.report.commands import folder_command, generate_command
 from zeuxis.report.curve import DARK, curve_png, write_curve
-from zeuxis.report.facts import archive_words, facts
+from zeuxis.report.facts import archive_words, facts, objective_words, pick_words
+from zeuxis.report.front import front_png, visited, write_front
 from zeuxis.report.verdict import Picture, has_word, percent, pictures, verdict
 from zeuxis.run.archive import read_archive
 from zeuxis.run.files import atomic_write
@@ -32,11 +34,14 @@ PAGES = Environment(loader=PackageLoader("zeuxis.report"), autoescape=True, trim
 def write_report(folder: RunFolder) -> Path:
     """`curve.png` and `report.html` of a finished (or interrupted and drawn) run, read from its folder alone.
 
+    With several objectives also `front.png`.
     RunError before `Session.finish`; RunDamaged where a file is not as it was written.
     """
     summary, rows = folder.summary(), folder.history()
     curve = write_curve(folder, rows)
     population = pictures(summary)
+    front = summary.get("front")
+    members = () if front is None else front["members"]
     page = PAGES.get_template("report.html").render(
         prompt=folder.prompt,
         config=folder.config,
@@ -48,7 +53,9 @@ def write_report(folder: RunFolder) -> Path:
         percent=percent,
         curve=data_uri("png", curve.read_bytes()),
         curve_dark=data_uri("png", curve_png(rows, DARK)),
-        population=[_shown(folder, picture) for picture in population[:MOST]],
+        front=front and _front(folder, front),
+        along=[(*_shown(folder, population[rank]), objective_words(front or {}, rank)) for rank in members[:MOST]],
+        population=[_shown(folder, picture) for picture in population[:MOST] if picture.rank not in members],
         left_out=max(0, len(population) - MOST),
         archive=_archive(folder),
         pixelated=int(folder.record["models"]["generator"]["resolution"]) < LARGEST,
@@ -99,6 +106,17 @@ def _archive(folder: RunFolder) -> dict[str, str] | None:
 
 def _shown(folder: RunFolder, picture: Picture) -> tuple[Picture, str]:
     return picture, _embed(folder.individual_path(picture.rank).read_bytes(), LARGEST)
+
+
+def _front(folder: RunFolder, front: dict[str, Any]) -> dict[str, str]:
+    """Writes `front.png`; the figure in both themes and the words of the section."""
+    light, seen = write_front(folder, front).read_bytes(), visited(folder, front)
+    return {
+        "light": data_uri("png", light),
+        "dark": data_uri("png", front_png(front, seen, DARK)),
+        "pick": pick_words(front),
+        "names": " and ".join(front["objectives"]),
+    }
 
 
 def _stage(path: Path) -> tuple[int, str]:

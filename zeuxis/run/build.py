@@ -22,7 +22,7 @@ from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
-from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
+from zeuxis.search import MULTI_OBJECTIVE, QUALITY_DIVERSITY, SEARCHES
 from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import PopulationSearch, Search
 
@@ -126,6 +126,7 @@ def check_config(config: RunConfig) -> Prompt:
     check_generator(config.generator)
     for name in config.scorer:
         check_scorer(parse_weighted(name)[0])
+    _check_objectives(config)
     if config.judge is not None:
         check_judge(config.judge)
     _check_measures(config)
@@ -146,6 +147,16 @@ def _check_measures(config: RunConfig) -> None:
     if config.search in QUALITY_DIVERSITY and (config.unique or config.on_collapse != "nothing"):
         raise BadInput(
             f"An archive keeps pictures apart by itself: leave --unique and --on-collapse out with {config.search}."
+        )
+
+
+def _check_objectives(config: RunConfig) -> None:
+    """BadInput for a search between objectives that is given one: there is no front to find."""
+    parts = [name for name in config.scorer if parse_weighted(name)[1]] + ["realism"] * bool(config.realism)
+    if config.search in MULTI_OBJECTIVE and len(parts) < 2:
+        raise BadInput(
+            f"Search {config.search!r} keeps the front between two or more parts of the score, got {parts}. Let the "
+            "discriminator be the other, e.g. --realism 0.1, name a second --scorer, or choose --search ga."
         )
 
 

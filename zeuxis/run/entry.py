@@ -19,7 +19,10 @@ _PART, _HEALTH = "part.", "health."
 
 @dataclass(frozen=True)
 class Entry:
-    """A generation as it was told to the search. `best_score` is the best of the run so far."""
+    """A generation as it was told to the search. `best_x` `(D,)` is the search's best after it, `best_score` its score.
+
+    `best_x` is None in a log of an older version: there the best is the highest score so far.
+    """
 
     generation: int
     images_so_far: int
@@ -28,6 +31,7 @@ class Entry:
     evaluation: Evaluation
     view: JudgeView | None = None
     health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
+    best_x: Tensor | None = None
 
 
 def pack(event: Event, view: JudgeView | None) -> bytes:
@@ -37,12 +41,14 @@ def pack(event: Event, view: JudgeView | None) -> bytes:
     tensors = {
         "x": event.batch.x,
         "score": event.evaluation.score,
+        "best_x": event.best_latent,
         "best_score": torch.tensor(event.best_score, dtype=torch.float64),
         **{_PART + name: part for name, part in event.evaluation.parts.items()},
         **{_HEALTH + name: torch.tensor(value, dtype=torch.float64) for name, value in event.health.items()},
         **{name: t for name, t in optional.items() if t is not None},
     }
     header: Header = {"format": FORMAT, "generation": event.generation, "images_so_far": event.images_so_far}
+    header["parts"] = list(event.evaluation.parts)  # tensors come back in another order, and a search may count them
     if view is not None:
         tensors |= {"judge_score": view.score, "judge_confidence": view.confidence}
         header["labels"] = view.label
@@ -56,7 +62,8 @@ def read(path: Path) -> Entry:
         raise damaged(path, f"it has format {header.get('format')}, this version reads format {FORMAT}")
     try:
         gradient = tensors.get("gradient")
-        parts = {name[len(_PART) :]: t for name, t in tensors.items() if name.startswith(_PART)}
+        names = header.get("parts", [name[len(_PART) :] for name in tensors if name.startswith(_PART)])
+        parts = {name: tensors[_PART + name] for name in names}
         health = {name[len(_HEALTH) :]: float(t) for name, t in tensors.items() if name.startswith(_HEALTH)}
         evaluation = Evaluation(tensors["score"], parts, tensors.get("measures"), gradient, tensors.get("descriptors"))
         return Entry(
@@ -67,6 +74,7 @@ def read(path: Path) -> Entry:
             evaluation=evaluation,
             view=_view(tensors, header),
             health=health,
+            best_x=tensors.get("best_x"),
         )
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise damaged(path, f"something is missing in it ({error})") from error

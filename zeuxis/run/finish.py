@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from zeuxis.config import RunConfig
@@ -16,13 +17,14 @@ from zeuxis.run.archive import write_archive
 from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import Best
 from zeuxis.run.metadata import PictureInfo
-from zeuxis.run.pictures import by_score, enlarged_png, picture_png, population_png, to_pixels
+from zeuxis.run.pictures import by_score, enlarged_png, grid_png, picture_png, score_label, to_pixels
 from zeuxis.run.problem import Problem
 from zeuxis.run.sealed import seal_json
 from zeuxis.run.store import RunStore
 from zeuxis.run.view import JudgeView
 from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import Search
+from zeuxis.search.pareto import HasFront
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
             f"No generation of the run in {folder.path} is done yet, so there is nothing to show. Resume it."
         )
     images_so_far, best = folder.entry(done - 1).images_so_far, folder.best
-    order = by_score(search.population_score)
+    order = _order(search, best)
     x, score = search.population_x[order], search.population_score[order].cpu()
     images = problem.render(x, done - 1)
     view = problem.view(images, score, done - 1)
@@ -56,7 +58,7 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     describe = problem.generator.describe
     summary = Summary(folder.path, reason, done, images_so_far, best, describe(best.latent), view)
     words = [describe(latent) for latent in x]
-    content = _to_json(summary, score, words)
+    content = _to_json(summary, score, words) | _front_to_json(search, order, problem.scorer.names)
     archive = search.elites() if isinstance(search, HasArchive) else None
     if archive is not None:
         info = partial(_info, config, problem, generation=done - 1)
@@ -66,10 +68,18 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     return summary
 
 
+def _order(search: Search, best: Best) -> list[int]:
+    """Rows of the population, best first; what a search picked from its front comes before higher scores."""
+    order = by_score(search.population_score)
+    if isinstance(search, HasFront):
+        order.sort(key=lambda row: not torch.equal(search.population_x[row].cpu(), best.latent))
+    return order
+
+
 def _draw(config: RunConfig, store: RunStore, images: Tensor, x: Tensor, score: Tensor, generation: int) -> None:
     """The final grid, and each picture on its own with its metadata. Rows are sorted, best first."""
     pixels = to_pixels(images)
-    store.picture(store.folder.final_grid, partial(population_png, pixels, score))
+    store.picture(store.folder.final_grid, partial(grid_png, pixels, [score_label(s) for s in score.tolist()]))
     for rank, (picture, latent, s) in enumerate(zip(pixels, x, score.tolist(), strict=True)):
         info = _info(config, store.problem, latent, s, generation)
         store.picture(store.folder.individual_path(rank), partial(picture_png, picture, info))
@@ -110,6 +120,18 @@ def _to_json(summary: Summary, score: Tensor, words: list[str]) -> dict[str, Any
         "population": [{"score": _number(s), "description": w} for s, w in zip(score.tolist(), words, strict=True)],
         "judge": None if view is None else _view_to_json(view),
     }
+
+
+def _front_to_json(search: Search, order: list[int], names: tuple[str, ...]) -> dict[str, Any]:
+    """The front of a search with several objectives, if it is one: `members` are ranks in the final population, along
+    the front; `values` are the objectives of the whole population, by rank.
+    """
+    if not isinstance(search, HasFront):
+        return {}
+    rank = {row: place for place, row in enumerate(order)}
+    values = [[_number(v) for v in row] for row in search.population_objectives[order].tolist()]
+    members = [rank[row] for row in search.front.tolist()]
+    return {"front": {"objectives": list(names), "pick": search.pick, "members": members, "values": values}}
 
 
 def _view_to_json(view: JudgeView) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ FORMAT = 1
 class Row:
     """One generation in figures. `best`, `mean` and `worst` are of its own images; NaN where none could be scored.
 
-    `best_score` is the best of the run so far, `unscored` counts NaN scores, `images_per_second` is None for a
+    `best_score` is that of the search's best after it, `unscored` counts NaN scores, `images_per_second` is None for a
     generation whose time was not kept.
     """
 
@@ -46,7 +47,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Best:
-    """The best latent `(D,)` of a run: the first one with the highest score."""
+    """The best latent `(D,)` of a run, as its search sees it: the first one with the highest score, or the one picked
+    from a front. `generation` is the one that drew it.
+    """
 
     latent: Tensor
     score: float
@@ -161,15 +164,28 @@ class RunFolder:
     @property
     def best(self) -> Best:
         """The best latent of the run. RunError while nothing was scored."""
-        best: Best | None = None
+        last = self.bests()[-1]
+        drawn = (g for g in range(last.generation, -1, -1) if bool((self.latents(g) == last.latent).all(dim=1).any()))
+        return replace(last, generation=next(drawn, last.generation))
+
+    def bests(self) -> list[Best]:
+        """Each latent that became the search's best, in order; `generation` is the one from which on it was the best.
+
+        RunError while nothing was scored.
+        """
+        bests: list[Best] = []
         for e in self.entries():
-            score = e.evaluation.score.nan_to_num(nan=-torch.inf)
-            top = int(score.argmax())
-            if score[top] > (best.score if best else -torch.inf):
-                best = Best(e.batch.x[top], float(score[top]), e.generation)
-        if best is None:
+            x, score = e.best_x, e.best_score
+            if x is None:
+                top = int(e.evaluation.score.nan_to_num(nan=-torch.inf).argmax())
+                x, score = e.batch.x[top], float(e.evaluation.score[top])
+                if bests and not score > bests[-1].score:
+                    continue
+            if math.isfinite(score) and not (bests and torch.equal(x, bests[-1].latent)):
+                bests.append(Best(x, score, e.generation))
+        if not bests:
             raise RunError(f"{self.path} holds no scored image yet. Resume the run.")
-        return best
+        return bests
 
     def summary(self) -> dict[str, Any]:
         """What `Session.finish` wrote. RunError before that."""

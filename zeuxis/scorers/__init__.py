@@ -8,6 +8,9 @@ SCORERS = Table(
     "scorer",
     {
         "pocket": Entry("zeuxis.scorers.pocket:PocketScorer", "small dual encoder that ships inside the package"),
+        "pocket-second": Entry(
+            "zeuxis.scorers.pocket:SecondPocketScorer", "a second one: for ensembles, or as a check"
+        ),
         "toy": Entry("zeuxis.scorers.toy:ToyScorer", "reads colour words; needs no weights"),
     },
 )

@@ -9,8 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.hub import weights
 from zeuxis.hub.pocket import pocket_path
-from zeuxis.hub.weights import file_sha256, load_weights, read_facts
+from zeuxis.hub.weights import file_sha256, load_weights, read_facts, read_tensors
 from zeuxis.nets.dual_encoder import DualEncoder
 from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
 from zeuxis.nets.text_tower import TextTower
@@ -21,6 +22,7 @@ from zeuxis.scorers.phrases import similarity
 from zeuxis.scorers.prompts import fill
 
 SIZE = 32
+TEXT = "text."  # before the names of the text tower's tensors
 
 
 @dataclass(frozen=True)
@@ -36,17 +38,24 @@ class PocketScorer:
     """score = weighted cosines of the image with the phrases (`zeuxis.scorers.phrases`, Eq. 2)."""
 
     name = "pocket"
+    file = "scorer"  # of the pocket set
 
     def __init__(self, device: torch.device | None = None) -> None:
         self.device = device or torch.device("cpu")
-        path = pocket_path("scorer")
-        facts = read_facts(path)
+        path, words = pocket_path(self.file), pocket_path("scorer")
+        facts, language = read_facts(path), read_facts(words)
         self.sha256 = file_sha256(path)
-        shape = facts["text"]
-        self.wordpiece = WordPiece(facts["vocabulary"])
-        text = TextTower(len(facts["vocabulary"]), shape["width"], shape["layers"], shape["heads"])
-        net = DualEncoder(Trunk(), text, facts["joint"])
-        load_weights(net, path).requires_grad_(False)
+        shape = language["text"]
+        self.wordpiece = WordPiece(language["vocabulary"])
+        text = TextTower(len(language["vocabulary"]), shape["width"], shape["layers"], shape["heads"])
+        net = DualEncoder(Trunk(tuple(facts.get("trunk_widths", Trunk().widths))), text, facts["joint"])
+        if path == words:
+            load_weights(net, path)
+        else:  # a scorer without a text tower of its own
+            load_weights(text, words, TEXT)
+            tensors = read_tensors(path) | {TEXT + name: value for name, value in text.state_dict().items()}
+            weights.fill(net, tensors, path)
+        net.requires_grad_(False)
         fold_batch_norm(net.trunk)
         self._nets = Precisions(placed(net, self.device))
         self.dtype = torch.float32
@@ -114,3 +123,13 @@ class PocketScorer:
                 if strict:
                     raise BadInput(f"{sentence}. Leave --strict out, or shorten the phrase.")
                 notes.append(sentence)
+
+
+class SecondPocketScorer(PocketScorer):
+    """Trained on the same data from another seed with other widths; the text tower, as distilled, is the first one's.
+
+    For ensembles (`--scorer pocket --scorer pocket-second`), and as a scorer that did not guide.
+    """
+
+    name = "pocket-second"
+    file = "scorer_second"

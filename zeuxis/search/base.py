@@ -25,7 +25,8 @@ class Search(Protocol):
     """An ask/tell optimiser. Higher scores are better.
 
     `population` is the number of latents per generation. `start` `(M, D)`, when set before the first `ask`, takes the
-    prior's place in the first generation.
+    prior's place in the first generation. `best` is the best latent `(D,)` and its score ever told (or, from several
+    objectives, the one to show).
     """
 
     name: str
@@ -69,6 +70,8 @@ class PopulationSearch(ABC):
 
     A member writes `_children` (what to try next) and `_survive` (whom to keep). State tensors live on `device`.
     """
+
+    _cuts_first = True  # a first generation larger than the population is cut to its best before `_survive`
 
     def __init__(self, space: Space, population: int, device: torch.device, name: str) -> None:
         self.space = space
@@ -123,15 +126,12 @@ class PopulationSearch(ABC):
         score = evaluation.score.detach().to(self.device, torch.float32)
         score = torch.where(score.isfinite(), score, -torch.inf)
         self._learn_from(evaluation)
-        first = not self.generation and len(x) > self.population
-        self.population_x, self.population_score = self._survive(*(self._screened(x, score) if first else (x, score)))
+        cut = self._cuts_first and not self.generation and len(x) > self.population
+        kept = fittest(x, score, self.population) if cut else (x, score)
+        self.population_x, self.population_score = self._survive(*kept)
         self._keep_best(x, score)
         self._asked = None
         self.generation += 1
-
-    def _screened(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        """Of a first generation larger than the population, those that it is to begin with."""
-        return fittest(x, score, self.population)
 
     def _learn_from(self, evaluation: Evaluation) -> None:  # noqa: B027
         """For members that need more than scores: gradients, objectives, measures."""

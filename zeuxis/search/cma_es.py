@@ -30,7 +30,7 @@ class CmaEs(DistributionSearch):
         device: torch.device = CPU,
         *,
         name: str = "cma-es",
-        sigma: float = 0.5,
+        sigma: float = 0.3,
         first: int = 64,
         offspring: int = 0,
         begin: str = "best",

@@ -30,6 +30,7 @@ class CmaGa(PopulationSearch):
     focus            generations of sep-CMA-ES
     offspring        images in each of these generations; 0 is the population
     sigma            its step size at the start, in deviations of the prior
+    rate             factor on the learning rates of its covariance
     elite            its best latents that the GA starts from; the rest are the best of the first draws
     mutation_prob    of the GA: chance per gene
     mutation_sigma   of the GA: deviation of a step, in deviations of the prior
@@ -43,17 +44,18 @@ class CmaGa(PopulationSearch):
         *,
         name: str = "cma-ga",
         first: int = 64,
-        focus: int = 30,
-        offspring: int = 0,
-        sigma: float = 0.4,
-        elite: int = 4,
+        focus: int = 120,
+        offspring: int = 8,
+        sigma: float = 0.3,
+        rate: float = 3.0,
+        elite: int = 2,
         mutation_prob: float = 0.4,
-        mutation_sigma: float = 0.6,
+        mutation_sigma: float = 0.85,
     ) -> None:
         super().__init__(space, population, device, name)
         self.focus = integer("focus", focus, 1)
         self.elite = integer("elite", elite, 1)
-        self.find = SepCmaEs(space, population, device, sigma=sigma, first=first, offspring=offspring)
+        self.find = SepCmaEs(space, population, device, sigma=sigma, rate=rate, first=first, offspring=offspring)
         mutation: dict[str, float] = {"mutation_prob": mutation_prob, "mutation_sigma": mutation_sigma}
         self.spread = GeneticSearch(space, population, device, **mutation)  # type: ignore[arg-type]
         self.drawn_x = torch.empty(0, space.dim, device=self.device)  # the best of the first generation (N, D)
@@ -78,10 +80,12 @@ class CmaGa(PopulationSearch):
     def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         if not self.generation:
             self.drawn_x, self.drawn_score = fittest(x, score, self.population)
-        survivors = self._now.population_x, self._now.population_score
+        if self.generation > self.focus:
+            return self.spread.population_x, self.spread.population_score
         if self.generation == self.focus:
             return self._hand_over()
-        return survivors
+        everyone = torch.cat([self.population_x, x])  # a run that ends here shows the best it has seen
+        return fittest(everyone, torch.cat([self.population_score, score]), self.population)
 
     def _hand_over(self) -> tuple[Tensor, Tensor]:
         """The GA's first population: the best latents found, and the best of the first draws."""

@@ -138,7 +138,7 @@ THESIS: dict[str, Option] = {
 
 
 def ga(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> GeneticSearch:
-    """The default search: uniform crossover, then a third of a child's genes moved by half the prior's deviation.
+    """Uniform crossover, then a third of a child's genes moved by half the prior's deviation.
 
     Milder mutation climbs faster and ends with copies of one picture; docs/search.md has the figures.
     """

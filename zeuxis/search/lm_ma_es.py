@@ -32,7 +32,7 @@ class LmMaEs(DistributionSearch):
         device: torch.device = CPU,
         *,
         name: str = "lm-ma-es",
-        sigma: float = 0.5,
+        sigma: float = 0.3,
         first: int = 64,
         offspring: int = 0,
         begin: str = "best",

@@ -34,7 +34,7 @@ class OpenEs(DistributionSearch):
         device: torch.device = CPU,
         *,
         name: str = "open-es",
-        sigma: float = 0.5,
+        sigma: float = 0.3,
         first: int = 64,
         offspring: int = 0,
         begin: str = "best",

@@ -38,6 +38,8 @@ class RibsSearch(PopulationSearch):
     A member says with which emitters the search goes on from a first archive.
     """
 
+    _cuts_first = False  # an archive has room for all of a first generation
+
     def __init__(
         self, space: Space, population: int, device: torch.device, name: str, cells: int, ranges: str, offset: float
     ) -> None:
@@ -95,9 +97,6 @@ class RibsSearch(PopulationSearch):
             self._running = self._emitters()
         y = np.concatenate([emitter.ask() for emitter in self._running])  # (N, D), in deviations
         return self.space.clip(self._genes(y))
-
-    def _screened(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        return x, score  # an archive has room for all
 
     def _learn_from(self, evaluation: Evaluation) -> None:
         self._measures = evaluation.measures

@@ -31,7 +31,7 @@ class SepCmaEs(DistributionSearch):
         device: torch.device = CPU,
         *,
         name: str = "sep-cma-es",
-        sigma: float = 0.5,
+        sigma: float = 0.3,
         first: int = 64,
         offspring: int = 0,
         begin: str = "best",

@@ -120,12 +120,17 @@ def _generator(read: _Reader, static: dict[str, Any]) -> Part:
         out[f"mapping.fc{layers_found}.bias"] = read(f"Dense{layers_found}/bias")
         layers_found += 1
     out["mapping.w_avg"] = read("dlatent_avg")
-    if any("LabelConcat" in name for name in read.variables):
-        raise WeightsRefused(read.raw.file, "is conditional on labels, which this layout is not read with")
+    c_dim = embedded = 0
+    if any(name.endswith("LabelConcat/weight") for name in read.variables):  # one vector per class, behind z
+        out["mapping.embed.weight"] = read.dense("LabelConcat/weight")
+        embedded, c_dim = out["mapping.embed.weight"].shape
+        out["mapping.embed.bias"] = torch.zeros(embedded)
+    elif any("LabelEmbed" in name for name in read.variables):
+        raise WeightsRefused(read.raw.file, "is a StyleGAN2-ADA with labels; fetch its PyTorch file instead")
     read.finish()
     facts = {
-        "z_dim": out["mapping.fc0.weight"].shape[1],
-        "c_dim": 0,
+        "z_dim": out["mapping.fc0.weight"].shape[1] - embedded,
+        "c_dim": c_dim,
         "w_dim": out["mapping.w_avg"].shape[0],
         "channels": channels,
         "img_channels": out["synthesis.b4.torgb.bias"].shape[0],
@@ -134,6 +139,7 @@ def _generator(read: _Reader, static: dict[str, Any]) -> Part:
         "conv_clamp": None,
         "architecture": "skip",
         "use_noise": True,
+        "label_concat": c_dim > 0,
     }
     return Part(facts, out)
 
@@ -163,16 +169,19 @@ def _discriminator(read: _Reader, static: dict[str, Any]) -> Part:
     out["b4.fc.weight"], out["b4.fc.bias"] = read.dense("4x4/Dense0/weight"), read("4x4/Dense0/bias")
     out["b4.out.weight"], out["b4.out.bias"] = read.dense("Output/weight"), read("Output/bias")
     read.finish()
-    width = out["b4.fc.weight"].shape[0]
+    width, logits = out["b4.fc.weight"].shape[0], out["b4.out.weight"].shape[0]
+    c_dim = int(_number(static.get("label_size", 0), read.raw))
+    if logits != max(c_dim, 1):
+        raise WeightsRefused(read.raw.file, f"has {logits} logits, expected one for each of {c_dim} labels")
     facts = {
-        "c_dim": 0,
+        "c_dim": c_dim,
         "channels": [*channels, width],
         "img_channels": out[f"b{sizes[0]}.fromrgb.weight"].shape[1],
         "architecture": "resnet",
         "conv_clamp": None,
         "mbstd_group_size": int(_number(static.get("mbstd_group_size", 4), read.raw)),
         "mbstd_num_channels": out["b4.conv.weight"].shape[1] - width,
-        "cmap_dim": 0,
+        "label_dot": c_dim > 0,
     }
     return Part(facts, out)
 

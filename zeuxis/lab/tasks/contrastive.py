@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 
 from zeuxis.errors import MissingModel
 from zeuxis.evaluation import zero_shot
-from zeuxis.hub.weights import load_weights, read_facts, save_weights
+from zeuxis.hub.weights import load_weights, read_facts, save_weights, write_tensors
 from zeuxis.lab.attributes import COLOURS, SCENES, main_colour, scenes
 from zeuxis.lab.augment import flip_and_shift
 from zeuxis.lab.data import Images, read_images, read_nouned, to_signed
@@ -37,6 +37,8 @@ DEFAULTS = {
     "extra": 32,  # Caltech and emoji pictures in a batch
     "foils": 96,  # phrases with a wrong colour or scene in a batch
     "same_class": 0.15,  # how true another term of the same class is
+    "name": "scorer",  # of the exported file
+    "with_text": True,  # export the text tower as well; it stays as it was distilled
     "sentence_noise": 0.03,  # of the frozen text tower's vectors: new words must land near their neighbours
 }
 
@@ -230,12 +232,10 @@ class Contrastive:
         return None
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
-        """`scorer.safetensors`: both towers and heads, the vocabulary in the header."""
-        facts = {
-            "family": "dual_encoder",
-            "joint": self.opt["joint"],
-            "text": self.text_shape,
-            "trunk_widths": list(encoder_of(nets).trunk.widths),
-            "vocabulary": self.vocabulary,
-        }
-        return [save_weights(nets["encoder"], folder / "scorer.safetensors", facts)]
+        """`scorer.safetensors`: both towers and heads, the vocabulary in the header; or without the text tower."""
+        net, path = encoder_of(nets), folder / f"{self.opt['name']}.safetensors"
+        facts = {"family": "dual_encoder", "joint": self.opt["joint"], "trunk_widths": list(net.trunk.widths)}
+        if not self.opt["with_text"]:
+            own = {k: v for k, v in net.state_dict().items() if not k.startswith("text.") and "num_batches" not in k}
+            return [write_tensors(own, path, facts, torch.float16)]
+        return [save_weights(net, path, facts | {"text": self.text_shape, "vocabulary": self.vocabulary})]

@@ -1,0 +1,207 @@
+"""`zeuxis compare`: the grid, what a cell measures, breaking off and going on, the table's arithmetic, the files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from zeuxis.cli.main import app
+from zeuxis.errors import BadInput, MissingExtra
+from zeuxis.experiments.analysis import estimate, images_to, table
+from zeuxis.experiments.cell import Bench, eye_names
+from zeuxis.experiments.design import Cell, fields, is_warm, make_design
+from zeuxis.experiments.execute import carry_out
+from zeuxis.experiments.folder import ExperimentFolder
+from zeuxis.experiments.page import write_results
+from zeuxis.experiments.tables import write_parquet
+
+TOY = {"generator": "toy", "scorer": ("toy",), "judge": "toy", "precision": "fp32"}
+PHRASES = ("a red disc", "a blue square")
+
+
+def small(**given):
+    grid = {"variants": ("ga", "best-of-n"), "phrases": PHRASES, "seeds": 2, "populations": (4,), "generations": 6}
+    return make_design(**{**TOY, **grid, **given})
+
+
+def rows_of(folder):
+    return {cell: {k: v for k, v in row.items() if "seconds" not in k} for cell, row in folder.rows().items()}
+
+
+def test_a_variant_is_a_search_with_fields_and_options():
+    assert fields("ga") == {"search": "ga"}
+    assert fields("ga augment=4 elite=2 scorer=pocket+toy") == {
+        **{"search": "ga", "augment": 4, "scorer": ("pocket", "toy")},
+        **{"options": {"elite": 2}},
+    }
+    assert is_warm("sep-cma-es start=bank") and not is_warm("sep-cma-es start=sweep")
+
+
+@pytest.mark.parametrize("variant", ["", "augment=4", "ga seed=3", "ga population=2", "ga elite"])
+def test_a_variant_that_cannot_be_read_is_refused(variant):
+    with pytest.raises(BadInput):
+        fields(variant)
+
+
+def test_the_baseline_is_always_there_and_the_grid_is_whole():
+    design = small()
+    cells = list(design.cells())
+    assert design.variants[0] == "ga-thesis" and len(cells) == len(set(cells)) == 3 * 2 * 2
+    with pytest.raises(BadInput, match="phrases"):
+        make_design(variants=("ga",), phrases=())
+    with pytest.raises(BadInput, match="seeds"):
+        make_design(variants=("ga",), seeds=0)
+
+
+def test_a_cell_spends_its_budget_and_is_seen_by_every_eye():
+    design = small(held_out=("toy",), judge="toy")
+    bench = Bench(design)
+    cell = Cell("ga", PHRASES[0], 1, 4)
+    row, x = bench.run(cell)
+    assert row["images"] == [4 * k for k in range(1, 7)] and row["curve"] == sorted(row["curve"])
+    assert set(eye_names(design)) <= set(row) and len(x) == 1 + row["kept"]
+    assert row["toy"]["best"] == pytest.approx(row["curve"][-1], abs=1e-4)
+    again, same = bench.run(cell)
+    assert again["curve"] == row["curve"] and torch.equal(x, same)
+
+
+def test_a_gradient_step_costs_three_images_and_no_run_spends_more_than_its_budget():
+    design = make_design(variants=("adam screen=2",), phrases=("a cat",), seeds=1, populations=(4,), generations=8)
+    row, _ = Bench(design.model_copy(update={"precision": "fp32"})).run(Cell("adam screen=2", "a cat", 0, 4))
+    assert row["images"] == [4, 8, *range(11, 33, 3)]
+
+
+def test_an_experiment_that_was_broken_off_goes_on_and_ends_alike(tmp_path):
+    design = small()
+    whole, broken = ExperimentFolder(tmp_path / "whole"), ExperimentFolder(tmp_path / "broken")
+    carry_out(design, whole)
+
+    def stop(done, count, row):
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        carry_out(design, broken, report=stop)
+    with broken.cells_path.open("a") as file:
+        file.write('{"variant": "ga", "phr')  # a kill in the middle of a line
+    done = []
+    carry_out(design, broken, report=lambda number, count, row: done.append((number, count)))
+    assert done == [(number, 12) for number in range(6, 13)]
+    assert rows_of(whole) == rows_of(broken)
+    cell = Cell("ga", PHRASES[1], 1, 4)
+    assert torch.equal(whole.latents(cell), broken.latents(cell))
+
+
+def test_several_processes_find_what_one_finds(tmp_path):
+    design = small(seeds=1)
+    alone, together = ExperimentFolder(tmp_path / "alone"), ExperimentFolder(tmp_path / "together")
+    carry_out(design, alone)
+    carry_out(design, together, workers=2)
+    assert rows_of(alone) == rows_of(together)
+
+
+def test_the_grid_may_grow_and_a_measure_may_come_later_but_nothing_else_changes(tmp_path):
+    folder = ExperimentFolder(tmp_path / "run")
+    carry_out(small(seeds=1), folder)
+    before = rows_of(folder)
+    carry_out(small(seeds=2, variants=("ga", "best-of-n", "de")), folder)
+    assert len(folder.rows()) == 16 and all(rows_of(folder)[cell] == row for cell, row in before.items())
+    with pytest.raises(BadInput, match="generations"):
+        carry_out(small(generations=7), folder)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "letter.txt").write_text("dear")
+    with pytest.raises(BadInput, match="something else"):
+        carry_out(small(), ExperimentFolder(other))
+
+
+def row(curve, *, population=4, score=0.0, judge=0.0, seconds=1.0):
+    images = [population * k for k in range(1, len(curve) + 1)]
+    seen = {"toy": {"best": score or curve[-1], "mean": 0.1}, "judge toy": {"best": judge, "mean": 0.2}}
+    return {"images": images, "curve": curve, "effective": 2.0, "seconds": seconds, "cpu_seconds": seconds, **seen}
+
+
+def test_the_table_says_what_was_counted():
+    design = small(variants=("ga",), seeds=1, phrases=("a", "b", "c", "d"), generations=4)
+    rows = {}
+    for k, phrase in enumerate(design.phrases):
+        rows[Cell("ga-thesis", phrase, 0, 4)] = row([0.1, 0.2, 0.3, 0.4], judge=0.5)
+        curve = [0.1, 0.45, 0.5, 0.6] if k < 3 else [0.1, 0.1, 0.1, 0.2]
+        rows[Cell("ga", phrase, 0, 4)] = row(curve, judge=0.6 if k < 3 else 0.3)
+    priors = {p: {n: {"mean": 0.0, "deviation": d} for n, d in (("toy", 0.1), ("judge toy", 0.2))} for p in "abcd"}
+    best, base = table(design, rows, priors)
+    assert (best.variant, base.variant, best.pairs) == ("ga", "ga-thesis", 4)
+    assert best.share.value == 0.5 and base.share.value == 1.0 and best.reached == 0.75
+    assert best.wins.value == 0.75 and base.wins.value == 0.0
+    assert best.gain["toy"].value == pytest.approx((3 * 2.0 - 2.0) / 4)
+    assert best.gain["judge toy"].value == pytest.approx((3 * 0.5 - 1.0) / 4)
+    assert best.remains["judge toy"].value == pytest.approx(0.125)
+    assert best.best.low <= best.best.value <= best.best.high
+
+
+def test_a_target_that_is_never_reached_is_never():
+    assert images_to(row([0.1, 0.2]), 0.3) == math.inf
+    found = estimate([math.inf, math.inf, 0.5], ["a", "b", "c"], np.median)
+    assert f"{found:.2f}".startswith("never")
+
+
+def test_intervals_draw_whole_phrases():
+    rng = np.random.default_rng(1)
+    level = np.repeat(rng.normal(size=30), 5)
+    phrases = [f"{k}" for k in np.repeat(np.arange(30), 5)]
+    values = level + 0.01 * rng.normal(size=150)
+    clustered = estimate(values, phrases, np.mean)
+    single = estimate(values, [str(k) for k in range(150)], np.mean)
+    assert clustered.high - clustered.low > 1.7 * (single.high - single.low)
+
+
+def test_the_results_are_files_for_people_and_programs(tmp_path):
+    folder = ExperimentFolder(tmp_path / "run")
+    design = carry_out(small(), folder)
+    files = {path.name: path for path in write_results(folder, design)}
+    assert {"report.html", "cells.csv", "table.csv", "curves-4.png", "reversed-4.png", "table-4.md"} <= set(files)
+    page = files["report.html"].read_text()
+    assert "best-of-n" in page and "<script" not in page and "http" not in page.replace("http-equiv", "")
+    with files["cells.csv"].open() as file:
+        records = list(csv.DictReader(file))
+    assert len(records) == 12 and {r["variant"] for r in records} == {"ga-thesis", "ga", "best-of-n"}
+    assert all(r["start"] == "cold" and float(r["toy best"]) <= 1.0 for r in records)
+    assert files["table-4.md"].read_text().count("\n") == 5
+    assert files["curves-4.png"].read_bytes().startswith(b"\x89PNG")
+
+
+def test_without_pyarrow_parquet_is_left_out_or_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(MissingExtra, match=r"zeuxis\[parquet\]"):
+        write_parquet(tmp_path / "cells.parquet", [{"a": 1}])
+    folder = ExperimentFolder(tmp_path / "run")
+    design = carry_out(small(seeds=1), folder)
+    assert not [path for path in write_results(folder, design) if path.suffix == ".parquet"]
+    with pytest.raises(MissingExtra):
+        write_results(folder, design, parquet=True)
+
+
+def test_parquet_holds_the_same(tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    write_parquet(tmp_path / "t.parquet", [{"a": 1, "b": None, "c": "x"}, {"a": 2, "b": 0.5, "c": "y"}])
+    assert parquet.read_table(tmp_path / "t.parquet").to_pylist()[1] == {"a": 2, "b": 0.5, "c": "y"}
+
+
+def test_the_command_compares_and_goes_on(tmp_path):
+    out = tmp_path / "exp"
+    words = ["compare", "--search", "ga", "--generator", "toy", "--scorer", "toy", "--judge", "toy"]
+    words += ["--phrase", "a red disc", "--seeds", "1", "--population", "4", "--generations", "3", "--out", str(out)]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert str(out / "report.html") in result.output
+    again = CliRunner().invoke(app, words)
+    assert again.exit_code == 0 and len((out / "cells.jsonl").read_text().splitlines()) == 2
+    wrong = CliRunner().invoke(app, [*words, "--search", "gaa"])
+    assert wrong.exit_code == 2 and "gaa" in wrong.output
+    assert json.loads((out / "design.json").read_text())["precision"] in ("fp32", "bf16")
