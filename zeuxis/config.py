@@ -46,6 +46,11 @@ class RunConfig(BaseModel):
     )
     search: str = Field("cma-ga", description="see `zeuxis list searches`")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
+    measures: tuple[str, ...] = Field(
+        (),
+        description="axes of an archive: 'young|old', brightness, saturation, hue or realism, twice for the searches "
+        "that keep one; 'brightness:0.2..0.8' sets its range",
+    )
 
     start: Start = Field(
         "prior", description="prior; bank: the best of the generator's start bank; sweep: one picture of each class"

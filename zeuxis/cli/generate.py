@@ -44,6 +44,7 @@ def generate(
     options: Annotated[list[str] | None, option("options")] = None,
     start: Annotated[str | None, option("start")] = None,
     start_images: Annotated[int | None, option("start_images")] = None,
+    measures: Annotated[list[str] | None, option("measures")] = None,
     population: Annotated[int | None, option("population")] = None,
     generations: Annotated[int | None, option("generations")] = None,
     view_every: Annotated[int | None, option("view_every")] = None,

@@ -12,7 +12,7 @@ from zeuxis.cli.main import INTERRUPTED
 from zeuxis.cli.progress import watch
 from zeuxis.errors import ZeuxisError
 from zeuxis.report.commands import folder_command
-from zeuxis.report.facts import best_words, front_facts, speed
+from zeuxis.report.facts import archive_words, best_words, front_facts, speed
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, Session
 
@@ -96,6 +96,8 @@ def _conclude(folder: RunFolder, extras: Extras) -> None:
     summary = folder.summary()
     best, path = summary["best"], folder.path
     words = [("in words", best["description"])] if best["description"] else []
+    archive = summary.get("archive")
+    cells = [("archive", archive_words(archive)), ("collage", str(path / "collage.png"))] if archive else []
     rows = [
         ("best score", best_words(summary)),
         *front_facts(summary),
@@ -103,6 +105,7 @@ def _conclude(folder: RunFolder, extras: Extras) -> None:
         ("judge", short_verdict(pictures(summary))),
         ("speed", f"{speed(folder.history())} images/s rendered and scored, {summary['images']:,} images in all"),
         ("ended", summary["reason"]),
+        *cells,
         ("best picture", str(folder.images / "best_x8.png")),
         ("population", str(folder.final_grid)),
         *([("front's figure", str(path / "front.png"))] if "front" in summary else []),

@@ -108,6 +108,8 @@ def _say_files(folder: RunFolder) -> None:
         "report.html",
         "curve.png",
         "front.png",
+        "archive.png",
+        "collage.png",
         "images/final.png",
         "images/best_x8.png",
         "top/sheet.png",

@@ -8,7 +8,7 @@ from typing import Any
 
 from zeuxis.config import RunConfig
 
-FLAGS = {"image_prompt": "--image", "options": "--option", "classes": "--class"}
+FLAGS = {"image_prompt": "--image", "options": "--option", "classes": "--class", "measures": "--measure"}
 
 
 def flag(name: str) -> str:

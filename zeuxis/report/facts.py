@@ -15,6 +15,9 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
     models, machine = record["models"], record["machine"]
     options = ", ".join(f"{name} {value}" for name, value in config.options.items())
     judge = models["judge"]
+    figures = summary.get("archive")
+    archive = [("archive", f"{' × '.join(figures['axes'])}: {archive_words(figures)}")] if figures else []
+    measures = [("measures", ", ".join(config.measures))] if config.measures else []
     return [
         ("images", f"{summary['images']:,}"),
         ("generations", f"{summary['generations']:,}, the initial one included"),
@@ -23,6 +26,8 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("ended", summary["reason"]),
         ("seed", str(config.seed)),
         ("search", f"{config.search} ({options})" if options else config.search),
+        *archive,
+        *measures,
         ("generator", f"{_model(models['generator'])}, {models['generator']['resolution']} pixels"),
         ("scorer", " + ".join(_scorer(scorer) for scorer in models["scorers"])),
         ("judge", "none" if judge is None else _model(judge)),
@@ -62,6 +67,13 @@ def pick_words(front: dict[str, Any]) -> str:
     names = front["objectives"]
     words = {"knee": "the knee", "first": f"the best in {names[0]}", "second": f"the best in {names[1]}"}
     return words.get(front["pick"], "the best sum")
+
+
+def archive_words(figures: dict[str, Any]) -> str:
+    """Coverage and QD score in a line, from the archive in a summary."""
+    filled, total = figures["filled"], figures["cells"] ** 2
+    share = f"{filled:,} of {total:,} cells filled ({100 * figures['coverage']:.0f} %)"
+    return f"{share}, QD score {figures['qd_score']:.2f} (offset {figures['offset']:g})"
 
 
 def speed(rows: Sequence[Row]) -> str:

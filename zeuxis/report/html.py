@@ -12,17 +12,20 @@ from typing import Any
 from jinja2 import Environment, PackageLoader
 from PIL import Image
 
+from zeuxis.report.archive import archive_png, write_archive_pictures
 from zeuxis.report.commands import folder_command, generate_command
 from zeuxis.report.curve import DARK, curve_png, write_curve
-from zeuxis.report.facts import facts, objective_words, pick_words
+from zeuxis.report.facts import archive_words, facts, objective_words, pick_words
 from zeuxis.report.front import front_png, visited, write_front
 from zeuxis.report.verdict import Picture, has_word, percent, pictures, verdict
+from zeuxis.run.archive import read_archive
 from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import RunFolder
 
 STAGES = 6  # grids that show how the population came about
 STAGE_WIDTH = 720  # pixels across; grids in the folder are larger
 LARGEST = 256  # pixels; larger pictures of the population are reduced, the folder has them whole
+COLLAGE_WIDTH = 1100  # pixels across; the folder has it whole
 MOST = 1024  # pictures shown of a final population
 
 PAGES = Environment(loader=PackageLoader("zeuxis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -54,6 +57,7 @@ def write_report(folder: RunFolder) -> Path:
         along=[(*_shown(folder, population[rank]), objective_words(front or {}, rank)) for rank in members[:MOST]],
         population=[_shown(folder, picture) for picture in population[:MOST] if picture.rank not in members],
         left_out=max(0, len(population) - MOST),
+        archive=_archive(folder),
         pixelated=int(folder.record["models"]["generator"]["resolution"]) < LARGEST,
         stages=[_stage(path) for path in spread(folder.grids(), STAGES)],
         facts=facts(folder, summary, rows),
@@ -82,6 +86,22 @@ def _commands(folder: RunFolder) -> list[tuple[str, str]]:
         ("read this run on the terminal", folder_command("show", path)),
         ("make the same run from nothing", generate_command(config)),
     ]
+
+
+def _archive(folder: RunFolder) -> dict[str, str] | None:
+    """Heatmap (light and dark), collage and figures of the archive, for a run that has one."""
+    content = read_archive(folder)
+    if content is None:
+        return None
+    heatmap, collage = (path.read_bytes() for path in write_archive_pictures(folder))
+    return {
+        "heatmap": data_uri("png", heatmap),
+        "heatmap_dark": data_uri("png", archive_png(content, DARK)),
+        "collage": _embed(collage, COLLAGE_WIDTH),
+        "words": archive_words(content),
+        "right": content["axes"][0],
+        "up": content["axes"][1],
+    }
 
 
 def _shown(folder: RunFolder, picture: Picture) -> tuple[Picture, str]:

@@ -21,6 +21,7 @@ from zeuxis.run.naming import fresh_folder
 from zeuxis.run.sealed import Header
 from zeuxis.run.session import Session
 from zeuxis.run.store import check_usable
+from zeuxis.search import QUALITY_DIVERSITY
 from zeuxis.types import Event
 
 CHANGEABLE = ("generations", "budget", "target", "patience")  # what a resumed run may be told anew
@@ -114,6 +115,8 @@ def _built(config: RunConfig, known: Header | None) -> Built:
         _check_same_run(built, known)
     built.problem.prepare()
     built.problem.gate(config.population, config.precision)
+    if config.search in QUALITY_DIVERSITY:
+        built.problem.choose_ranges()
     return built
 
 
@@ -135,7 +138,8 @@ def _first_lock(path: Path, known: bool) -> RunLock:
 
 
 def _check_same_config(config: RunConfig, known: Header) -> None:
-    now, then = config.model_dump(mode="json"), known["config"]
+    now = config.model_dump(mode="json")
+    then = make_config().model_dump(mode="json") | known["config"]  # a field that is newer than the run had its default
     other = [name for name in now if now[name] != then.get(name) and name not in CHANGEABLE]
     if other:
         name = other[0]

@@ -14,6 +14,7 @@ from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.decisions import Decisions
 from zeuxis.run.healthy import Healthy
+from zeuxis.run.measures import Measures, parse_measure
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
 from zeuxis.run.start import start_of
@@ -21,7 +22,8 @@ from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.prompts import parse_prompt
-from zeuxis.search import MULTI_OBJECTIVE, SEARCHES
+from zeuxis.search import MULTI_OBJECTIVE, QUALITY_DIVERSITY, SEARCHES
+from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import PopulationSearch, Search
 
 
@@ -66,17 +68,28 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     kind = SEARCHES[config.search]
     first, start = start_of(config, generator, scorers, weights, prompt)
-
     watched = config.unique or config.on_collapse != "nothing"
+    decisions = decisions or Decisions([(0, config.micro_batch)])
 
     def new_search() -> Search:
         search: PopulationSearch = kind(generator.space, population=config.population, device=device, **config.options)
         search.start = first
+        if isinstance(search, HasArchive):
+            if search.ranges is not None:
+                raise BadInput("Give the ranges of a run with its measures: --measure brightness:0.2..0.8")
+            search.ranges = decisions.ranges
         if not watched:
             return search
         return Healthy(search, unique=config.unique, collapse=config.on_collapse, below=config.collapse_below)
 
     new_search()  # wrong options are to be found before anything is written
+    measures = Measures(
+        [parse_measure(text) for text in config.measures],
+        generator,
+        scorers[0],
+        templates=config.templates,
+        strict=config.strict,
+    )
     problem = Problem(
         generator,
         scorers,
@@ -87,6 +100,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         realism=config.realism,
         norm_prior=config.norm_prior,
         describe=watched,
+        measures=measures if config.measures else None,
         micro_batch=config.micro_batch,
         seed=config.seed,
         decisions=decisions,
@@ -96,7 +110,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         "prompt_sha256": prompt_sha256(prompt),
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
-        "software": software(),
+        "software": software(*(("ribs", "numpy") if config.search in QUALITY_DIVERSITY else ())),
         "machine": machine(device),
         "models": models(generator, scorers, weights, judge),
         "start": start,
@@ -114,6 +128,7 @@ def check_config(config: RunConfig) -> Prompt:
     _check_objectives(config)
     if config.judge is not None:
         check_judge(config.judge)
+    _check_measures(config)
     return parse_prompt(
         config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
     )
@@ -126,6 +141,17 @@ def _check_objectives(config: RunConfig) -> None:
         raise BadInput(
             f"Search {config.search!r} keeps the front between two or more parts of the score, got {parts}. Let the "
             "discriminator be the other, e.g. --realism 0.1, name a second --scorer, or choose --search ga."
+        )
+
+
+def _check_measures(config: RunConfig) -> None:
+    """BadInput or UnknownName for measures that cannot be, or that are not two where an archive needs two."""
+    for text in config.measures:
+        parse_measure(text)
+    if config.search in QUALITY_DIVERSITY and len(config.measures) != 2:
+        raise BadInput(
+            f"Expected two measures for the search {config.search}, got {len(config.measures)}. Say in what the "
+            "pictures are to differ: --measure brightness --measure 'young|old'"
         )
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from zeuxis.errors import RunDamaged
+from zeuxis.search.archive import Ranges
 
 Chosen = Literal["fp32", "bf16"]
 
@@ -28,11 +29,15 @@ class Gate:
 
 @dataclass
 class Decisions:
-    """`gate` is None until it is passed. `micro_batch` holds (generation, size): size from that generation on."""
+    """`gate` is None until it is passed. `micro_batch` holds (generation, size): size from that generation on.
+
+    `ranges` are the bounds of a quality-diversity archive, None where there is none.
+    """
 
     micro_batch: list[tuple[int, int]]
     gate: Gate | None = None
     notes: list[str] = field(default_factory=list)
+    ranges: Ranges | None = None
 
     def micro_batch_at(self, generation: int) -> int:
         """Images rendered at once in this generation."""
@@ -49,7 +54,8 @@ class Decisions:
 
     def to_json(self) -> dict[str, Any]:
         """For run.json; `notes` stand there on their own."""
-        return {"micro_batch": self.micro_batch, "gate": None if self.gate is None else asdict(self.gate)}
+        ranges = {} if self.ranges is None else {"ranges": self.ranges}
+        return {"micro_batch": self.micro_batch, "gate": None if self.gate is None else asdict(self.gate), **ranges}
 
     @classmethod
     def from_json(cls, content: dict[str, Any], notes: list[str]) -> Decisions:
@@ -57,8 +63,9 @@ class Decisions:
         try:
             sizes = [(int(since), int(size)) for since, size in content["micro_batch"]]
             gate = None if content["gate"] is None else Gate(**content["gate"])
+            ranges = tuple((float(low), float(high)) for low, high in content.get("ranges", ()))
         except (KeyError, TypeError, ValueError) as error:
             raise RunDamaged(f"The decisions in run.json are not ones that this version wrote: {error}.") from error
         if not sizes or sizes[0][0] != 0 or min(size for _, size in sizes) < 1:
             raise RunDamaged(f"Expected micro-batches of at least 1 from generation 0 on in run.json, got {sizes}.")
-        return cls(sizes, gate, list(notes))
+        return cls(sizes, gate, list(notes), ranges or None)

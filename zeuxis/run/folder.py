@@ -68,6 +68,7 @@ class RunFolder:
         self.best_image = self.images / "best.png"
         self.final_grid = self.images / "final.png"
         self.summary_path = self.path / "summary.json"
+        self.archive_path = self.path / "archive.json"
         self.timing_path = self.path / "timing.jsonl"
 
     def exists(self) -> bool:

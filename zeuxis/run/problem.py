@@ -17,17 +17,20 @@ from zeuxis.generators.base import Generator
 from zeuxis.rng import stream
 from zeuxis.run import gate
 from zeuxis.run.decisions import Decisions, Gate
+from zeuxis.run.measures import Measures
 from zeuxis.run.memory import micro_batches, out_of_memory, release
 from zeuxis.run.view import JudgeView, look
 from zeuxis.scorers.augment import Augmented
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.combine import Combined, CombinedPrompt
 from zeuxis.scorers.realism import Realism
+from zeuxis.search.archive import spanned
 from zeuxis.types import NO_HEALTH, Batch, Evaluation
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 PRIOR_SAMPLE = 256  # draws that the prior's mean and deviation per gene are taken from
 GATE_IMAGES = 16  # a rank correlation over fewer says little
+RANGE_IMAGES = 256  # draws of the prior that the ranges of an archive are taken from
 
 T = TypeVar("T")
 
@@ -36,7 +39,8 @@ class Problem:
     """What a run tries to solve: score s(x) = sum of w_k s_k(image of x) over the scorers, higher is better.
 
     `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator and
-    `norm_prior` that of the penalty for latents longer than the prior's. `describe` adds descriptors to evaluations.
+    `norm_prior` that of the penalty for latents longer than the prior's. `describe` adds descriptors to
+    evaluations; `measures` are told to the search beside the score.
     Images are rendered and scored `micro_batch` at a time. `images` `(N, 3, H, W)`, `image_seconds`, `health`
     and `unscored` (how many scores are NaN) describe the last evaluation. `decisions` is what a resumed run must
     decide alike.
@@ -54,6 +58,7 @@ class Problem:
         realism: float = 0.0,
         norm_prior: float = 0.0,
         describe: bool = False,
+        measures: Measures | None = None,
         micro_batch: int = 16,
         seed: int = 0,
         decisions: Decisions | None = None,
@@ -64,6 +69,7 @@ class Problem:
         self.generator = generator
         self.scorer = Combined(members, [*weights, *([realism] if realism else [])])
         self.prompt = prompt
+        self.measures = measures
         self.judge = judge
         self.seed = seed
         self.norm_prior = norm_prior
@@ -84,8 +90,9 @@ class Problem:
     def prepare(self) -> None:
         """Read the prompt. BadInput for one that a scorer cannot read; a judge that cannot is left out and noted."""
         asked = self._asked_of_judge
+        measure_notes = () if self._prepared_measures is None else self._prepared_measures.notes
         judge_notes = () if asked is None else getattr(asked[1], "notes", ())
-        for note in (*self.prompt.notes, *self._prepared.notes, *judge_notes):
+        for note in (*self.prompt.notes, *self._prepared.notes, *measure_notes, *judge_notes):
             self.decisions.note(note)
 
     @cached_property
@@ -95,6 +102,15 @@ class Problem:
         prepared = self.scorer.prepare(self.prompt)
         self.scorer.set_precision(self.dtype)
         return prepared
+
+    @cached_property
+    def _prepared_measures(self) -> Measures | None:
+        """Prepared like the prompt: once, in float32."""
+        if self.measures is not None:
+            self.scorer.set_precision(torch.float32)
+            self.measures.prepare()
+            self.scorer.set_precision(self.dtype)
+        return self.measures
 
     @cached_property
     def _asked_of_judge(self) -> tuple[Judge, Any] | None:
@@ -119,6 +135,26 @@ class Problem:
             self.decisions.gate = gate.choose(self, x, self.decisions.micro_batch_at(0))
         self.set_precision(TYPES[self.decisions.gate.precision])
         return self.decisions.gate
+
+    def choose_ranges(self) -> None:
+        """Choose the ranges of the archive for good: as told, as decided before, or from draws of the prior.
+
+        The same draws whatever the seed of the run, so that archives of several seeds can be compared. Their images
+        are not counted in the budget, and a note says so.
+        """
+        if self.measures is None or self.decisions.ranges is not None:
+            return
+        told = [measure.range for measure in self.measures.measures]
+        if None in told:
+            x = self.generator.space.sample(RANGE_IMAGES, stream(0, "ranges"))
+            sample = self._within_memory(0, lambda size: self._evaluate(Batch(x), size), keep=True)[0].measures
+            assert sample is not None
+            self.decisions.note(
+                f"The ranges of the archive were taken from {RANGE_IMAGES} images of the prior, which the budget does "
+                "not count."
+            )
+            told = [range or span for range, span in zip(told, spanned(sample), strict=True)]
+        self.decisions.ranges = tuple(range for range in told if range is not None)
 
     def evaluate(self, batch: Batch, generation: int) -> Evaluation:
         """Render and score a batch. A score that is not a finite number, or of an image that is not, becomes NaN."""
@@ -163,7 +199,7 @@ class Problem:
         return self._within_memory(generation, lambda size: look(judge, prepared, images, score, generation, size))
 
     def _evaluate(self, batch: Batch, size: int) -> tuple[Evaluation, Tensor]:
-        images, parts, slopes = [], [], []
+        images, parts, slopes, places = [], [], [], []
         for piece, count in micro_batches(batch.x.to(self.generator.device), size):
             with torch.set_grad_enabled(batch.gradient):
                 x = piece.detach().requires_grad_(batch.gradient)
@@ -173,6 +209,8 @@ class Problem:
                     part["norm prior"] = -self.norm_prior * excess(self._deviations(x)).square()
                 if batch.gradient:
                     slopes.append(self._slope(part, x)[:count])
+            if self._prepared_measures is not None:
+                places.append(self._prepared_measures(image.detach())[:count])
             images.append(image.detach()[:count])
             parts.append({name: p.detach()[:count] for name, p in part.items()})
         whole = torch.cat(images)  # (N, 3, H, W)
@@ -180,7 +218,8 @@ class Problem:
         score = torch.stack(list(columns.values())).sum(dim=0)  # (N,)
         known = score.isfinite() & whole.flatten(1).sum(dim=1).isfinite()
         score = torch.where(known, score, torch.nan)
-        return Evaluation(score, columns, gradient=torch.cat(slopes) if slopes else None), whole
+        measures, gradient = (torch.cat(rows) if rows else None for rows in (places, slopes))
+        return Evaluation(score, columns, measures, gradient), whole
 
     def _slope(self, parts: dict[str, Tensor], x: Tensor) -> Tensor:
         """d score / d x, `(N, D)`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.metadata
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +17,15 @@ from zeuxis import __version__
 from zeuxis.scorers.base import Prompt
 
 
-def software() -> dict[str, str]:
-    """Versions of what the numbers and the files depend on."""
+def software(*packages: str) -> dict[str, str]:
+    """Versions of what the numbers and the files depend on; `packages` are those that this run needs besides."""
     return {
         "zeuxis": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
         "safetensors": safetensors.__version__,
         "pillow": PIL.__version__,
+        **{package: importlib.metadata.version(package) for package in packages},
     }
 
 

@@ -21,8 +21,12 @@ SEARCHES = Table(
         "cma-ga": Entry("zeuxis.search.cma_ga:cma_ga", "sep-CMA-ES to find, then a GA to spread (default)"),
         "adam": Entry("zeuxis.search.adam:adam", "gradient ascent from the best of some draws; 3 images a step"),
         "hybrid": Entry("zeuxis.search.hybrid:hybrid", "sep-CMA-ES or GA, and gradient steps on the elite in turns"),
+        "map-elites": Entry("zeuxis.search.map_elites:map_elites", "quality-diversity: mutated elites of an archive"),
+        "cma-me": Entry("zeuxis.search.cma_me:cma_me", "quality-diversity: CMA-ES ranked by archive improvement"),
+        "cma-mae": Entry("zeuxis.search.cma_mae:cma_mae", "quality-diversity: CMA-ES on an archive that anneals"),
     },
     prefixes={"pymoo": Entry("zeuxis.search.pymoo:pymoo", "any single-objective algorithm of pymoo: GA, DE, PSO, ...")},
 )
 
 MULTI_OBJECTIVE = ("nsga2",)  # these need a score of two parts or more
+QUALITY_DIVERSITY = ("map-elites", "cma-me", "cma-mae")  # those that must be told measures

@@ -1,0 +1,217 @@
+"""Adapter: Tjanaka et al., "pyribs: a bare-bones Python library for quality diversity optimization", 2023,
+https://arxiv.org/abs/2303.00191 (package ribs, version 0.11 and 0.12).
+
+What the quality-diversity searches share. They are told two measures beside the score and keep the best latent of each
+cell of a grid over the measures. pyribs cannot give its state, so ours holds the first latents, the seed of every
+generation and all that was told: loading it tells fresh emitters the whole log again.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput, MissingExtra
+from zeuxis.rng import stream
+from zeuxis.search.archive import Archive, Grid, Ranges, parse_ranges, spanned
+from zeuxis.search.base import CPU, PopulationSearch, State, integer, number, tensor
+from zeuxis.spaces import Product, Space
+from zeuxis.style_space import SparseMix, Whitened
+from zeuxis.types import Evaluation
+
+PRIOR_SAMPLE = 256  # draws that the deviation of the prior is measured from
+LOST = -1e30  # the improvement that an emitter is told for a latent without score or measures: ranks last, is finite
+MEASURES = 2
+
+
+class RibsSearch(PopulationSearch):
+    """An archive of pyribs and its emitters. Genes are in deviations of the prior; the first generation is the prior.
+
+    `ranges` are the bounds of the archive. Those left open ("") are taken from the first generation that could be
+    measured; a run sets them from a larger sample of the prior. `population_x` are the best elites.
+    A member says with which emitters the search goes on from a first archive.
+    """
+
+    _cuts_first = False  # the archive takes all there is
+
+    def __init__(
+        self, space: Space, population: int, device: torch.device, name: str, cells: int, ranges: str, offset: float
+    ) -> None:
+        super().__init__(space, population, device, name)
+        _check_space(name, space)
+        self.archives, self.emitters_module = _import(name)
+        self.cells = integer("cells", cells, 1, 256)
+        self.offset = number("offset", offset, -1e9)
+        self.ranges: Ranges | None = parse_ranges(ranges)
+        self.spread = torch.ones(space.dim, device=self.device)  # (D,) deviation of the prior, measured in _first
+        self._rng = np.random.default_rng(0)  # all that pyribs draws comes from here; set anew each generation
+        self._first_x = torch.empty(0, space.dim, device=self.device)
+        self._measures: Tensor | None = None  # of the batch being told
+        self._log: list[tuple[int, Tensor, Tensor]] = []  # seed, scores (N,), measures (N, 2) per generation told
+        self._archive: Any = None  # what the emitters see
+        self._results: Any = None  # what is kept: the same one, but for CMA-MAE
+        self._running: list[Any] = []  # emitters
+
+    @abstractmethod
+    def _emitters(self) -> list[Any]:
+        """Emitters that together ask `population` latents, started from the archive, which holds an elite."""
+
+    def _open(self, lowest: float) -> tuple[Any, Any]:
+        """The archive that emitters see and the one that keeps the results; `lowest` is the lowest score so far."""
+        archive = self._grid_archive()
+        return archive, archive
+
+    def _grid_archive(self, **soft: float) -> Any:
+        """An empty archive of pyribs; `soft` are the settings of its thresholds."""
+        return self.archives.GridArchive(
+            solution_dim=self.space.dim,
+            dims=[self.cells] * MEASURES,
+            ranges=self.ranges,
+            qd_score_offset=self.offset,
+            seed=self._rng,
+            **soft,
+        )
+
+    def _first(self, rng: torch.Generator) -> Tensor:
+        self._first_x = super()._first(rng)
+        self.spread = self.space.sample(PRIOR_SAMPLE, rng).std(dim=0).clamp_min(1e-6).to(self.device)
+        self._seed = _draw(rng)
+        return self._first_x
+
+    def _children(self, rng: torch.Generator) -> Tensor:
+        self._seed = _draw(rng)
+        return self._propose()
+
+    def _propose(self) -> Tensor:
+        """`(N, D)`, what the emitters ask under the seed of this generation; the prior while there is no elite."""
+        self._rng.bit_generator.state = np.random.PCG64(self._seed).state
+        if self._archive is None or self._archive.empty:
+            return self.space.sample(self.population, stream(self._seed, "prior")).to(self.device)
+        if not self._running:
+            self._running = self._emitters()
+        y = np.concatenate([emitter.ask() for emitter in self._running])  # (N, D), in deviations
+        return self.space.clip(self._genes(y))
+
+    def _learn_from(self, evaluation: Evaluation) -> None:
+        self._measures = evaluation.measures
+
+    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+        came = None if self._measures is None else tuple(self._measures.shape)
+        if self._measures is None or came != (len(x), MEASURES):
+            raise BadInput(
+                f"Expected measures of shape {(len(x), MEASURES)} for {self.name}, got {came}. Name two: "
+                "--measure brightness --measure 'white cat|black cat'; in Python Evaluation(score, measures=...)."
+            )
+        measures = self._measures.detach().to(self.device, torch.float32)
+        self._log.append((self._seed, score, measures))
+        self._absorb(x, score, measures)
+        return self._best_elites()
+
+    def _absorb(self, x: Tensor, score: Tensor, measures: Tensor) -> None:
+        """The archive, then the emitters. A latent without a score or a measure is a failure, and in no cell."""
+        told, spread, s, m = (t.cpu().double().numpy() for t in (x, self.spread, score, measures))
+        y = told / spread  # (N, D), in deviations
+        known = np.isfinite(s) & np.isfinite(m).all(axis=1)
+        added = {"status": np.zeros(len(s), dtype=np.int32), "value": np.full(len(s), LOST)}
+        if known.any():
+            if self._archive is None:
+                self.ranges = self.ranges or spanned(measures)
+                self._archive, self._results = self._open(float(s[known].min()))
+            for key, values in self._archive.add(y[known], s[known], m[known]).items():
+                added[key][known] = values
+            if self._results is not self._archive:
+                self._results.add(y[known], s[known], m[known])
+        s[~known], m[~known] = LOST, 0.0
+        start = 0
+        for emitter in self._running:
+            rows = slice(start, start + emitter.batch_size)
+            emitter.tell(y[rows], s[rows], m[rows], {key: values[rows] for key, values in added.items()})
+            start = rows.stop
+
+    def _best_elites(self) -> tuple[Tensor, Tensor]:
+        if self._archive is None:
+            return self._first_x[:0], torch.empty(0, device=self.device)
+        elites = self._results.data()
+        order = np.argsort(-elites["objective"], kind="stable")[: self.population]
+        return self._genes(elites["solution"][order]), self._on_device(elites["objective"][order])
+
+    def elites(self) -> Archive | None:
+        """The archive so far; None while nothing could be scored and measured."""
+        if self._archive is None or self.ranges is None:
+            return None
+        elites = self._results.data()
+        order = np.argsort(elites["index"])
+        cell = self._results.int_to_grid_index(elites["index"][order])
+        score, measures = (self._on_device(elites[key][order]).cpu() for key in ("objective", "measures"))
+        genes = self._genes(elites["solution"][order]).cpu()
+        return Archive(Grid(self.cells, self.ranges), torch.as_tensor(cell).long(), genes, score, measures, self.offset)
+
+    def _genes(self, y: Any) -> Tensor:
+        """Deviations `(K, D)` -> genes `(K, D)`, the very ones that were told."""
+        return (torch.as_tensor(y) * self.spread.cpu().double()).float().to(self.device)
+
+    def _on_device(self, values: Any) -> Tensor:
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
+    def state_dict(self) -> State:
+        """The log: first latents, seeds, scores and measures."""
+        seeds, scores, measures = zip(*self._log, strict=True) if self._log else ((), (), ())
+        log: State = {
+            "first_x": self._first_x,
+            "spread": self.spread,
+            "seeds": torch.tensor(seeds, dtype=torch.int64),
+            "counts": torch.tensor([len(score) for score in scores], dtype=torch.int64),
+            "scores": torch.cat([torch.empty(0, device=self.device), *scores]),
+            "measures": torch.cat([torch.empty(0, MEASURES, device=self.device), *measures]),
+        }
+        return super().state_dict() | log
+
+    def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
+        """Tell a fresh archive the whole log again. BadInput if it does not arrive where the log did."""
+        super().load_state_dict(state)
+        self._archive, self._results, self._running = None, None, []
+        self._first_x, self.spread = (tensor(state, key, self.device) for key in ("first_x", "spread"))
+        counts = tensor(state, "counts", CPU).tolist()
+        scores, measures = (torch.split(tensor(state, key, self.device), counts) for key in ("scores", "measures"))
+        self._log = list(zip(tensor(state, "seeds", CPU).tolist(), scores, measures, strict=True))
+        for generation, (seed, score, measure) in enumerate(self._log):
+            self._seed = seed
+            self._absorb(self._propose() if generation else self._first_x, score, measure)
+        if not torch.equal(self._best_elites()[0], self.population_x):
+            raise BadInput(
+                f"{self.name} told the log again did not arrive where the run had. "
+                "Use the versions of ribs, numpy and zeuxis that run.json names, and the same options."
+            )
+
+
+def _draw(rng: torch.Generator) -> int:
+    return int(torch.randint(2**62, (), generator=rng))
+
+
+def _import(name: str) -> tuple[Any, Any]:
+    """`ribs.archives` and `ribs.emitters`."""
+    try:
+        return importlib.import_module("ribs.archives"), importlib.import_module("ribs.emitters")
+    except ImportError as error:
+        raise MissingExtra("ribs", "qd", f"The search {name}") from error
+
+
+def _check_space(name: str, space: Space) -> None:
+    """BadInput for a space in which mutation without a gradient leads nowhere: W+, or a gene for each class."""
+    for part in space.spaces if isinstance(space, Product) else (space,):
+        if isinstance(part, Whitened) and part.layers > 1:
+            raise BadInput(
+                f"Expected a space of one style for {name}, got W+: {part.layers} styles, {part.dim:,} genes. Mutated "
+                "at random, so many genes lead away from all that looks real. Use --space w or --space z."
+            )
+        if isinstance(part, SparseMix) and part.dim > 1:
+            raise BadInput(
+                f"Expected a space of one style for {name}, got a mixture with a gene for each of {part.dim:,} classes."
+                " Use --space embedding where the generator has it, or a single class: --class NAME."
+            )
