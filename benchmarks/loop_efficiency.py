@@ -2,12 +2,14 @@
 
     python benchmarks/loop_efficiency.py --generator pocket --scorer pocket --judge pocket
     python benchmarks/loop_efficiency.py --generator toy --scorer toy --judge toy --population 16 64 --out loop.json
+    python benchmarks/loop_efficiency.py --generator random:biggan-128 --population 16 --rounds 3 --generations 5
 
-Bare is: render and score a fixed population in the same micro-batches and the same type, scores copied to the host,
-nothing else. Ours is a session with its default log, checkpoint, grid and judge's view. One process, blocks of
-generations in turns bare, ours, ours, bare; the figure is the median over the rounds of bare time / our time. Each
-block of ours ends when all of it is on disk. Wall time counts; processor time (all threads) is there to see what a
-busy machine hides. `overhead_ms` is what one generation of ours takes longer.
+`random:NAME` is a network of published size with random weights (random_weights.py). Bare is: render and score a
+fixed population in the same micro-batches and the same type, scores copied to the host, nothing else. Ours is a session
+with its default log, checkpoint, grid and judge's view. One process, blocks of generations in turns bare, ours, ours,
+bare; the figure is the median over the rounds of bare time / our time. Each block of ours ends when all of it is on
+disk. Wall time counts; processor time (all threads) is there to see what a busy machine hides. `overhead_ms` is what
+one generation of ours takes longer.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from itertools import islice
 from pathlib import Path
 
 import torch
+from random_weights import PREFIX, random_file
 from torch import Tensor
 
 from zeuxis.config import RunConfig
@@ -119,7 +122,8 @@ def main() -> None:
     parser.add_argument("--population", type=int, nargs="+", default=[16, 64])
     parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16", "auto"])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--generations", type=int, default=10, help="per block; 10 hold one grid and one view")
+    parser.add_argument("--generations", type=int, default=10, help="per block")
+    parser.add_argument("--view-every", type=int, help="generations between grids and views; default: one per block")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     args = parser.parse_args()
@@ -131,12 +135,14 @@ def main() -> None:
         "judge": None if args.judge == "none" else args.judge,
     }
     most = 1 + args.generations * (2 * args.rounds + 1)
+    fields |= {"search": args.search, "precision": args.precision, "generations": most}
+    fields["view_every"] = args.view_every or args.generations
     rows = []
-    for population in args.population:
-        config = RunConfig(
-            **fields, search=args.search, population=population, precision=args.precision, generations=most
-        )
-        rows.append(measure(config, args.rounds, args.generations))
+    with tempfile.TemporaryDirectory() as folder:
+        if args.generator.startswith(PREFIX):
+            fields["generator"] = str(random_file(args.generator.removeprefix(PREFIX), Path(folder)))
+        for population in args.population:
+            rows.append(measure(RunConfig(**fields, population=population), args.rounds, args.generations))
     names = f"{args.generator}, {' + '.join(args.scorer)}, judge {args.judge}, {args.search}, {args.precision}"
     print(f"{names}, {args.threads} thread(s), load {os.getloadavg()[0]:.1f}")
     print(table(rows))

@@ -48,7 +48,8 @@ AGAINST = {
 }
 
 
-OTHERS = ("nsga2", "l-shade", "sep-cma-es", "cma-es", "lm-ma-es", "open-es")
+OTHERS = ("nsga2", "l-shade", "sep-cma-es", "cma-es", "lm-ma-es", "open-es", "adam", "hybrid")
+ARCHIVES = ("map-elites", "cma-me", "cma-mae")
 
 
 def ours(space: Normal, population: int, name: str, **options: float | str) -> Step:
@@ -61,7 +62,9 @@ def ours(space: Normal, population: int, name: str, **options: float | str) -> S
         batch = search.ask(rng)
         asked = time.thread_time() - begin
         near, far = (-(batch.x - place).square().sum(dim=1) for place in (0.0, 1.0))
-        evaluation = Evaluation(near, {"near": near, "far": far} if name == "nsga2" else {})
+        parts = {"near": near, "far": far} if name == "nsga2" else {}
+        gradient = -2 * batch.x if batch.gradient else None
+        evaluation = Evaluation(near, parts, batch.x[:, :2], gradient)
         begin = time.thread_time()
         search.tell(batch, evaluation)
         return asked + time.thread_time() - begin
@@ -99,7 +102,9 @@ def searches(variables: int, population: int) -> dict[str, Step]:
         "ga-thesis": ours(space, population, "ga-thesis"),
         "de": ours(space, population, "de"),
         "de-rand": ours(space, population, "de-rand"),
-        **{name: ours(space, population, name) for name in OTHERS},
+        "cma-ga, finding": ours(space, population, "cma-ga", focus=10**6),
+        "cma-ga, spreading": ours(space, population, "cma-ga", focus=1),
+        **{name: ours(space, population, name) for name in (*OTHERS, *ARCHIVES)},
         "pymoo GA, eta 15 and 20": theirs(space, GA(**start, **mild)),
         "pymoo GA, thesis": theirs(space, GA(**start, **thesis)),
         "pymoo DE best/1": theirs(space, DE(**start, variant="DE/best/1/bin", F=0.5, CR=0.7, prob_mut=0.0)),
@@ -116,16 +121,18 @@ def measure(steps: dict[str, Step], generations: int, warm_up: int) -> dict[str,
     for name, taken in times.items():
         deciles = statistics.quantiles(taken[warm_up:], n=10)
         rows[name] = {"median_ms": statistics.median(taken[warm_up:]), "p10_ms": deciles[0], "p90_ms": deciles[-1]}
+        rows[name]["mean_ms"] = statistics.mean(taken[warm_up:])  # with what is done only now and then
     for name, other in AGAINST.items():
         rows[name]["times_faster"] = rows[other]["median_ms"] / rows[name]["median_ms"]
     return rows
 
 
 def table(rows: dict[str, dict[str, float]]) -> str:
-    lines = [f"{'search':26} {'median':>9} {'p10':>9} {'p90':>9}   times faster than"]
+    lines = [f"{'search':26} {'median':>9} {'p10':>9} {'p90':>9} {'mean':>9}   times faster than"]
     for name, row in rows.items():
         versus = f"   {row['times_faster']:.1f}  {AGAINST[name]}" if name in AGAINST else ""
-        lines.append(f"{name:26} {row['median_ms']:6.2f} ms {row['p10_ms']:6.2f} ms {row['p90_ms']:6.2f} ms{versus}")
+        figures = "".join(f" {row[f'{figure}_ms']:6.2f} ms" for figure in ("median", "p10", "p90", "mean"))
+        lines.append(f"{name:26}{figures}{versus}")
     return "\n".join(lines)
 
 

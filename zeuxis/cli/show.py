@@ -107,9 +107,9 @@ def _say_files(folder: RunFolder) -> None:
     names = [
         "report.html",
         "curve.png",
+        "front.png",
         "archive.png",
         "collage.png",
-        "front.png",
         "images/final.png",
         "images/best_x8.png",
         "top/sheet.png",

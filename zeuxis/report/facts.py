@@ -39,13 +39,6 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
     ]
 
 
-def archive_words(figures: dict[str, Any]) -> str:
-    """Coverage and QD score in a line, from the archive in a summary."""
-    filled, total = figures["filled"], figures["cells"] ** 2
-    share = f"{filled:,} of {total:,} cells filled ({100 * figures['coverage']:.0f} %)"
-    return f"{share}, QD score {figures['qd_score']:.2f} (offset {figures['offset']:g})"
-
-
 def best_words(summary: dict[str, Any]) -> str:
     """The best score of the run, and for a front how it was picked."""
     best = summary["best"]
@@ -74,6 +67,13 @@ def pick_words(front: dict[str, Any]) -> str:
     names = front["objectives"]
     words = {"knee": "the knee", "first": f"the best in {names[0]}", "second": f"the best in {names[1]}"}
     return words.get(front["pick"], "the best sum")
+
+
+def archive_words(figures: dict[str, Any]) -> str:
+    """Coverage and QD score in a line, from the archive in a summary."""
+    filled, total = figures["filled"], figures["cells"] ** 2
+    share = f"{filled:,} of {total:,} cells filled ({100 * figures['coverage']:.0f} %)"
+    return f"{share}, QD score {figures['qd_score']:.2f} (offset {figures['offset']:g})"
 
 
 def speed(rows: Sequence[Row]) -> str:

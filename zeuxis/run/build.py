@@ -67,10 +67,9 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     loaded = loaded or load_models(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     kind = SEARCHES[config.search]
-    decisions = decisions or Decisions([(0, config.micro_batch)])
     first, start = start_of(config, generator, scorers, weights, prompt)
-
     watched = config.unique or config.on_collapse != "nothing"
+    decisions = decisions or Decisions([(0, config.micro_batch)])
 
     def new_search() -> Search:
         search: PopulationSearch = kind(generator.space, population=config.population, device=device, **config.options)
@@ -135,6 +134,16 @@ def check_config(config: RunConfig) -> Prompt:
     )
 
 
+def _check_objectives(config: RunConfig) -> None:
+    """BadInput for a search between objectives that is given one: there is no front to find."""
+    parts = [name for name in config.scorer if parse_weighted(name)[1]] + ["realism"] * bool(config.realism)
+    if config.search in MULTI_OBJECTIVE and len(parts) < 2:
+        raise BadInput(
+            f"Search {config.search!r} keeps the front between two or more parts of the score, got {parts}. Let the "
+            "discriminator be the other, e.g. --realism 0.1, name a second --scorer, or choose --search ga."
+        )
+
+
 def _check_measures(config: RunConfig) -> None:
     """BadInput or UnknownName for measures that cannot be, or that are not two where an archive needs two."""
     for text in config.measures:
@@ -143,20 +152,6 @@ def _check_measures(config: RunConfig) -> None:
         raise BadInput(
             f"Expected two measures for the search {config.search}, got {len(config.measures)}. Say in what the "
             "pictures are to differ: --measure brightness --measure 'young|old'"
-        )
-    if config.search in QUALITY_DIVERSITY and (config.unique or config.on_collapse != "nothing"):
-        raise BadInput(
-            f"An archive keeps pictures apart by itself: leave --unique and --on-collapse out with {config.search}."
-        )
-
-
-def _check_objectives(config: RunConfig) -> None:
-    """BadInput for a search between objectives that is given one: there is no front to find."""
-    parts = [name for name in config.scorer if parse_weighted(name)[1]] + ["realism"] * bool(config.realism)
-    if config.search in MULTI_OBJECTIVE and len(parts) < 2:
-        raise BadInput(
-            f"Search {config.search!r} keeps the front between two or more parts of the score, got {parts}. Let the "
-            "discriminator be the other, e.g. --realism 0.1, name a second --scorer, or choose --search ga."
         )
 
 

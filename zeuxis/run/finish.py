@@ -16,6 +16,7 @@ from zeuxis.errors import RunError
 from zeuxis.run.archive import write_archive
 from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import Best
+from zeuxis.run.healthy import unwrapped
 from zeuxis.run.metadata import PictureInfo
 from zeuxis.run.pictures import by_score, enlarged_png, grid_png, picture_png, score_label, to_pixels
 from zeuxis.run.problem import Problem
@@ -48,7 +49,7 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
         raise RunError(
             f"No generation of the run in {folder.path} is done yet, so there is nothing to show. Resume it."
         )
-    images_so_far, best = folder.entry(done - 1).images_so_far, folder.best
+    last, best, search = folder.entry(done - 1), folder.best, unwrapped(search)
     order = _order(search, best)
     x, score = search.population_x[order], search.population_score[order].cpu()
     images = problem.render(x, done - 1)
@@ -56,9 +57,9 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     _draw(config, store, images, x, score, done - 1)
     _draw_best(config, store, best, done - 1)
     describe = problem.generator.describe
-    summary = Summary(folder.path, reason, done, images_so_far, best, describe(best.latent), view)
+    summary = Summary(folder.path, reason, done, last.images_so_far, best, describe(best.latent), view)
     words = [describe(latent) for latent in x]
-    content = _to_json(summary, score, words) | _front_to_json(search, order, problem.scorer.names)
+    content = _to_json(summary, score, words) | _front_to_json(search, order, tuple(last.evaluation.parts))
     archive = search.elites() if isinstance(search, HasArchive) else None
     if archive is not None:
         info = partial(_info, config, problem, generation=done - 1)

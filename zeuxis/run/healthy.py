@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.health import SAME, distances, health
-from zeuxis.search.base import PopulationSearch, State, tensor
+from zeuxis.search.base import PopulationSearch, Search, State, tensor
 from zeuxis.types import Batch, Evaluation
 
 INNER = "inner."  # before the names of the wrapped search's own state
@@ -127,6 +127,11 @@ class Healthy:
         self.inner.load_state_dict({k.removeprefix(INNER): v for k, v in state.items() if k.startswith(INNER)})
         self.shown, self.collapsed = tensor(state, "shown", torch.device("cpu")), bool(state.get("collapsed"))
         self._asked = None
+
+
+def unwrapped(search: Search) -> Search:
+    """The search itself, where it is helped: what it keeps beside survivors (a front, an archive) is its own."""
+    return search.inner if isinstance(search, Healthy) else search
 
 
 def _rows_of(x: Tensor, among: Tensor) -> Tensor:

@@ -39,10 +39,11 @@ class Problem:
     """What a run tries to solve: score s(x) = sum of w_k s_k(image of x) over the scorers, higher is better.
 
     `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator and
-    `norm_prior` that of the penalty for latents longer than the prior's. `measures` are told to the search beside the
-    score, `describe` adds descriptors to evaluations. Images are rendered and scored `micro_batch` at a time. `images`
-    `(N, 3, H, W)`, `image_seconds`, `health` and `unscored` (how many scores are NaN) describe the last evaluation.
-    `decisions` is what a resumed run must decide alike.
+    `norm_prior` that of the penalty for latents longer than the prior's. `describe` adds descriptors to
+    evaluations; `measures` are told to the search beside the score.
+    Images are rendered and scored `micro_batch` at a time. `images` `(N, 3, H, W)`, `image_seconds`, `health`
+    and `unscored` (how many scores are NaN) describe the last evaluation. `decisions` is what a resumed run must
+    decide alike.
     """
 
     def __init__(

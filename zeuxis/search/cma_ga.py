@@ -9,11 +9,12 @@ metaheuristics", Journal of Heuristics 8 (2002), https://doi.org/10.1023/A:10165
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer, tensor
+from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer
 from zeuxis.search.genetic import GeneticSearch
 from zeuxis.search.operators import fittest
 from zeuxis.search.sep_cma_es import SepCmaEs
@@ -24,10 +25,11 @@ FIND, SPREAD = "find.", "spread."  # before the names of the two searches' own s
 
 
 class CmaGa(PopulationSearch):
-    """Generations of sep-CMA-ES, then a GA bred from its best and from the draws that the run began with.
+    """Generations of sep-CMA-ES, then of a GA bred from its best and from the draws that the run began with, in turns.
 
     first            images of the first generation at least; the distribution starts at the best of them
-    focus            generations of sep-CMA-ES
+    focus            generations of sep-CMA-ES in a turn; every turn but the first starts at the best of the run
+    spread           generations of the GA in a turn; its population lives on from turn to turn
     offspring        images in each of these generations; 0 is the population
     sigma            its step size at the start, in deviations of the prior
     rate             factor on the learning rates of its covariance
@@ -45,6 +47,7 @@ class CmaGa(PopulationSearch):
         name: str = "cma-ga",
         first: int = 64,
         focus: int = 120,
+        spread: int = 40,
         offspring: int = 8,
         sigma: float = 0.3,
         rate: float = 3.0,
@@ -53,22 +56,27 @@ class CmaGa(PopulationSearch):
         mutation_sigma: float = 0.85,
     ) -> None:
         super().__init__(space, population, device, name)
-        self.focus = integer("focus", focus, 1)
+        self.focus, self.turn = integer("focus", focus, 1), integer("spread", spread, 1) + focus
         self.elite = integer("elite", elite, 1)
-        self.find = SepCmaEs(space, population, device, sigma=sigma, rate=rate, first=first, offspring=offspring)
+        self._new_find = partial(
+            SepCmaEs, space, population, device, sigma=sigma, rate=rate, first=first, offspring=offspring
+        )
+        self.finder = self._new_find()
         mutation: dict[str, float] = {"mutation_prob": mutation_prob, "mutation_sigma": mutation_sigma}
-        self.spread = GeneticSearch(space, population, device, **mutation)  # type: ignore[arg-type]
-        self.drawn_x = torch.empty(0, space.dim, device=self.device)  # the best of the first generation (N, D)
-        self.drawn_score = torch.empty(0, device=self.device)
+        self.breeder = GeneticSearch(space, population, device, **mutation)  # type: ignore[arg-type]
+
+    @property
+    def finding(self) -> bool:
+        """Whose turn this generation is."""
+        return self.generation == 0 or (self.generation - 1) % self.turn < self.focus
 
     @property
     def _now(self) -> PopulationSearch:
-        """Whose turn it is."""
-        return self.find if self.generation <= self.focus else self.spread
+        return self.finder if self.finding else self.breeder
 
     def _first(self, rng: torch.Generator) -> Tensor:
-        self.find.start = self.start
-        return self.find.ask(rng).x
+        self.finder.start = self.start
+        return self.finder.ask(rng).x
 
     def _children(self, rng: torch.Generator) -> Tensor:
         return self._now.ask(rng).x
@@ -79,39 +87,47 @@ class CmaGa(PopulationSearch):
 
     def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         if not self.generation:
-            self.drawn_x, self.drawn_score = fittest(x, score, self.population)
-        if self.generation > self.focus:
-            return self.spread.population_x, self.spread.population_score
-        if self.generation == self.focus:
-            return self._hand_over()
-        everyone = torch.cat([self.population_x, x])  # a run that ends here shows the best it has seen
+            self._breed(x, score)  # what the GA will begin with
+        elif self.finding:
+            if (self.generation - 1) % self.turn == self.focus - 1:
+                self._hand_over()
+                return self.breeder.population_x, self.breeder.population_score
+        else:
+            if (self.generation - 1) % self.turn == self.turn - 1:
+                found, self.finder = self.finder, self._new_find()
+                self.finder.begin_at(self.breeder.best[0], found)
+            return self.breeder.population_x, self.breeder.population_score
+        everyone = torch.cat([self.population_x, x])  # a run that ends while it finds shows the best it has seen
         return fittest(everyone, torch.cat([self.population_score, score]), self.population)
 
-    def _hand_over(self) -> tuple[Tensor, Tensor]:
-        """The GA's first population: the best latents found, and the best of the first draws."""
-        best, top = self.find.best
-        elite = min(self.elite, self.population)
-        x, score = fittest(self.find.population_x, self.find.population_score, elite - 1)
-        everyone = torch.cat([best[None], x, self.drawn_x])[: self.population]
-        value = torch.cat([torch.tensor([top], device=self.device), score, self.drawn_score])[: self.population]
-        self.spread.population_x, self.spread.population_score = fittest(everyone, value, self.population)
-        self.spread.spread, self.spread.generation = self.find.spread, 1
-        self.spread._keep_best(everyone, value)
-        return self.spread.population_x, self.spread.population_score
+    def _hand_over(self) -> None:
+        """The best latents found join the GA's population."""
+        best, top = self.finder.best
+        x, score = fittest(self.finder.population_x, self.finder.population_score, min(self.elite, self.population) - 1)
+        found = torch.cat([torch.full((1,), top, device=self.device), score])
+        rest = self.population - len(found)
+        self._breed(
+            torch.cat([best[None], x, self.breeder.population_x[:rest]]),
+            torch.cat([found, self.breeder.population_score[:rest]]),
+        )
+
+    def _breed(self, x: Tensor, score: Tensor) -> None:
+        """The GA goes on from these latents `(N, D)` and scores `(N,)`."""
+        self.breeder.population_x, self.breeder.population_score = fittest(x, score, self.population)
+        self.breeder.spread, self.breeder.generation = self.finder.spread, max(1, self.breeder.generation)
+        self.breeder._keep_best(x, score)
 
     def state_dict(self) -> State:
         """The state as of the last `tell`: that of both searches."""
-        mine: State = {"drawn_x": self.drawn_x, "drawn_score": self.drawn_score}
-        for prefix, search in ((FIND, self.find), (SPREAD, self.spread)):
+        mine: State = {}
+        for prefix, search in ((FIND, self.finder), (SPREAD, self.breeder)):
             mine |= {prefix + name: value for name, value in search.state_dict().items()}
         return super().state_dict() | mine
 
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Go on from `state`."""
         super().load_state_dict(state)
-        self.drawn_x = tensor(state, "drawn_x", self.device)
-        self.drawn_score = tensor(state, "drawn_score", self.device)
-        for prefix, search in ((FIND, self.find), (SPREAD, self.spread)):
+        for prefix, search in ((FIND, self.finder), (SPREAD, self.breeder)):
             search.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
 
 

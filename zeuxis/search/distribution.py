@@ -87,6 +87,12 @@ class DistributionSearch(PopulationSearch):
             self.mean = u[score.argmax()] if self.begin == "best" else weights @ u
         return x, score
 
+    def begin_at(self, x: Tensor, like: DistributionSearch) -> None:
+        """A fresh search whose mean is the latent `x` `(D,)`, with the prior as `like` has measured it."""
+        self.centre, self.spread = like.centre, like.spread
+        self.mean = (x - self.centre) / self.spread
+        self.generation = 1
+
     def adopt(self, rows: Tensor, x: Tensor, score: Tensor) -> None:
         """The mean moves to the recombination of the survivors, the adopted among them."""
         super().adopt(rows, x, score)

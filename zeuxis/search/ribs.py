@@ -38,7 +38,7 @@ class RibsSearch(PopulationSearch):
     A member says with which emitters the search goes on from a first archive.
     """
 
-    _cuts_first = False  # an archive has room for all of a first generation
+    _cuts_first = False  # the archive takes all there is
 
     def __init__(
         self, space: Space, population: int, device: torch.device, name: str, cells: int, ranges: str, offset: float
