@@ -153,6 +153,10 @@ def _check_measures(config: RunConfig) -> None:
             f"Expected two measures for the search {config.search}, got {len(config.measures)}. Say in what the "
             "pictures are to differ: --measure brightness --measure 'young|old'"
         )
+    if config.search in QUALITY_DIVERSITY and (config.unique or config.on_collapse != "nothing"):
+        raise BadInput(
+            f"An archive keeps pictures apart by itself: leave --unique and --on-collapse out with {config.search}."
+        )
 
 
 def choose_device(name: str) -> torch.device:
