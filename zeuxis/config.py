@@ -67,7 +67,9 @@ class RunConfig(BaseModel):
     view_every: int = Field(10, ge=1, description="generations between grids and judge's views")
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed gives the same run")
 
-    augment: int = Field(0, ge=0, le=64, description="augmented views per image in the score; 0 = the plain image")
+    augment: int = Field(
+        2, ge=0, le=64, description="augmented views per image in the score beside the plain one; 0 for none"
+    )
     realism: float = Field(0.0, description="weight of the discriminator's opinion in the score")
     norm_prior: float = Field(0.0, ge=0, description="weight of the penalty for latents longer than the prior's")
     unique: bool = Field(False, description="of two pictures that look alike only the fitter keeps its score")

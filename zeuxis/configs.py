@@ -22,7 +22,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
 }
 
 REALISM = 0.1  # what the discriminator may add to a cosine: see zeuxis.scorers.realism
-CLIP = {"scorer": ("clip-vit-b-32",), "generations": 500, "view_every": 50}
+CLIP = {"scorer": ("clip-vit-b-32",), "generations": 500, "view_every": 50, "augment": 0}
 STYLEGAN2 = CLIP | {"population": 16, "truncation": 1.0, "space": "z"}
 LSUN_AND_FACES = ("ffhq", "car", "church", "cat", "horse")
 THESIS: dict[str, dict[str, Any]] = {

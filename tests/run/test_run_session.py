@@ -23,7 +23,7 @@ from zeuxis.spaces import Normal
 from zeuxis.types import Evaluation, Event
 
 TOYS = {"generator": "toy", "scorer": "toy", "judge": "toy", "search": "ga", "device": "cpu", "precision": "fp32"}
-TOYS |= {"micro_batch": 4}
+TOYS |= {"micro_batch": 4, "augment": 0}
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ class Bench:
     def __init__(self, design: Design) -> None:
         self.design = design
         shared = {name: getattr(design, name) for name in ("generator", "scorer", "device", "precision", "micro_batch")}
-        self.base = make_config(**shared, prompt=(design.phrases[0],), judge=None)
+        self.base = make_config(**shared, prompt=(design.phrases[0],), judge=None, augment=0)
         models = load_models(self.base)
         self.device = models.generator.device
         eyes = [*(("guide", scorer) for scorer in models.scorers)]

@@ -57,6 +57,7 @@ class Design(BaseModel):
         """The run of one cell."""
         shared = {name: getattr(self, name) for name in ("generator", "scorer", "precision", "device", "micro_batch")}
         grid = {"prompt": (cell.phrase,), "seed": cell.seed, "population": cell.population, "judge": None}
+        shared["augment"] = 0  # unless the variant says so
         limits = {"generations": self.budget(cell.population), "budget": self.budget(cell.population)}
         return make_config(**{**shared, **fields(cell.variant), **grid, **limits})
 
