@@ -20,7 +20,14 @@ RED = Prompt((Phrase("a red disc on white"),))
 
 def toy_config(**changes) -> RunConfig:
     """A run of 5 generations of 4 images on the toys."""
-    toys = {"prompt": ("a red disc on white",), "generator": "toy", "scorer": ("toy",), "judge": "toy", "search": "ga", "augment": 0}
+    toys = {
+        "prompt": ("a red disc on white",),
+        "generator": "toy",
+        "scorer": ("toy",),
+        "judge": "toy",
+        "search": "ga",
+        "augment": 0,
+    }
     small = {"population": 4, "generations": 4, "view_every": 2, "micro_batch": 4, "precision": "fp32", "device": "cpu"}
     return RunConfig(**{**toys, **small, "seed": 7, **changes})
 

@@ -11,6 +11,7 @@ import torch
 from zeuxis.errors import BadInput, MissingModel, RunDamaged
 from zeuxis.generators.pocket import Pocket
 from zeuxis.generators.toy import ToyGenerator
+from zeuxis.report.facts import facts
 from zeuxis.rng import stream
 from zeuxis.run import generate
 from zeuxis.run.bank import CHUNK, Bank, all_banks, bank_folder, build_bank, open_bank
@@ -122,6 +123,9 @@ def test_a_run_starts_from_the_best_of_its_bank(pocket, tmp_path):
     best = bank.best(bank.similarity(scorer.prepare(parse_prompt(("a red fire truck",)))), 8)
     assert torch.equal(folder.latents(0), best)
     assert folder.record["start"] == {"kind": "warm", "bank_images": 128, "bank_sha256": [bank.sha256]}
+    assert ("start", "warm: the best of a bank of 128 images, which are not counted") in facts(
+        folder, folder.summary(), folder.history()
+    )
     assert folder.history()[-1].images_so_far == 24  # the bank's own images are not counted, and said to be warm
 
 

@@ -103,6 +103,12 @@ def test_a_helped_search_goes_on_bit_for_bit(name):
         assert torch.equal(step(whole, generation), step(resumed, generation))
 
 
+def test_a_helped_search_starts_where_it_is_told_to(tmp_path):
+    options = {"generator": "toy", "scorer": "toy", "judge": "toy", "population": 4, "generations": 1, "seed": 1}
+    generate("a red disc", out=tmp_path / "run", search="ga", start_images=24, unique=True, augment=0, **options)
+    assert [row.images_so_far for row in RunFolder(tmp_path / "run").history()] == [24, 28]
+
+
 def test_without_descriptors_it_says_what_is_missing():
     search = Healthy(SEARCHES["ga"](SPACE, population=4), unique=True)
     batch = search.ask(stream(3, 0, "ask"))

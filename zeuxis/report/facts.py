@@ -25,6 +25,7 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("images per second", f"{speed(rows)}, rendered and scored"),
         ("ended", summary["reason"]),
         ("seed", str(config.seed)),
+        ("start", start(record.get("start", {}))),
         ("search", f"{config.search} ({options})" if options else config.search),
         *archive,
         *measures,
@@ -74,6 +75,17 @@ def archive_words(figures: dict[str, Any]) -> str:
     filled, total = figures["filled"], figures["cells"] ** 2
     share = f"{filled:,} of {total:,} cells filled ({100 * figures['coverage']:.0f} %)"
     return f"{share}, QD score {figures['qd_score']:.2f} (offset {figures['offset']:g})"
+
+
+def start(facts: dict[str, Any]) -> str:
+    """Where the first generation came from; a warm start is told apart, because its bank's images are not counted."""
+    if "bank_images" in facts:
+        return f"warm: the best of a bank of {facts['bank_images']:,} images, which are not counted"
+    if "sweep_images" in facts:
+        return f"cold: one picture of each of {facts['sweep_images']:,} classes"
+    if "start_images" in facts:
+        return f"cold: the best of {facts['start_images']:,} draws of the prior"
+    return "cold: draws of the prior"
 
 
 def speed(rows: Sequence[Row]) -> str:

@@ -41,7 +41,7 @@ class Healthy:
         self.collapsed = False  # whether the next generation is to be helped
         self._asked: Batch | None = None
 
-        self.start: Tensor | None = None
+        self.start = inner.start
 
     @property
     def population_x(self) -> Tensor:
