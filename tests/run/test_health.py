@@ -118,7 +118,7 @@ def test_without_descriptors_it_says_what_is_missing():
 
 def test_every_generation_of_a_run_says_how_alive_it_is(tmp_path):
     options = {"generator": "toy", "scorer": "toy", "judge": "toy", "population": 8, "unique": True}
-    options |= {"on_collapse": "restart", "collapse_below": 0.9, "norm_prior": 0.1, "seed": 1}
+    options |= {"on_collapse": "restart", "collapse_below": 0.9, "norm_prior": 0.1, "seed": 1, "precision": "fp32"}
     generate("a red disc", out=tmp_path / "broken", generations=3, **options)
     resume(tmp_path / "broken", generations=6)
     generate("a red disc", out=tmp_path / "whole", generations=6, **options)
