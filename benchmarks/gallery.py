@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from zeuxis.config import RunConfig
 from zeuxis.report.top import distinct
 from zeuxis.run import RunFolder, generate
 
@@ -52,7 +53,7 @@ def sheet(phrases: tuple[str, ...], generations: int, path: Path) -> None:
 def main() -> None:
     """Both sheets."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generations", type=int, default=60)
+    parser.add_argument("--generations", type=int, default=RunConfig().generations)
     args = parser.parse_args()
     sheet(GALLERY, args.generations, DOCS / "gallery.png")
     sheet(FAILURES, args.generations, DOCS / "failures.png")

@@ -30,7 +30,7 @@ from zeuxis.nets.cifar_resnet import CifarResNet, from_state
 from zeuxis.rng import stream
 from zeuxis.run import open_session
 from zeuxis.scorers.classifier import PocketJudge
-from zeuxis.scorers.pocket import PocketScorer
+from zeuxis.scorers.pocket import PocketScorer, SecondPocketScorer
 
 HERE = Path(__file__).parent / "results"
 CPU = torch.device("cpu")
@@ -42,9 +42,8 @@ def unit(data: Images, rows: Tensor) -> Tensor:
     return (data.batch(rows) + 1) / 2
 
 
-def scorer_figures(test: Images) -> Figures:
+def scorer_figures(test: Images, scorer: PocketScorer) -> Figures:
     """Zero-shot accuracy, term retrieval, unseen words, colours."""
-    scorer = PocketScorer(CPU)
     blocks = torch.arange(len(test)).split(500)
     with torch.no_grad():
         images = torch.cat([scorer.embed_images(unit(test, rows)) for rows in blocks])
@@ -191,15 +190,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--judges", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--generations", type=int, default=100)
-    parser.add_argument("--only", nargs="*", default=["scorer", "judge", "generator", "bred"])
+    parser.add_argument("--generations", type=int, default=RunConfig().generations)
+    parser.add_argument("--only", nargs="*", default=["scorer", "second", "judge", "generator", "bred"])
     args = parser.parse_args()
     HERE.mkdir(exist_ok=True)
     path = HERE / "pocket.json"
     found = json.loads(path.read_text()) if path.exists() else {}
     test, judges = read_images("cifar10", args.data, "test"), read_judges(args.judges)
     parts = {
-        "scorer": lambda: scorer_figures(test),
+        "scorer": lambda: scorer_figures(test, PocketScorer(CPU)),
+        "second": lambda: scorer_figures(test, SecondPocketScorer(CPU)),
         "judge": lambda: judge_figures(test),
         "generator": lambda: generator_figures(read_images("cifar10", args.data, "train"), test, judges),
         "bred": lambda: bred_figures(judges, args.seeds, args.generations),
@@ -208,7 +208,9 @@ def main() -> None:
         begin = time.monotonic()
         found[name] = parts[name]() | {"seconds": round(time.monotonic() - begin)}
         print(name, json.dumps({k: v for k, v in found[name].items() if k != "runs"}, indent=1), flush=True)
-    sizes = {n: pocket_path(n).stat().st_size for n in ("generator", "discriminator", "scorer", "judge")}
+    sizes = {
+        n: pocket_path(n).stat().st_size for n in ("generator", "discriminator", "scorer", "scorer_second", "judge")
+    }
     found["bytes"] = sizes | {"all": sum(sizes.values())}
     path.write_text(json.dumps(found, indent=1) + "\n")
 

@@ -18,7 +18,7 @@ from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.pocket import PocketScorer
 
-NAMES = ("generator", "discriminator", "scorer", "judge")
+NAMES = ("generator", "discriminator", "scorer", "scorer_second", "judge")
 CPU = torch.device("cpu")
 UNSEEN = {"lorry": "truck", "puppy": "dog", "jet": "airplane", "kitten": "cat", "pony": "horse", "vessel": "ship"}
 
