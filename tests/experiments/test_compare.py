@@ -111,9 +111,12 @@ def test_the_grid_may_grow_and_a_measure_may_come_later_but_nothing_else_changes
     carry_out(small(seeds=1), folder)
     before = rows_of(folder)
     carry_out(small(seeds=2, variants=("ga", "best-of-n", "de")), folder)
+    assert folder.design().variants == ("ga-thesis", "ga", "best-of-n", "de") and folder.design().seeds == 2
     assert len(folder.rows()) == 16 and all(rows_of(folder)[cell] == row for cell, row in before.items())
     with pytest.raises(BadInput, match="generations"):
         carry_out(small(generations=7), folder)
+    carry_out(small(seeds=2, held_out=("toy",)), folder)
+    assert all("held-out toy" in folder.rows()[cell] for cell in small(seeds=2).cells())
     other = tmp_path / "other"
     other.mkdir()
     (other / "letter.txt").write_text("dear")
@@ -148,7 +151,9 @@ def test_the_table_says_what_was_counted():
 def test_a_target_that_is_never_reached_is_never():
     assert images_to(row([0.1, 0.2]), 0.3) == math.inf
     found = estimate([math.inf, math.inf, 0.5], ["a", "b", "c"], np.median)
-    assert f"{found:.2f}".startswith("never")
+    assert f"{found:.2f}" == "never"
+    half = estimate([math.inf, 0.25, 0.5], ["a", "b", "c"], np.median)
+    assert f"{half:.2f}" == "0.50 (0.25 .. never)"
 
 
 def test_intervals_draw_whole_phrases():
@@ -163,8 +168,8 @@ def test_intervals_draw_whole_phrases():
 
 def test_the_results_are_files_for_people_and_programs(tmp_path):
     folder = ExperimentFolder(tmp_path / "run")
-    design = carry_out(small(), folder)
-    files = {path.name: path for path in write_results(folder, design)}
+    carry_out(small(), folder)
+    files = {path.name: path for path in write_results(folder)}
     assert {"report.html", "cells.csv", "table.csv", "curves-4.png", "reversed-4.png", "table-4.md"} <= set(files)
     page = files["report.html"].read_text()
     assert "best-of-n" in page and "<script" not in page and "http" not in page.replace("http-equiv", "")
@@ -181,10 +186,10 @@ def test_without_pyarrow_parquet_is_left_out_or_named(tmp_path, monkeypatch):
     with pytest.raises(MissingExtra, match=r"zeuxis\[parquet\]"):
         write_parquet(tmp_path / "cells.parquet", [{"a": 1}])
     folder = ExperimentFolder(tmp_path / "run")
-    design = carry_out(small(seeds=1), folder)
-    assert not [path for path in write_results(folder, design) if path.suffix == ".parquet"]
+    carry_out(small(seeds=1), folder)
+    assert not [path for path in write_results(folder) if path.suffix == ".parquet"]
     with pytest.raises(MissingExtra):
-        write_results(folder, design, parquet=True)
+        write_results(folder, parquet=True)
 
 
 def test_parquet_holds_the_same(tmp_path):

@@ -69,11 +69,11 @@ def compare(
     )
     folder = ExperimentFolder(out)
     try:
-        design = carry_out(design, folder, workers or os.cpu_count() or 1, _say)
+        carry_out(design, folder, workers or os.cpu_count() or 1, _say)
     except KeyboardInterrupt:
         typer.echo(f"\nInterrupted; what is done is in {out}. The same command goes on.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    for path in write_results(folder, design, parquet=parquet):
+    for path in write_results(folder, parquet=parquet):
         typer.echo(str(path))
 
 

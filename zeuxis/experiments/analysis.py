@@ -102,7 +102,8 @@ def ratio(columns: Array, phrases: Sequence[str], statistic: Statistic) -> Estim
         statistic(columns[np.concatenate([groups[k] for k in rng.integers(len(groups), size=len(groups))])])
         for _ in range(ROUNDS)
     ]
-    low, high = np.percentile(np.nan_to_num(drawn, nan=np.nan), COVER, method="nearest")
+    known = [figure for figure in drawn if not math.isnan(figure)]
+    low, high = np.percentile(known, COVER, method="nearest") if known else (math.nan, math.nan)  # "never" is no mean
     return Estimate(statistic(columns), float(low), float(high))
 
 

@@ -17,7 +17,8 @@ from zeuxis.experiments.design import Cell, Design
 from zeuxis.run.files import atomic_write, make_folder, unwritable
 from zeuxis.run.sealed import seal, unseal
 
-GROWS = ("variants", "phrases", "seeds", "populations")  # what an experiment may be given more of
+LISTS = ("variants", "phrases", "populations")
+GROWS = (*LISTS, "seeds", "held_out")  # what an experiment may be given more of
 Row = dict[str, Any]
 
 
@@ -40,7 +41,7 @@ class ExperimentFolder:
             raise RunDamaged(f"{self.design_path} is not a design that this version wrote: {error}") from error
 
     def open(self, design: Design) -> Design:
-        """Write the design, or make sure that the one here differs in its grid only. Returns what is to be run."""
+        """Make sure that a design here differs in its grid or its held-out eyes only. Returns what is to be run."""
         if self.design_path.is_file():
             known = self.design()
             for name, value in design:
@@ -56,7 +57,11 @@ class ExperimentFolder:
         return design
 
     def write_design(self, design: Design) -> None:
-        """design.json."""
+        """design.json: what was asked for now and before, so that a report shows all that is here."""
+        if self.design_path.is_file():
+            known = self.design()
+            both = {name: tuple(dict.fromkeys((*getattr(known, name), *getattr(design, name)))) for name in LISTS}
+            design = design.model_copy(update={**both, "seeds": max(known.seeds, design.seeds)})
         atomic_write(self.design_path, (design.model_dump_json(indent=1) + "\n").encode())
 
     def rows(self) -> dict[Cell, Row]:

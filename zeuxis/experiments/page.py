@@ -7,7 +7,6 @@ from pathlib import Path
 from zeuxis.errors import MissingExtra
 from zeuxis.experiments.analysis import Line, table
 from zeuxis.experiments.cell import eye_names
-from zeuxis.experiments.design import Design
 from zeuxis.experiments.figures import curves_png, reversed_png
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.tables import cell_records, line_records, markdown, write_csv, write_parquet
@@ -17,12 +16,12 @@ from zeuxis.run.files import atomic_write
 CLASSICS = ("ga-thesis", "de-rand", "de-best")  # those of the thesis's own figure
 
 
-def write_results(folder: ExperimentFolder, design: Design | None = None, *, parquet: bool = False) -> list[Path]:
+def write_results(folder: ExperimentFolder, *, parquet: bool = False) -> list[Path]:
     """Tables, figures and page of what an experiment holds so far; returns the files, the page first.
 
     Parquet files are written where pyarrow is installed; with `parquet` its absence is an error.
     """
-    design = design or folder.design()
+    design = folder.design()
     rows = {cell: row for cell, row in folder.rows().items() if cell in set(design.cells())}
     lines = table(design, rows, folder.priors())
     cells, summary = cell_records(design, rows), line_records(lines)
@@ -55,7 +54,6 @@ def write_results(folder: ExperimentFolder, design: Design | None = None, *, par
         eyes=names,
         others=[name for name in names if name not in design.scorer],
         done=len(rows),
-        planned=len(list(design.cells())),
         figures=[(title, data_uri("png", data)) for title, data in figures],
     )
     atomic_write(page, html.encode())

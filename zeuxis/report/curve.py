@@ -99,6 +99,7 @@ def _health(axes: Any, rows: Sequence[Row]) -> None:
     other.plot(x, [row.health["drift"] for row in rows], color=MEAN, linewidth=1, linestyle="--", label="drift")
     other.plot(x, [row.health["spread"] for row in rows], color=BEST, linewidth=1, linestyle=":", label="spread")
     other.set_yticks([])
+    other.set_frame_on(False)
     last = rows[-1].health
     lines = [*axes.get_lines(), *other.get_lines()]
     lines[2].set_label(f"drift, now {last['drift']:.2f}")
