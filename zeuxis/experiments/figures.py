@@ -24,7 +24,7 @@ def curves_png(design: Design, rows: Mapping[Cell, Row], lines: Sequence[Line], 
     """Median best score over all runs of each variant by images spent; the dashed line is where the baseline ends."""
     figure, axes = _figure()
     budget = design.budget(population)
-    x = np.linspace(population, budget, POINTS)
+    x = np.geomspace(population, budget, POINTS)
     here = [line for line in lines if line.population == population]
     colours = _colours(len(here))
     for line, colour in zip(here, colours, strict=True):
@@ -58,12 +58,12 @@ def reversed_png(design: Design, rows: Mapping[Cell, Row], variants: Sequence[st
 
 
 def _read(rows: Mapping[Cell, Row], variant: str, population: int, x: Array) -> Array:
-    """The best score at `x` images of every run of a variant, `(R, X)`; before its first image a run has its first."""
+    """The best score at `x` images of every run of a variant, `(R, X)`; NaN before its first generation."""
     found = []
     for cell, row in sorted(rows.items()):
         if cell.variant == variant and cell.population == population:
             at = np.searchsorted(np.asarray(row["images"]), x, side="right") - 1
-            found.append(np.asarray(row["curve"])[at.clip(0)])
+            found.append(np.where(at < 0, np.nan, np.asarray(row["curve"])[at.clip(0)]))
     return np.array(found) if found else np.empty((0, len(x)))
 
 
