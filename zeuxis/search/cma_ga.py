@@ -51,9 +51,9 @@ class CmaGa(PopulationSearch):
         offspring: int = 8,
         sigma: float = 0.3,
         rate: float = 3.0,
-        elite: int = 2,
-        mutation_prob: float = 0.4,
-        mutation_sigma: float = 0.85,
+        elite: int = 1,
+        mutation_prob: float = 0.5,
+        mutation_sigma: float = 1.0,
     ) -> None:
         super().__init__(space, population, device, name)
         self.focus, self.turn = integer("focus", focus, 1), integer("spread", spread, 1) + focus
