@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput
@@ -66,22 +68,9 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     weights = [parse_weighted(name)[1] for name in config.scorer]
     loaded = loaded or load_models(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
-    kind = SEARCHES[config.search]
     first, start = start_of(config, generator, scorers, weights, prompt)
-    watched = config.unique or config.on_collapse != "nothing"
     decisions = decisions or Decisions([(0, config.micro_batch)])
-
-    def new_search() -> Search:
-        search: PopulationSearch = kind(generator.space, population=config.population, device=device, **config.options)
-        search.start = first
-        if isinstance(search, HasArchive):
-            if search.ranges is not None:
-                raise BadInput("Give the ranges of a run with its measures: --measure brightness:0.2..0.8")
-            search.ranges = decisions.ranges
-        if not watched:
-            return search
-        return Healthy(search, unique=config.unique, collapse=config.on_collapse, below=config.collapse_below)
-
+    new_search = partial(_search, config, generator, first, decisions)
     new_search()  # wrong options are to be found before anything is written
     measures = Measures(
         [parse_measure(text) for text in config.measures],
@@ -99,7 +88,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         augment=config.augment,
         realism=config.realism,
         norm_prior=config.norm_prior,
-        describe=watched,
+        describe=_helped(config),
         measures=measures if config.measures else None,
         micro_batch=config.micro_batch,
         seed=config.seed,
@@ -116,6 +105,24 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         "start": start,
     }
     return Built(problem, new_search, record)
+
+
+def _search(config: RunConfig, generator: Generator, first: Tensor | None, decisions: Decisions) -> Search:
+    """A fresh search of this configuration, starting at `first` (None: the prior)."""
+    kind, space = SEARCHES[config.search], generator.space
+    search: PopulationSearch = kind(space, population=config.population, device=generator.device, **config.options)
+    search.start = first
+    if isinstance(search, HasArchive):
+        if search.ranges is not None:
+            raise BadInput("Give the ranges of a run with its measures: --measure brightness:0.2..0.8")
+        search.ranges = decisions.ranges
+    if not _helped(config):
+        return search
+    return Healthy(search, unique=config.unique, collapse=config.on_collapse, below=config.collapse_below)
+
+
+def _helped(config: RunConfig) -> bool:
+    return config.unique or config.on_collapse != "nothing"
 
 
 def check_config(config: RunConfig) -> Prompt:
