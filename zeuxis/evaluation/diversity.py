@@ -18,8 +18,12 @@ def effective_number(images: Tensor, sigma: float = SIGMA) -> float:
     if not len(images):
         return 0.0
     flat = images.flatten(1).double()
-    distance = torch.cdist(flat, flat) / flat.shape[1] ** 0.5  # (N, N), RMS
-    kernel = torch.exp(-(distance**2) / (2 * sigma**2))
-    values = torch.linalg.eigvalsh(kernel / len(flat)).clamp(min=0)
+    return vendi_score(torch.cdist(flat, flat) / flat.shape[1] ** 0.5, sigma)
+
+
+def vendi_score(distance: Tensor, sigma: float = SIGMA) -> float:
+    """The same of RMS distances (N, N)."""
+    kernel = torch.exp(-(distance.double() ** 2) / (2 * sigma**2))
+    values = torch.linalg.eigvalsh(kernel / len(distance))
     values = values[values > 1e-12]
     return float(torch.exp(-(values * values.log()).sum()))

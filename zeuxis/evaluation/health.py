@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeuxis.evaluation.diversity import SIGMA
+from zeuxis.evaluation.diversity import vendi_score
 
 SIDE = 32  # pixels across of a descriptor
 SAME = 0.05  # RMS of pixel values in [0, 1]
@@ -53,12 +53,10 @@ def health(shown: Tensor, score: Tensor, u: Tensor) -> Health:
     """Of descriptors `(N, F)`, scores `(N,)` and latents `(N, D)` in deviations of the prior."""
     distance = distances(shown, shown)  # (N, N)
     twins = torch.tril(distance < SAME, diagonal=-1).any(dim=1)
-    values = torch.linalg.eigvalsh(torch.exp(-(distance.double() ** 2) / (2 * SIGMA**2)) / len(shown))
-    values = values[values > 1e-12]
     known = score[score.isfinite()]
     return Health(
         duplicates=int(twins.sum()),
-        effective=float(torch.exp(-(values * values.log()).sum())),
+        effective=vendi_score(distance),
         spread=float(known.std(correction=0)) if len(known) else 0.0,
         drift=float(u.norm(dim=1).mean() / u.shape[1] ** 0.5),
     )

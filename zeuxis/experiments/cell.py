@@ -110,7 +110,7 @@ class Bench:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         x = torch.cat([search.best[0][None], search.population_x[: cell.population]]).cpu()
         row: Row = {"variant": cell.variant, "phrase": cell.phrase, "seed": cell.seed, "population": cell.population}
-        row |= {"plain": not config.augment, "images": images, "curve": curve}
+        row |= {"images": images, "curve": curve}
         row |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}
         return row | self.look(cell, x), x
 

@@ -28,13 +28,15 @@ def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report
     May be broken off at any moment: what is done is on disk, and the same call goes on.
     """
     design = folder.open(design)
+    cells, done = list(design.cells()), folder.rows()
+    todo = [cell for cell in cells if cell not in done]
     home: Bench | None = None
-    if any(cell not in folder.rows() for cell in design.cells()):
+    if todo:
         home = Bench(design)
         home.check()  # an option that cannot work is to be found now, not after an hour
     if design.precision == "auto":
-        home = Bench(design)
-        design = design.model_copy(update={"precision": home.precision()})
+        home = home or Bench(design)
+        design = home.design = design.model_copy(update={"precision": home.precision()})
     folder.write_design(design)
     priors = folder.priors()
     names = eye_names(design)
@@ -42,26 +44,23 @@ def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report
     if missing:
         home = home or Bench(design)
         folder.write_priors(priors | {phrase: home.prior(phrase) for phrase in missing})
-    cells, done = list(design.cells()), folder.rows()
     for cell in cells:
         if cell in done and not set(names) <= set(done[cell]):  # a measure was added since
             home = home or Bench(design)
             folder.append(done[cell] | home.look(cell, folder.latents(cell)))
-    todo = [cell for cell in cells if cell not in done]
-    for count, (row, x) in enumerate(_rows(design, todo, workers), start=len(cells) - len(todo) + 1):
+    for count, (row, x) in enumerate(_rows(design, home, todo, workers), start=len(cells) - len(todo) + 1):
         folder.append(row, torch.from_numpy(x))
         if report is not None:
             report(count, len(cells), row)
     return design
 
 
-def _rows(design: Design, cells: Sequence[Cell], workers: int) -> Iterator[Done]:
-    """The rows of `cells` as they come."""
+def _rows(design: Design, home: Bench | None, cells: Sequence[Cell], workers: int) -> Iterator[Done]:
+    """The rows of `cells` as they come; `home` is the bench of this process, there when there are cells."""
+    if home is None:
+        return
     if workers <= 1 or len(cells) <= 1:
-        here = Bench(design) if cells else None
-        for cell in cells:
-            assert here is not None
-            yield _plain(here.run(cell))
+        yield from (_plain(home.run(cell)) for cell in cells)
         return
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     threads = max(1, (os.cpu_count() or 1) // workers)

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.evaluation.health import SAME, distances, health
-from zeuxis.search.base import PopulationSearch, Search, State, tensor
+from zeuxis.evaluation.diversity import vendi_score
+from zeuxis.evaluation.health import SAME, distances
+from zeuxis.search.base import PopulationSearch, Search, State, nested, tensor, unnested
 from zeuxis.types import Batch, Evaluation
 
 INNER = "inner."  # before the names of the wrapped search's own state
@@ -39,9 +40,8 @@ class Healthy:
         self.name, self.population, self.space = inner.name, inner.population, inner.space
         self.shown = torch.empty(0, 0)  # (M, F), how the survivors look
         self.collapsed = False  # whether the next generation is to be helped
-        self._asked: Batch | None = None
-
         self.start = inner.start
+        self._asked: Batch | None = None
 
     @property
     def population_x(self) -> Tensor:
@@ -88,8 +88,8 @@ class Healthy:
         looks = torch.cat([self.shown.reshape(-1, shown.shape[1]), shown])
         self.inner.tell(batch, replace(evaluation, score=score.to(evaluation.score)))
         self.shown = looks[_rows_of(self.population_x.cpu(), before)]
-        alive = health(shown, score, torch.zeros(len(shown), 1)).effective
-        self.collapsed = self.collapse != "nothing" and alive < self.below * len(shown)
+        if self.collapse != "nothing":
+            self.collapsed = vendi_score(distances(shown, shown)) < self.below * len(shown)
         self._asked = None
 
     def _cleared(self, shown: Tensor, score: Tensor) -> Tensor:
@@ -120,11 +120,11 @@ class Healthy:
     def state_dict(self) -> State:
         """The inner state, and how the survivors look."""
         mine: State = {"shown": self.shown, "collapsed": int(self.collapsed)}
-        return mine | {INNER + name: value for name, value in self.inner.state_dict().items()}
+        return mine | nested(INNER, self.inner.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Go on from `state`."""
-        self.inner.load_state_dict({k.removeprefix(INNER): v for k, v in state.items() if k.startswith(INNER)})
+        self.inner.load_state_dict(unnested(INNER, state))
         self.shown, self.collapsed = tensor(state, "shown", torch.device("cpu")), bool(state.get("collapsed"))
         self._asked = None
 

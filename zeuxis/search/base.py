@@ -240,6 +240,16 @@ def choice(name: str, value: object, known: tuple[str, ...]) -> str:
     return str(value)
 
 
+def nested(prefix: str, state: State) -> State:
+    """The state of a search inside another, its names behind `prefix`."""
+    return {prefix + name: value for name, value in state.items()}
+
+
+def unnested(prefix: str, state: Mapping[str, Tensor | int | float | str]) -> State:
+    """What `nested` was given, out of the whole state."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
 def tensor(state: Mapping[str, Tensor | int | float | str], key: str, device: torch.device) -> Tensor:
     """The tensor `state[key]` on `device`, a copy; BadInput when it is missing."""
     value = state.get(key)

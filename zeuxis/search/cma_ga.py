@@ -14,7 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer
+from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer, nested, unnested
 from zeuxis.search.genetic import GeneticSearch
 from zeuxis.search.operators import fittest
 from zeuxis.search.sep_cma_es import SepCmaEs
@@ -119,16 +119,14 @@ class CmaGa(PopulationSearch):
 
     def state_dict(self) -> State:
         """The state as of the last `tell`: that of both searches."""
-        mine: State = {}
-        for prefix, search in ((FIND, self.finder), (SPREAD, self.breeder)):
-            mine |= {prefix + name: value for name, value in search.state_dict().items()}
-        return super().state_dict() | mine
+        inner = nested(FIND, self.finder.state_dict()) | nested(SPREAD, self.breeder.state_dict())
+        return super().state_dict() | inner
 
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Go on from `state`."""
         super().load_state_dict(state)
-        for prefix, search in ((FIND, self.finder), (SPREAD, self.breeder)):
-            search.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        self.finder.load_state_dict(unnested(FIND, state))
+        self.breeder.load_state_dict(unnested(SPREAD, state))
 
 
 def cma_ga(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> CmaGa:

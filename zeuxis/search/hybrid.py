@@ -10,7 +10,19 @@ import torch
 from torch import Tensor
 
 from zeuxis.search.adam import PRIOR_SAMPLE, Climber, gradient_of
-from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, choice, integer, number, tensor
+from zeuxis.search.base import (
+    CPU,
+    Option,
+    PopulationSearch,
+    State,
+    build,
+    choice,
+    integer,
+    nested,
+    number,
+    tensor,
+    unnested,
+)
 from zeuxis.spaces import Space
 from zeuxis.types import Batch, Evaluation
 
@@ -113,8 +125,7 @@ class HybridSearch(PopulationSearch):
         mine: State = {"rows": self.rows, "x": self.x, "top_x": self.top_x, "top_score": self.top_score}
         mine |= {"spread": self.climber.spread, "steps": self.climber.steps}
         mine |= {"first": self.climber.first, "second": self.climber.second}
-        inner = {INNER + name: value for name, value in self.inner.state_dict().items()}
-        return super().state_dict() | mine | inner
+        return super().state_dict() | mine | nested(INNER, self.inner.state_dict())
 
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Go on from `state`."""
@@ -124,7 +135,7 @@ class HybridSearch(PopulationSearch):
         for name in ("spread", "first", "second"):
             setattr(self.climber, name, tensor(state, name, self.device))
         self.climber.steps = int(number("steps", state.get("steps"), 0))
-        self.inner.load_state_dict({k.removeprefix(INNER): v for k, v in state.items() if k.startswith(INNER)})
+        self.inner.load_state_dict(unnested(INNER, state))
 
 
 def hybrid(space: Space, population: int = 16, device: torch.device = CPU, **options: Option) -> HybridSearch:
