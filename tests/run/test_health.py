@@ -9,7 +9,7 @@ import torch
 
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.diversity import effective_number
-from zeuxis.evaluation.health import descriptors, distances, health
+from zeuxis.evaluation.health import MOST, descriptors, distances, health
 from zeuxis.rng import stream
 from zeuxis.run import generate, resume
 from zeuxis.run.folder import RunFolder
@@ -44,6 +44,12 @@ def test_health_counts_what_is_there():
     assert found.effective == pytest.approx(effective_number(images), abs=0.05)
     assert found.spread == pytest.approx(torch.tensor([1.0, 2.0, 3.0, 4.0]).std(correction=0).item())
     assert found.drift == pytest.approx(1.0)
+
+
+def test_a_huge_first_generation_is_looked_at_in_part():
+    shown = torch.rand(30_000, 12, generator=stream(2, "shown"))
+    found = health(shown, torch.zeros(30_000), torch.ones(30_000, 2))
+    assert 1 < found.effective <= MOST and found.spread == 0.0 and found.drift == pytest.approx(1.0)
 
 
 def test_large_images_are_compared_as_they_look_when_small():
