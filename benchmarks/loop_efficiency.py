@@ -41,7 +41,7 @@ Figures = dict[str, float | int | list[float]]
 def bare(session: Session, population: int, generations: int) -> Block:
     """The forward passes alone, on the session's own networks."""
     problem = session.problem
-    generator, scorer, size = problem.generator, problem.scorer, session.config.micro_batch
+    generator, scorer, size = problem.generator, problem.scorer, problem.decisions.micro_batch_at(0)
     x = generator.space.sample(population, stream(0, "bare")).to(generator.device)
     prepared = scorer.prepare(problem.prompt)
     scorer.generation(stream(0, "bare"))  # for augmented scores

@@ -19,6 +19,7 @@ from zeuxis.config import RunConfig
 from zeuxis.run import run
 from zeuxis.run.build import build, load_models
 from zeuxis.run.decisions import Decisions
+from zeuxis.run.memory import MICRO_BATCH
 from zeuxis.search.archive import Grid, HasArchive, fill
 
 PROMPT, MEASURES, CELLS = "a photo of a cat", ("brightness", "white cat|black cat"), 16
@@ -40,7 +41,7 @@ def configure(variant: str, seed: int, arguments: argparse.Namespace) -> RunConf
 
 
 def one(config: RunConfig, loaded, ranges) -> dict:
-    built = build(config, Decisions([(0, config.micro_batch)], ranges=ranges), loaded)
+    built = build(config, Decisions([(0, MICRO_BATCH)], ranges=ranges), loaded)
     built.problem.prepare()
     built.problem.gate(config.population, config.precision)
     search, started = built.new_search(), time.perf_counter()

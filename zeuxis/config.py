@@ -84,7 +84,12 @@ class RunConfig(BaseModel):
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Precision = Field("auto", description="auto passes the bf16 gate first")
-    micro_batch: int = Field(16, ge=1, le=4096, description="images rendered at once; fixed and padded")
+    micro_batch: int | None = Field(
+        None,
+        ge=1,
+        le=4096,
+        description="images rendered at once, fixed and padded; default: 16, or as the search asks",
+    )
 
     def generator_options(self) -> dict[str, Any]:
         """Those options of the generator that are not left to it."""

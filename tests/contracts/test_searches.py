@@ -74,6 +74,12 @@ def test_it_is_a_search_and_says_its_name(name):
     assert isinstance(search, Search) and search.name == name and search.population == 8
 
 
+def test_it_says_how_large_its_usual_generation_is(name):
+    search = build(name, population=16)
+    sizes = [len(step(search, generation)) for generation in range(40)]
+    assert sizes.count(search.batch) >= 16  # the hybrid climbs in most of its generations
+
+
 def test_the_first_generation_is_the_prior(name):
     first = build(name).ask(stream(7, 0, "ask"))
     assert torch.equal(first.x[:8], SPACE.sample(8, stream(7, 0, "ask"))) and not first.gradient

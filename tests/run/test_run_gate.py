@@ -11,6 +11,8 @@ from run_helpers import fingerprint, run_to_the_end, toy_config, toy_problem
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.rng import stream
 from zeuxis.run import RunFolder
+from zeuxis.run.build import build
+from zeuxis.run.decisions import Decisions
 from zeuxis.run.gate import agreement, choose, spearman
 from zeuxis.scorers.toy import ToyScorer
 
@@ -160,6 +162,22 @@ def test_a_resumed_run_keeps_the_micro_batch_that_fitted(tmp_path, monkeypatch):
     run_to_the_end(toy_config(generations=3), tmp_path)
     assert set(made) == {2}
     assert any("Out of memory" in note for note in RunFolder(tmp_path).notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "size"),
+    [
+        ({"search": "random", "population": 24}, 12),
+        ({"search": "cma-ga", "population": 32}, 8),
+        ({"search": "cma-ga", "population": 32, "unique": True}, 8),
+        ({"search": "cma-ga", "population": 32, "micro_batch": 32}, 32),
+    ],
+)
+def test_the_micro_batch_fits_what_the_search_asks_for(changes, size):
+    config = toy_config(**{"micro_batch": None, **changes})
+    assert build(config).problem.decisions.micro_batch_at(0) == size
+    told = Decisions([(0, 5)])  # of a run to go on with
+    assert build(config, told).problem.decisions.micro_batch_at(0) == 5
 
 
 def test_the_prompt_is_prepared_in_fp32_whatever_was_decided():

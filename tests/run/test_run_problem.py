@@ -7,7 +7,7 @@ from run_helpers import RED, toy_problem
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.rng import stream
-from zeuxis.run.memory import micro_batches, out_of_memory
+from zeuxis.run.memory import fitting, micro_batches, out_of_memory
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.toy import ToyJudge, ToyScorer
 from zeuxis.types import Batch
@@ -75,6 +75,14 @@ def test_micro_batches_put_together_are_the_rows():
     assert [len(piece) for piece, _ in pieces] == [3, 3, 3]
     assert torch.equal(torch.cat([piece[:count] for piece, count in pieces]), rows)
     assert torch.equal(pieces[-1][0], rows[[6, 6, 6]])
+
+
+@pytest.mark.parametrize(
+    ("device", "sizes"),
+    [("cpu", {1: 1, 8: 8, 16: 16, 17: 9, 24: 12, 64: 16, 65: 13}), ("cuda", {1: 16, 8: 16, 65: 16})],
+)
+def test_on_a_cpu_the_micro_batch_is_the_one_that_is_padded_least(device, sizes):
+    assert {batch: fitting(batch, torch.device(device)) for batch in sizes} == sizes
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -39,7 +39,7 @@ class Design(BaseModel):
     held_out: tuple[str, ...] = Field((), description="scorers or classifiers that guide no search")
     precision: Precision = "auto"
     device: str = "auto"
-    micro_batch: int = Field(16, ge=1)
+    micro_batch: int | None = Field(None, ge=1)
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, seed by seed, so that an experiment broken off has the same seeds for all variants."""

@@ -17,6 +17,7 @@ from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.decisions import Decisions
 from zeuxis.run.healthy import Healthy
 from zeuxis.run.measures import Measures, parse_measure
+from zeuxis.run.memory import MICRO_BATCH, fitting
 from zeuxis.run.problem import Problem
 from zeuxis.run.provenance import machine, models, prompt_sha256, software
 from zeuxis.run.start import start_of
@@ -69,9 +70,12 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     loaded = loaded or load_models(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     first, start = start_of(config, generator, scorers, weights, prompt)
-    decisions = decisions or Decisions([(0, config.micro_batch)])
+    fresh = decisions is None
+    decisions = decisions or Decisions([(0, config.micro_batch or MICRO_BATCH)])
     new_search = partial(_search, config, generator, first, decisions)
-    new_search()  # wrong options are to be found before anything is written
+    search = new_search()  # wrong options are to be found before anything is written
+    if fresh and config.micro_batch is None:
+        decisions.set_micro_batch(0, fitting(search.batch, device))
     measures = Measures(
         [parse_measure(text) for text in config.measures],
         generator,
@@ -90,7 +94,6 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         norm_prior=config.norm_prior,
         describe=_helped(config),
         measures=measures if config.measures else None,
-        micro_batch=config.micro_batch,
         seed=config.seed,
         decisions=decisions,
     )

@@ -44,6 +44,11 @@ class Healthy:
         self._asked: Batch | None = None
 
     @property
+    def batch(self) -> int:
+        """How many latents a usual generation has."""
+        return self.inner.batch
+
+    @property
     def population_x(self) -> Tensor:
         """The survivors `(M, D)`."""
         return self.inner.population_x

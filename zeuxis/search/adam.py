@@ -81,6 +81,11 @@ class AdamSearch(PopulationSearch):
         self.x = torch.empty(0, space.dim, device=self.device)  # where the climbers are (K, D)
         self._gradient = torch.empty(0)
 
+    @property
+    def batch(self) -> int:
+        """How many latents a usual generation has."""
+        return self.starts
+
     def _first(self, rng: torch.Generator) -> Tensor:
         x = super()._first(rng)
         self.climber.spread = self._prior(PRIOR_SAMPLE, rng).std(dim=0).clamp_min(1e-6)

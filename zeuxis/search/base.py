@@ -34,6 +34,11 @@ class Search(Protocol):
     start: Tensor | None
 
     @property
+    def batch(self) -> int:
+        """How many latents a usual generation has."""
+        ...
+
+    @property
     def population_x(self) -> Tensor:
         """The survivors `(M, D)`."""
         ...
@@ -86,6 +91,11 @@ class PopulationSearch(ABC):
         self._best_x = torch.empty(0, space.dim, device=self.device)
         self._best_score = torch.empty(0, device=self.device)
         self._asked: Batch | None = None
+
+    @property
+    def batch(self) -> int:
+        """How many latents a usual generation has."""
+        return self.population
 
     @abstractmethod
     def _children(self, rng: torch.Generator) -> Tensor:

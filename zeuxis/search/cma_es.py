@@ -16,7 +16,7 @@ class CmaEs(DistributionSearch):
     """A normal distribution with a full covariance: D^2 numbers, and an eigendecomposition every few generations.
 
     sigma       the step size at the start, in deviations of the prior
-    first       images of the first generation at least: draws of the prior
+    first       images of the first generation at least, draws of the prior; none beside a `start`
     offspring   images per generation after it; 0 is the population
     begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     """

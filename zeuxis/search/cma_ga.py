@@ -27,12 +27,14 @@ FIND, SPREAD = "find.", "spread."  # before the names of the two searches' own s
 class CmaGa(PopulationSearch):
     """Generations of sep-CMA-ES, then of a GA bred from its best and from the draws that the run began with, in turns.
 
-    first            images of the first generation at least; the distribution starts at the best of them
+    first            images of the first generation at least, unless there is a `start`; the distribution starts at the
+                     best of them
     focus            generations of sep-CMA-ES in a turn; every turn but the first starts at the best of the run
     spread           generations of the GA in a turn; its population lives on from turn to turn
     offspring        images in each of these generations; 0 is the population
     sigma            its step size at the start, in deviations of the prior
     rate             factor on the learning rates of its covariance
+    mirrored         1: its steps come in mirrored pairs, of which the better is learnt from
     elite            its best latents that the GA starts from; the rest are the best of the first draws
     mutation_prob    of the GA: chance per gene
     mutation_sigma   of the GA: deviation of a step, in deviations of the prior
@@ -51,6 +53,7 @@ class CmaGa(PopulationSearch):
         offspring: int = 8,
         sigma: float = 0.3,
         rate: float = 3.0,
+        mirrored: int = 1,
         elite: int = 1,
         mutation_prob: float = 0.5,
         mutation_sigma: float = 1.0,
@@ -59,11 +62,24 @@ class CmaGa(PopulationSearch):
         self.focus, self.turn = integer("focus", focus, 1), integer("spread", spread, 1) + focus
         self.elite = integer("elite", elite, 1)
         self._new_find = partial(
-            SepCmaEs, space, population, device, sigma=sigma, rate=rate, first=first, offspring=offspring
+            SepCmaEs,
+            space,
+            population,
+            device,
+            sigma=sigma,
+            rate=rate,
+            first=first,
+            offspring=offspring,
+            mirrored=mirrored,
         )
         self.finder = self._new_find()
         mutation: dict[str, float] = {"mutation_prob": mutation_prob, "mutation_sigma": mutation_sigma}
         self.breeder = GeneticSearch(space, population, device, **mutation)  # type: ignore[arg-type]
+
+    @property
+    def batch(self) -> int:
+        """How many latents a generation of sep-CMA-ES has; those of the GA are a population."""
+        return self.finder.batch
 
     @property
     def finding(self) -> bool:

@@ -54,6 +54,11 @@ class DistributionSearch(PopulationSearch):
         self.weights, self.mu_eff = recombination(self.offspring)
         self.weights = self.weights.to(self.device)  # (N,), by rank, best first
 
+    @property
+    def batch(self) -> int:
+        """How many latents a usual generation has."""
+        return self.offspring
+
     @abstractmethod
     def _sample(self, rng: torch.Generator) -> Tensor:
         """`(N, D)` steps y from the mean, in units of sigma."""
@@ -67,7 +72,8 @@ class DistributionSearch(PopulationSearch):
 
     def _first(self, rng: torch.Generator) -> Tensor:
         x = super()._first(rng)
-        x = torch.cat([x, self._prior(max(0, self.draws - len(x)), rng)])
+        if self.start is None:  # what a start holds is better than draws
+            x = torch.cat([x, self._prior(max(0, self.draws - len(x)), rng)])
         prior = self.space.sample(PRIOR_SAMPLE, rng)
         self.centre, self.spread = prior.mean(dim=0).to(self.device), prior.std(dim=0).clamp_min(1e-6).to(self.device)
         return x

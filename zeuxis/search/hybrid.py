@@ -72,6 +72,11 @@ class HybridSearch(PopulationSearch):
         self._gradient = torch.empty(0)
 
     @property
+    def batch(self) -> int:
+        """How many latents a usual generation has."""
+        return self.inner.batch
+
+    @property
     def climbing(self) -> bool:
         """Whether this generation is a gradient step."""
         return self.generation % (self.evolve + self.climb) >= self.evolve

@@ -18,7 +18,7 @@ class LmMaEs(DistributionSearch):
     """A normal distribution whose covariance is remembered as a few directions, old and new: O(D log D) numbers.
 
     sigma       the step size at the start, in deviations of the prior
-    first       images of the first generation at least: draws of the prior
+    first       images of the first generation at least, draws of the prior; none beside a `start`
     offspring   images per generation after it; 0 is the population
     begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     """

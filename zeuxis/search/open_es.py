@@ -18,7 +18,7 @@ class OpenEs(DistributionSearch):
     """A round distribution of fixed width that climbs the slope which its mirrored samples show.
 
     sigma       width of the samples, in deviations of the prior
-    first       images of the first generation at least: draws of the prior
+    first       images of the first generation at least, draws of the prior; none beside a `start`
     offspring   images per generation after it; 0 is the population
     begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     rate        Adam's learning rate, in the same unit

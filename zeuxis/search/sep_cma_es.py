@@ -1,5 +1,7 @@
 """sep-CMA-ES: Ros and Hansen, "A simple modification in CMA-ES achieving linear time and space complexity", PPSN 2008,
 https://doi.org/10.1007/978-3-540-87700-4_30 . Letters and constants: Hansen, https://arxiv.org/abs/1604.00772
+Mirrored pairs: Auger, Brockhoff and Hansen, "Mirrored sampling in evolution strategies with weighted recombination",
+GECCO 2011, https://doi.org/10.1145/2001576.2001694
 """
 
 from __future__ import annotations
@@ -7,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zeuxis.search.base import CPU, Option, build, number
+from zeuxis.search.base import CPU, Option, build, integer, number
 from zeuxis.search.distribution import DistributionSearch, expected_length
 from zeuxis.spaces import Space
 
@@ -16,10 +18,12 @@ class SepCmaEs(DistributionSearch):
     """A normal distribution with a diagonal covariance.
 
     sigma       the step size at the start, in deviations of the prior
-    first       images of the first generation at least: draws of the prior
+    first       images of the first generation at least, draws of the prior; none beside a `start`
     offspring   images per generation after it; 0 is the population
     begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     rate        factor on the learning rates of the covariance
+    mirrored    1: every step is tried in both directions, and only the better of the two is learnt from (pairwise
+                selection, without which the step size shrinks too soon); 0: independent steps
     """
 
     _kept = ("path_sigma", "path_c", "C")
@@ -36,8 +40,10 @@ class SepCmaEs(DistributionSearch):
         offspring: int = 0,
         begin: str = "best",
         rate: float = 1.0,
+        mirrored: int = 0,
     ) -> None:
         super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
+        self.mirrored = integer("mirrored", mirrored, 0, 1)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
         self.damping = 1 + 2 * max(0.0, ((mu - 1) / (n + 1)) ** 0.5 - 1) + self.c_sigma
@@ -52,8 +58,16 @@ class SepCmaEs(DistributionSearch):
         self.C = torch.ones(n, device=self.device)  # variances (D,)
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        z = torch.randn(self.offspring, self.space.dim, generator=rng).to(self.device)
+        fresh = (self.offspring + 1) // 2 if self.mirrored else self.offspring
+        z = torch.randn(fresh, self.space.dim, generator=rng).to(self.device)
+        if self.mirrored:
+            z = torch.cat([z, -z[: self.offspring // 2]])
         return z * self.C.sqrt()
+
+    def _weights_of(self, score: Tensor) -> Tensor:
+        if self.mirrored and self.generation:
+            score = best_of_pairs(score)
+        return super()._weights_of(score)
 
     def _update(self, y: Tensor, weights: Tensor) -> None:
         step = weights @ y  # <y>_w (D,), Eq. (41)
@@ -69,6 +83,14 @@ class SepCmaEs(DistributionSearch):
         self.C = (keep * self.C + learnt).clamp(1e-10, 1e10)
         self._move(self.sigma * step)
         self.sigma = (self.sigma * torch.exp(c / self.damping * (length - 1)).clamp(0.5, 2.0)).clamp(1e-8, 1e3)
+
+
+def best_of_pairs(score: Tensor) -> Tensor:
+    """Scores `(N,)` of steps, then of their mirror images (but for a last odd one): the worse of each pair to -inf."""
+    pairs, fresh = len(score) // 2, (len(score) + 1) // 2
+    first, second = score[:pairs], score[fresh:]
+    won = torch.where(first >= second, first, -torch.inf)
+    return torch.cat([won, score[pairs:fresh], torch.where(second > first, second, -torch.inf)])
 
 
 def sep_cma_es(space: Space, population: int = 16, device: torch.device = CPU, **options: Option) -> SepCmaEs:
