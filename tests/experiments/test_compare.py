@@ -137,7 +137,7 @@ def test_the_table_says_what_was_counted():
         rows[Cell("ga-thesis", phrase, 0, 4)] = row([0.1, 0.2, 0.3, 0.4], judge=0.5)
         curve = [0.1, 0.45, 0.5, 0.6] if k < 3 else [0.1, 0.1, 0.1, 0.2]
         rows[Cell("ga", phrase, 0, 4)] = row(curve, judge=0.6 if k < 3 else 0.3)
-    priors = {p: {n: {"mean": 0.0, "deviation": d} for n, d in (("toy", 0.1), ("judge toy", 0.2))} for p in "abcd"}
+    priors = {p: {n: {"mean": 0.05, "deviation": d} for n, d in (("toy", 0.1), ("judge toy", 0.2))} for p in "abcd"}
     best, base = table(design, rows, priors)
     assert (best.variant, base.variant, best.pairs) == ("ga", "ga-thesis", 4)
     assert best.share.value == 0.5 and base.share.value == 1.0 and best.reached == 0.75
@@ -145,6 +145,9 @@ def test_the_table_says_what_was_counted():
     assert best.gain["toy"].value == pytest.approx((3 * 2.0 - 2.0) / 4)
     assert best.gain["judge toy"].value == pytest.approx((3 * 0.5 - 1.0) / 4)
     assert best.remains["judge toy"].value == pytest.approx(0.125)
+    assert best.rise["toy"].value == pytest.approx((3 * 5.5 + 1.5) / 4)
+    assert best.rise["judge toy"].value == pytest.approx((3 * 2.75 + 1.25) / 4)
+    assert best.rise_remains["judge toy"].value == pytest.approx(9.5 / 18)
     assert best.best.low <= best.best.value <= best.best.high
 
 

@@ -46,8 +46,9 @@ class Line:
     `best` is the median final score of the guides. `share` is the median of images to the target over the budget and
     `reached` how often the target was reached. `wins` is the share of pairs that end above the baseline. `gain` holds,
     per eye, the mean rise over the baseline's chosen picture in deviations of the prior, and `remains` that of each
-    other eye over that of the guide. `judged` is the mean score per eye of the chosen picture, `population` that of the
-    final population; `effective` its number of different images, `seconds` the median time of a run.
+    other eye over that of the guide; `rise` and `rise_remains` are the same over the mean of the prior. `judged` is the
+    mean score per eye of the chosen picture, `population_judged` that of the final population; `effective` its number
+    of different images, `seconds` the median time of a run.
     """
 
     variant: str
@@ -60,6 +61,8 @@ class Line:
     wins: Estimate
     gain: Mapping[str, Estimate]
     remains: Mapping[str, Estimate]
+    rise: Mapping[str, Estimate]
+    rise_remains: Mapping[str, Estimate]
     judged: Mapping[str, Estimate]
     population_judged: Mapping[str, Estimate]
     effective: Estimate
@@ -121,10 +124,15 @@ def _line(
     def over(values: Sequence[float], statistic: Statistic = np.mean) -> Estimate:
         return estimate(values, phrases, statistic)
 
+    def remains(gains: Mapping[str, Sequence[float]]) -> dict[str, Estimate]:
+        guide = np.mean([gains[name] for name in guides], axis=0)
+        others = [name for name in names if name not in guides]
+        return {name: ratio(np.stack([gains[name], guide], axis=1), phrases, _quotient) for name in others}
+
     shares = [images_to(mine, base["curve"][-1]) / budget for _, mine, base in pairs]
-    gains = {name: [_gain(mine, base, name, priors[phrase]) for phrase, mine, base in pairs] for name in names}
-    guide = np.mean([gains[name] for name in guides], axis=0)
-    others = [name for name in names if name not in guides]
+    seen = [(mine, base, priors[phrase]) for phrase, mine, base in pairs]
+    gains = {n: [_gain(mine[n], base[n]["best"], prior[n]) for mine, base, prior in seen] for n in names}
+    rises = {n: [_gain(mine[n], prior[n]["mean"], prior[n]) for mine, _, prior in seen] for n in names}
     return Line(
         variant=variant,
         population=population,
@@ -135,7 +143,9 @@ def _line(
         reached=float(np.mean(np.isfinite(shares))),
         wins=over([float(sum(mine[n]["best"] - base[n]["best"] for n in guides) > 0) for _, mine, base in pairs]),
         gain={name: over(gains[name], np.nanmean) for name in names},
-        remains={name: ratio(np.stack([gains[name], guide], axis=1), phrases, _quotient) for name in others},
+        remains=remains(gains),
+        rise={name: over(rises[name], np.nanmean) for name in names},
+        rise_remains=remains(rises),
         judged={name: over([mine[name]["best"] for _, mine, _ in pairs], np.nanmean) for name in names},
         population_judged={name: over([mine[name]["mean"] for _, mine, _ in pairs], np.nanmean) for name in names},
         effective=over([mine["effective"] for _, mine, _ in pairs], np.median),
@@ -143,9 +153,10 @@ def _line(
     )
 
 
-def _gain(mine: Row, base: Row, name: str, prior: Row) -> float:
-    deviation = prior[name]["deviation"]
-    return float((mine[name]["best"] - base[name]["best"]) / deviation) if deviation > 0 else math.nan
+def _gain(mine: Row, start: float, prior: Row) -> float:
+    """From `start` to the chosen picture, in the eye's own deviations of the prior."""
+    deviation = prior["deviation"]
+    return float((mine["best"] - start) / deviation) if deviation > 0 else math.nan
 
 
 def _quotient(columns: Array) -> float:

@@ -48,6 +48,8 @@ def line_records(lines: Sequence[Line]) -> list[Record]:
         estimates = {"best": line.best, "share_of_budget_to_target": line.share, "wins": line.wins}
         estimates |= {f"gain {name}": e for name, e in line.gain.items()}
         estimates |= {f"remains {name}": e for name, e in line.remains.items()}
+        estimates |= {f"rise {name}": e for name, e in line.rise.items()}
+        estimates |= {f"rise remains {name}": e for name, e in line.rise_remains.items()}
         estimates |= {f"score {name}": e for name, e in line.judged.items()}
         estimates |= {f"population {name}": e for name, e in line.population_judged.items()}
         for name, e in {**estimates, "effective": line.effective}.items():
