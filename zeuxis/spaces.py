@@ -207,6 +207,11 @@ class ClassMix(_Bounded):
         """`(K, E)`: each label alone."""
         return self.clip(self.places)
 
+    @property
+    def room(self) -> float:
+        """The way to go from a label over the deviation of all labels, 1 at most."""
+        return min(1.0, self.furthest / float(self.places.var(dim=0, correction=0).sum().sqrt().clamp_min(1e-12)))
+
     def weights(self, x: Tensor, most: int = 8) -> Tensor:
         """The mixture that one latent `(E,)` is: weights `(K,)` float64, none negative, at most `most` above zero."""
         embedding = self.decode(x.detach().cpu().float()).double()
@@ -276,6 +281,12 @@ def class_sweep(space: Space, rng: torch.Generator) -> Tensor | None:
         return None
     each = labelled[0].one_of_each()
     return torch.cat([each if part is labelled[0] else part.sample(len(each), rng) for part in parts], dim=1)
+
+
+def room(space: Space) -> Tensor:
+    """`(D,)`: how far a latent can go, in deviations of the prior: 1, or less for genes bound to the nearest label."""
+    parts = space.spaces if isinstance(space, Product) else (space,)
+    return torch.cat([torch.full((part.dim,), part.room if isinstance(part, ClassMix) else 1.0) for part in parts])
 
 
 def shorten(x: Tensor, length: float) -> Tensor:

@@ -34,6 +34,7 @@ class CmaGa(PopulationSearch):
     offspring        images in each of these generations; 0 is the population
     sigma            its step size at the start, in deviations of the prior
     rate             factor on the learning rates of its covariance
+    scale            what `sigma` is measured in: deviations of the "prior", or those cut to the "room" there is
     mirrored         1: its steps come in mirrored pairs, of which the better is learnt from
     elite            its best latents that the GA starts from; the rest are the best of the first draws
     mutation_prob    of the GA: chance per gene
@@ -51,9 +52,10 @@ class CmaGa(PopulationSearch):
         focus: int = 120,
         spread: int = 40,
         offspring: int = 8,
-        sigma: float = 0.3,
+        sigma: float = 0.4,
         rate: float = 3.0,
         mirrored: int = 1,
+        scale: str = "room",
         elite: int = 1,
         mutation_prob: float = 0.5,
         mutation_sigma: float = 1.0,
@@ -71,6 +73,7 @@ class CmaGa(PopulationSearch):
             first=first,
             offspring=offspring,
             mirrored=mirrored,
+            scale=scale,
         )
         self.finder = self._new_find()
         mutation: dict[str, float] = {"mutation_prob": mutation_prob, "mutation_sigma": mutation_sigma}
@@ -130,7 +133,8 @@ class CmaGa(PopulationSearch):
     def _breed(self, x: Tensor, score: Tensor) -> None:
         """The GA goes on from these latents `(N, D)` and scores `(N,)`."""
         self.breeder.population_x, self.breeder.population_score = fittest(x, score, self.population)
-        self.breeder.spread, self.breeder.generation = self.finder.spread, max(1, self.breeder.generation)
+        self.breeder.spread = self.finder.spread / self.finder.room
+        self.breeder.generation = max(1, self.breeder.generation)
         self.breeder._keep_best(x, score)
 
     def state_dict(self) -> State:

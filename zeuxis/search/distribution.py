@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zeuxis.search.base import PopulationSearch, State, choice, integer, number, tensor
 from zeuxis.search.operators import fittest
-from zeuxis.spaces import Space
+from zeuxis.spaces import Space, room
 
 PRIOR_SAMPLE = 256  # draws that mean and deviation of the prior are measured from
 
@@ -41,8 +41,11 @@ class DistributionSearch(PopulationSearch):
         first: int,
         offspring: int,
         begin: str,
+        scale: str = "prior",
     ) -> None:
         super().__init__(space, population, device, name)
+        within = choice("scale", scale, ("prior", "room")) == "room"
+        self.room = (room(space) if within else torch.ones(space.dim)).to(self.device)  # (D,), shortens deviations
         self.begin = choice("begin", begin, ("best", "mean"))
         self.draws = integer("first", first, 1)
         self.offspring = integer("offspring", offspring, 0) or self.population  # lambda
@@ -75,7 +78,8 @@ class DistributionSearch(PopulationSearch):
         if self.start is None:  # what a start holds is better than draws
             x = torch.cat([x, self._prior(max(0, self.draws - len(x)), rng)])
         prior = self.space.sample(PRIOR_SAMPLE, rng)
-        self.centre, self.spread = prior.mean(dim=0).to(self.device), prior.std(dim=0).clamp_min(1e-6).to(self.device)
+        self.centre, spread = prior.mean(dim=0).to(self.device), prior.std(dim=0).clamp_min(1e-6).to(self.device)
+        self.spread = spread * self.room
         return x
 
     def _children(self, rng: torch.Generator) -> Tensor:

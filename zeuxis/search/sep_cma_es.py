@@ -22,6 +22,8 @@ class SepCmaEs(DistributionSearch):
     offspring   images per generation after it; 0 is the population
     begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
     rate        factor on the learning rates of the covariance
+    scale       what `sigma` is measured in: deviations of the "prior", or those cut to the "room" there is: where a
+                space keeps latents near a class, most of a step as wide as all classes would be clipped away
     mirrored    1: every step is tried in both directions, and only the better of the two is learnt from (pairwise
                 selection, without which the step size shrinks too soon); 0: independent steps
     """
@@ -41,8 +43,10 @@ class SepCmaEs(DistributionSearch):
         begin: str = "best",
         rate: float = 1.0,
         mirrored: int = 0,
+        scale: str = "prior",
     ) -> None:
-        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
+        sizes: dict[str, int] = {"first": first, "offspring": offspring}
+        super().__init__(space, population, device, name, sigma=sigma, begin=begin, scale=scale, **sizes)
         self.mirrored = integer("mirrored", mirrored, 0, 1)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
