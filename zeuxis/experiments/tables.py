@@ -83,12 +83,12 @@ def write_parquet(path: Path, records: Sequence[Record]) -> Path:
 def markdown(design: Design, lines: Sequence[Line], population: int) -> str:
     """The table of one population for a document."""
     others = [name for name in eye_names(design) if name not in design.scorer]
-    head = ["search", "best score", "share of budget to the target", "reached", "wins", "different images"]
+    head = ["search", "runs", "best score", "share of budget to the target", "reached", "wins", "different images"]
     head += [f"{name}: chosen picture / population" for name in others]
     rows = [head, ["---"] * len(head)]
     for line in (line for line in lines if line.population == population):
         name = f"`{line.variant}`" + (" (warm)" if line.warm else "")
-        cells = [name, f"{line.best:.3f}", f"{line.share:.3f}", f"{line.reached:.0%}", _percent(line.wins)]
+        cells = [name, str(line.pairs), f"{line.best:.3f}", f"{line.share:.3f}", f"{line.reached:.0%}", _percent(line.wins)]
         cells += [f"{line.effective.value:.1f}"]
         cells += [f"{line.judged[o].value:.2f} / {line.population_judged[o].value:.2f}" for o in others]
         rows.append(cells)
