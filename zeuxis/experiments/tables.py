@@ -88,8 +88,8 @@ def markdown(design: Design, lines: Sequence[Line], population: int) -> str:
     rows = [head, ["---"] * len(head)]
     for line in (line for line in lines if line.population == population):
         name = f"`{line.variant}`" + (" (warm)" if line.warm else "")
-        cells = [name, str(line.pairs), f"{line.best:.3f}", f"{line.share:.3f}", f"{line.reached:.0%}", _percent(line.wins)]
-        cells += [f"{line.effective.value:.1f}"]
+        cells = [name, str(line.pairs), f"{line.best:.3f}", f"{line.share:.3f}", f"{line.reached:.0%}"]
+        cells += [_percent(line.wins), f"{line.effective.value:.1f}"]
         cells += [f"{line.judged[o].value:.2f} / {line.population_judged[o].value:.2f}" for o in others]
         rows.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
