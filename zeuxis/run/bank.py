@@ -24,7 +24,7 @@ from zeuxis.generators.base import Generator
 from zeuxis.hub.cache import cache_folder
 from zeuxis.rng import stream
 from zeuxis.run.files import atomic_write, make_folder, unwritable
-from zeuxis.run.memory import micro_batches
+from zeuxis.run.memory import MICRO_BATCH, micro_batches
 from zeuxis.scorers.phrases import normalised, unit
 
 CHUNK = 512  # rows between two marks of how far it is
@@ -135,7 +135,7 @@ def build_bank(
     count: int,
     options: Mapping[str, Any],
     *,
-    micro_batch: int = 16,
+    micro_batch: int = MICRO_BATCH,
     report: Callable[[int, int], object] | None = None,
 ) -> Bank:
     """Render and embed `count` draws of the prior, going on where an earlier call was broken off or had fewer.

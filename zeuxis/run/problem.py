@@ -18,7 +18,7 @@ from zeuxis.rng import stream
 from zeuxis.run import gate
 from zeuxis.run.decisions import Decisions, Gate
 from zeuxis.run.measures import Measures
-from zeuxis.run.memory import micro_batches, out_of_memory, release
+from zeuxis.run.memory import MICRO_BATCH, micro_batches, out_of_memory, release
 from zeuxis.run.view import JudgeView, look
 from zeuxis.scorers.augment import Augmented
 from zeuxis.scorers.base import Judge, Prompt, Scorer
@@ -59,7 +59,7 @@ class Problem:
         norm_prior: float = 0.0,
         describe: bool = False,
         measures: Measures | None = None,
-        micro_batch: int = 16,
+        micro_batch: int = MICRO_BATCH,
         seed: int = 0,
         decisions: Decisions | None = None,
     ) -> None:

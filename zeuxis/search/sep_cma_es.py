@@ -45,8 +45,9 @@ class SepCmaEs(DistributionSearch):
         mirrored: int = 0,
         scale: str = "prior",
     ) -> None:
-        sizes: dict[str, int] = {"first": first, "offspring": offspring}
-        super().__init__(space, population, device, name, sigma=sigma, begin=begin, scale=scale, **sizes)
+        super().__init__(
+            space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin, scale=scale
+        )
         self.mirrored = integer("mirrored", mirrored, 0, 1)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
