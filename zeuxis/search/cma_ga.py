@@ -31,8 +31,8 @@ class CmaGa(PopulationSearch):
                      best of them
     focus            generations of sep-CMA-ES in a turn; every turn but the first starts at the best of the run
     spread           generations of the GA in a turn; its population lives on from turn to turn
-    offspring        images in each of these generations; 0 is the population
-    sigma            its step size at the start, in deviations of the prior
+    offspring        images in a generation of sep-CMA-ES; 0 is the population
+    sigma            its step size at the start, in the unit that `scale` names
     rate             factor on the learning rates of its covariance
     scale            what `sigma` is measured in: deviations of the "prior", or those cut to the "room" there is
     mirrored         1: its steps come in mirrored pairs, of which the better is learnt from

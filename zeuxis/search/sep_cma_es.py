@@ -17,7 +17,7 @@ from zeuxis.spaces import Space
 class SepCmaEs(DistributionSearch):
     """A normal distribution with a diagonal covariance.
 
-    sigma       the step size at the start, in deviations of the prior
+    sigma       the step size at the start, in the unit that `scale` names
     first       images of the first generation at least, draws of the prior; none beside a `start`
     offspring   images per generation after it; 0 is the population
     begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
