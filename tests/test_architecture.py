@@ -15,7 +15,6 @@ ROOT = Path(zeuxis.__file__).parent
 ORDER = [
     *(["types"], ["errors"], ["rng"], ["registry"], ["config"]),
     ["spaces", "nets"],
-    ["style_space"],
     ["hub"],
     ["generators", "scorers", "search"],
     ["evaluation"],

@@ -17,7 +17,7 @@ from zeuxis.hub.weights import fill
 from zeuxis.nets import NETWORKS
 from zeuxis.nets.imagenet_classes import find, labels
 from zeuxis.rng import stream
-from zeuxis.style_space import SparseMix, Whitened
+from zeuxis.spaces import SparseMix, Whitened
 from zeuxis.tools.interpolation import between
 from zeuxis.tools.sheets import parse_seeds
 

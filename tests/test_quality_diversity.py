@@ -10,8 +10,7 @@ from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.rng import stream
 from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
 from zeuxis.search.archive import Archive, Grid, HasArchive, fill, parse_range, parse_ranges, spanned
-from zeuxis.spaces import ClassMix, Normal, Product
-from zeuxis.style_space import SparseMix, Whitened
+from zeuxis.spaces import ClassMix, Normal, Product, SparseMix, Whitened
 from zeuxis.types import Evaluation
 
 SPACE = Normal(10, bound=4.0)

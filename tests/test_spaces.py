@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from zeuxis.errors import BadInput
 from zeuxis.rng import stream
-from zeuxis.spaces import ClassMix, Normal, Product, Space, TruncatedNormal, check, nonnegative_fit
+from zeuxis.spaces import ClassMix, Normal, Product, Space, TruncatedNormal, check
+from zeuxis.spaces.algebra import nonnegative_fit
 
 LABELS = ("fire truck", "bus", "lynx", "tabby", "pier")
 EMBEDDINGS = torch.randn(5, 16, generator=stream(1))

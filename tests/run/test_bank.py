@@ -19,8 +19,7 @@ from zeuxis.run.folder import RunFolder
 from zeuxis.scorers.pocket import PocketScorer
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.scorers.toy import ToyScorer
-from zeuxis.spaces import ClassMix, Normal, Product, class_sweep
-from zeuxis.style_space import SparseMix
+from zeuxis.spaces import ClassMix, Normal, Product, SparseMix, class_sweep
 
 
 @pytest.fixture(autouse=True)

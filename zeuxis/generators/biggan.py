@@ -14,8 +14,7 @@ from zeuxis.hub.weights import file_sha256
 from zeuxis.nets.biggan import BigGANDeep
 from zeuxis.nets.imagenet_classes import find, labels
 from zeuxis.nets.layers import Precisions, placed
-from zeuxis.spaces import ClassMix, Product, TruncatedNormal, check
-from zeuxis.style_space import SparseMix
+from zeuxis.spaces import ClassMix, Product, SparseMix, TruncatedNormal, check
 
 SPACES = ("embedding", "mix")
 

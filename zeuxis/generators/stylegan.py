@@ -17,8 +17,7 @@ from zeuxis.nets.imagenet_classes import labels
 from zeuxis.nets.layers import Precisions, placed
 from zeuxis.nets.stylegan_layers import truncate
 from zeuxis.rng import stream
-from zeuxis.spaces import Normal, Product, Space, check
-from zeuxis.style_space import SparseMix, Whitened
+from zeuxis.spaces import Normal, Product, Space, SparseMix, Whitened, check
 
 SPACES = ("z", "w", "w+")
 STYLES = 10_000  # mapped samples that W's axes are taken from, as in StyleGAN2's projector

@@ -21,8 +21,7 @@ from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.rng import stream
 from zeuxis.search.archive import Archive, Grid, Ranges, parse_ranges, spanned
 from zeuxis.search.base import CPU, PopulationSearch, State, integer, number, tensor
-from zeuxis.spaces import Product, Space
-from zeuxis.style_space import SparseMix, Whitened
+from zeuxis.spaces import Space, SparseMix, Whitened, parts
 from zeuxis.types import Evaluation
 
 PRIOR_SAMPLE = 256  # draws that the deviation of the prior is measured from
@@ -204,7 +203,7 @@ def _import(name: str) -> tuple[Any, Any]:
 
 def _check_space(name: str, space: Space) -> None:
     """BadInput for a space in which mutation without a gradient leads nowhere: W+, or a gene for each class."""
-    for part in space.spaces if isinstance(space, Product) else (space,):
+    for part in parts(space):
         if isinstance(part, Whitened) and part.layers > 1:
             raise BadInput(
                 f"Expected a space of one style for {name}, got W+: {part.layers} styles, {part.dim:,} genes. Mutated "

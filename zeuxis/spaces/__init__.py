@@ -1,0 +1,28 @@
+"""Spaces: what a search may breed. A space knows its prior, its bounds and what its genes mean.
+
+A latent is one flat row of genes, float32 `(D,)`. Bounds are finite, so no search can run away; samples are
+drawn on the CPU from the generator handed in, so the same seed gives the same latents on every device.
+"""
+
+from zeuxis.spaces.base import Space, check
+from zeuxis.spaces.class_mix import ClassMix
+from zeuxis.spaces.classes import HasClasses, class_sweep, room
+from zeuxis.spaces.normal import Normal, TruncatedNormal
+from zeuxis.spaces.product import Product, parts
+from zeuxis.spaces.sparse_mix import SparseMix
+from zeuxis.spaces.whitened import Whitened
+
+__all__ = [
+    "ClassMix",
+    "HasClasses",
+    "Normal",
+    "Product",
+    "Space",
+    "SparseMix",
+    "TruncatedNormal",
+    "Whitened",
+    "check",
+    "class_sweep",
+    "parts",
+    "room",
+]

@@ -1,0 +1,81 @@
+"""What a space is: it knows its prior, its bounds and what its genes mean."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+
+
+@runtime_checkable
+class Space(Protocol):
+    """`dim` genes between `lower` and `upper` (each `(D,)` float32, on the CPU)."""
+
+    dim: int
+    lower: Tensor
+    upper: Tensor
+
+    def sample(self, count: int, rng: torch.Generator) -> Tensor:
+        """`(N, D)` float32 draws from the prior, on the CPU, inside the bounds."""
+        ...
+
+    def clip(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N, D)`, genes outside the bounds set to the nearest bound; stays on `x.device`."""
+        ...
+
+    def decode(self, x: Tensor) -> Any:
+        """`(N, D)` -> what the network eats: a tensor, or a tuple of them for `Product`."""
+        ...
+
+    def describe(self, x: Tensor) -> str:
+        """One latent `(D,)` in words, "" when the genes have no names."""
+        ...
+
+
+class Bounded:
+    """What all spaces share: bounds and the clip into them."""
+
+    def __init__(self, lower: Tensor, upper: Tensor) -> None:
+        self.lower = lower.detach().to("cpu", torch.float32)
+        self.upper = upper.detach().to("cpu", torch.float32)
+        self.dim = len(self.lower)
+
+    def clip(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N, D)`, genes outside the bounds set to the nearest bound."""
+        return torch.minimum(torch.maximum(x, self.lower.to(x.device)), self.upper.to(x.device))
+
+    def decode(self, x: Tensor) -> Tensor:
+        """`(N, D)` as it is: the network eats the genes."""
+        return x
+
+    def describe(self, x: Tensor) -> str:
+        """Nothing to say: these genes have no names."""
+        return ""
+
+
+def check(space: Space, x: Tensor) -> Tensor:
+    """`x` itself if it is a batch `(N, D)` of this space's latents, all of them numbers; else BadInput."""
+    if x.ndim != 2 or x.shape[1] != space.dim:
+        raise BadInput(
+            f"Expected latents of shape (N, {space.dim}), the genes of {space!r}, got {tuple(x.shape)}. "
+            "A single latent (D,) becomes a batch with x[None]."
+        )
+    bad = ~torch.isfinite(x).all(dim=1)
+    if bool(bad.any()):
+        rows = bad.nonzero().flatten().tolist()
+        raise BadInput(
+            f"Expected finite genes, got NaN or infinity in {len(rows)} of {len(x)} latents (first: row {rows[0]}). "
+            "Look at the search or the file that they came from."
+        )
+    return x
+
+
+def positive(zero: bool = False, **values: float) -> None:
+    """BadInput for the first of `values` that is not a finite number above 0 (or 0, where `zero` may be)."""
+    for name, value in values.items():
+        if not (value >= 0 if zero else value > 0) or not math.isfinite(value):
+            raise BadInput(f"Expected {name} {'>= 0' if zero else '> 0'}, got {value}.")
