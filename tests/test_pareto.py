@@ -212,7 +212,7 @@ def test_parts_that_do_not_fit_are_refused():
         step(search, 1, lambda x: parts_of(x) | {"third": x[:, 0]})
 
 
-@pytest.mark.parametrize("options", [{"pick": "text"}, {"mutation": "uniform"}, {"tournament": 0}])
+@pytest.mark.parametrize("options", [{"pick": "text"}, {"mutation": "swap"}, {"elite": 1}, {"tournament": 0}])
 def test_an_option_that_cannot_work_is_refused(options):
     with pytest.raises(BadInput):
         SEARCHES["nsga2"](SPACE, **options)

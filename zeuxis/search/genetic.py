@@ -86,9 +86,13 @@ class GeneticSearch(PopulationSearch):
 
     def _children(self, rng: torch.Generator) -> Tensor:
         pairs = (self.population + 1) // 2
-        parents = self.population_x[tournament(self.population_score, 2 * pairs, self.tournament, rng)]
+        parents = self.population_x[tournament(self._fitness(), 2 * pairs, self.tournament, rng)]
         children = torch.cat(self._cross(parents[:pairs], parents[pairs:], rng))[: self.population]
         return self._mutate(children, rng)
+
+    def _fitness(self) -> Tensor:
+        """What tournaments among the survivors are decided by `(M,)`."""
+        return self.population_score
 
     def _cross(self, a: Tensor, b: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         prob, gene_prob = self.crossover_prob, self.crossover_gene_prob

@@ -10,38 +10,22 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, choice, integer, number, tensor
-from zeuxis.search.operators import (
-    gaussian_mutation,
-    polynomial_mutation,
-    sbx,
-    tournament,
-    uniform_crossover,
-)
+from zeuxis.search.base import CPU, Option, State, build, choice, tensor
+from zeuxis.search.genetic import GeneticSearch
 from zeuxis.search.pareto import crowded_order, front_of, knee, objectives, ranks
 from zeuxis.spaces import Space
 from zeuxis.types import Evaluation
 
-SPREAD_SAMPLE = 256  # prior draws that the spread per gene is taken from, as in `ga`
 PICKS = ("knee", "first", "second", "sum")
 
 
-class Nsga2(PopulationSearch):
+class Nsga2(GeneticSearch):
     """Every part of the score is an objective of its own, and the front between them is kept.
 
     Without two parts the score is the only objective, which leaves a genetic algorithm. Survivors are ordered by front,
     then by room around them. `best` is taken from the front as it is now, so its score may fall.
 
-    pick                  "knee", "first" or "second" (the best in that objective), "sum" (the best score)
-    tournament            entrants per tournament
-    crossover             "uniform" or "sbx"
-    crossover_prob        chance that a pair mates at all
-    crossover_gene_prob   chance per gene of a mating pair
-    crossover_eta         sbx only: larger keeps children nearer to their parents
-    mutation              "gaussian" or "polynomial"
-    mutation_prob         chance per gene
-    mutation_eta          polynomial only: a step is about 1 / (eta + 2) of the range between the bounds
-    mutation_sigma        gaussian only: deviation of a step, in deviations of the prior per gene
+    pick   "knee", "first" or "second" (the best in that objective), "sum" (the best score); all others as in `ga`
     """
 
     _cuts_first = False  # its survivors are not those with the highest score
@@ -61,44 +45,30 @@ class Nsga2(PopulationSearch):
         crossover_eta: float = 15.0,
         mutation: str = "gaussian",
         mutation_prob: float = 0.4,
+        mutation_genes: float = 8.0,
         mutation_eta: float = 20.0,
         mutation_sigma: float = 0.85,
     ) -> None:
-        super().__init__(space, population, device, name)
+        super().__init__(
+            *(space, population, device),
+            name=name,
+            tournament=tournament,
+            crossover=crossover,
+            crossover_prob=crossover_prob,
+            crossover_gene_prob=crossover_gene_prob,
+            crossover_eta=crossover_eta,
+            mutation=mutation,
+            mutation_prob=mutation_prob,
+            mutation_genes=mutation_genes,
+            mutation_eta=mutation_eta,
+            mutation_sigma=mutation_sigma,
+        )
         self.pick = choice("pick", pick, PICKS)
-        self.tournament = integer("tournament", tournament, 1)
-        self.crossover = choice("crossover", crossover, ("uniform", "sbx"))
-        self.crossover_prob = number("crossover_prob", crossover_prob, 0, 1)
-        self.crossover_gene_prob = number("crossover_gene_prob", crossover_gene_prob, 0, 1)
-        self.crossover_eta = number("crossover_eta", crossover_eta, 0)
-        self.mutation = choice("mutation", mutation, ("gaussian", "polynomial"))
-        self.mutation_prob = number("mutation_prob", mutation_prob, 0, 1)
-        self.mutation_eta = number("mutation_eta", mutation_eta, 0)
-        self.mutation_sigma = number("mutation_sigma", mutation_sigma, 0)
-        self.spread = torch.ones(space.dim, device=self.device)  # (D,) deviation of the prior, measured in _first
         self.population_objectives = torch.empty(0, 1, device=self.device)  # (N, M)
         self._told: Mapping[str, Tensor] = {}  # the parts of the evaluation that is being told
 
-    def _first(self, rng: torch.Generator) -> Tensor:
-        x = super()._first(rng)
-        self.spread = self.space.sample(SPREAD_SAMPLE, rng).std(dim=0).to(self.device)
-        return x
-
-    def _children(self, rng: torch.Generator) -> Tensor:
-        pairs = (self.population + 1) // 2
-        fitness = -torch.arange(len(self.population_x), device=self.device).float()  # survivors lie fittest first
-        parents = self.population_x[tournament(fitness, 2 * pairs, self.tournament, rng)]
-        children = torch.cat(self._cross(parents[:pairs], parents[pairs:], rng))[: self.population]
-        prob, lower, upper = self.mutation_prob, self.lower, self.upper
-        if self.mutation == "polynomial":
-            return polynomial_mutation(children, lower, upper, rng, prob=prob, eta=self.mutation_eta)
-        return gaussian_mutation(children, lower, upper, rng, prob=prob, sigma=self.mutation_sigma * self.spread)
-
-    def _cross(self, a: Tensor, b: Tensor, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-        prob, gene_prob = self.crossover_prob, self.crossover_gene_prob
-        if self.crossover == "uniform":
-            return uniform_crossover(a, b, rng, prob=prob, gene_prob=gene_prob)
-        return sbx(a, b, self.lower, self.upper, rng, prob=prob, gene_prob=gene_prob, eta=self.crossover_eta)
+    def _fitness(self) -> Tensor:
+        return -torch.arange(len(self.population_x), device=self.device).float()  # survivors lie fittest first
 
     def _learn_from(self, evaluation: Evaluation) -> None:
         self._told = evaluation.parts
@@ -150,12 +120,11 @@ class Nsga2(PopulationSearch):
 
     def state_dict(self) -> State:
         """The state as of the last `tell`."""
-        return super().state_dict() | {"spread": self.spread, "population_objectives": self.population_objectives}
+        return super().state_dict() | {"population_objectives": self.population_objectives}
 
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Go on from `state`."""
         super().load_state_dict(state)
-        self.spread = tensor(state, "spread", self.device)
         self.population_objectives = tensor(state, "population_objectives", self.device)
 
 
