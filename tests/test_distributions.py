@@ -8,7 +8,7 @@ import torch
 from zeuxis.rng import stream
 from zeuxis.search import SEARCHES
 from zeuxis.search.sep_cma_es import best_of_pairs
-from zeuxis.spaces import TruncatedNormal
+from zeuxis.spaces import ClassMix, TruncatedNormal
 from zeuxis.types import Evaluation
 
 SPACE = TruncatedNormal(20)
@@ -64,3 +64,18 @@ def test_mirrored_pairs_find_the_same_in_fewer_images():
     ]
     ratios = sorted(paired / plain for plain, paired in ends)
     assert sum(ratio < 1 for ratio in ratios) >= 14 and ratios[10] < 0.7
+
+
+@pytest.mark.parametrize("name", ["sep-cma-es", "cma-es", "lm-ma-es"])
+def test_steps_become_short_where_the_space_cuts_them_short(name):
+    """The best is at the border: a step outwards, cut to the border, must not count as one that was too short."""
+    space = ClassMix(5 * torch.randn(90, 40, generator=stream(2)), tuple(map(str, range(90))), reach=0.3, margin=2.0)
+    slope = torch.nn.functional.normalize(torch.randn(40, generator=stream(3)), dim=0)
+    search = SEARCHES[name](space, population=12)
+    for generation in range(200):
+        batch = search.ask(stream(0, generation, "ask"))
+        search.tell(batch, Evaluation(batch.x @ slope))
+    label = space.places[torch.cdist(search.best[0][None], space.places).argmin()]  # the one it has climbed from
+    best = label @ slope + space.furthest
+    missing = (best - search.population_score.mean()) / space.furthest
+    assert missing < 0.2, f"the last generation misses the best by {missing:.2f} of the way to the border"

@@ -46,17 +46,20 @@ class LmMaEs(DistributionSearch):
         self.c_sigma = min(0.99, 2 * self.offspring / n)
         self.path = torch.zeros(n, device=self.device)
         self.M = torch.zeros(self.count, n, device=self.device)  # rows m_i
-        self._z = torch.empty(0)
+        self._z = self._d = torch.empty(0)  # of the generation that is asked, before and after the directions
 
     def _sample(self, rng: torch.Generator) -> Tensor:
         self._z = torch.randn(self.offspring, self.space.dim, generator=rng).to(self.device)
         d = self._z
         for row, c in zip(self.M[: self.generation - 1], self.c_d, strict=False):  # one more direction a generation
             d = (1 - c) * d + c * torch.outer(d @ row, row)
+        self._d = d
         return d
 
     def _update(self, y: Tensor, weights: Tensor) -> None:
-        z = weights @ self._z  # (D,)
+        # A step that the space cut short is learnt from as cut: else no step is too long, and sigma never falls.
+        cut = (y.norm(dim=1) / self._d.norm(dim=1).clamp_min(1e-12)).clamp_max(1.0)
+        z = (weights * cut) @ self._z  # (D,)
         c, told = self.c_sigma, weights.sum()
         self.path = (1 - c) * self.path + (self.mu_eff * c * (2 - c)) ** 0.5 * z
         self.M = (1 - self.c_c)[:, None] * self.M + (self.mu_eff * self.c_c * (2 - self.c_c)).sqrt()[:, None] * z
