@@ -7,7 +7,7 @@ import torch
 
 from zeuxis.errors import BadInput, MissingExtra, SearchStopped, UnknownName
 from zeuxis.rng import stream
-from zeuxis.search import SEARCHES
+from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
 from zeuxis.search.base import Search
 from zeuxis.spaces import ClassMix, Normal, Product, TruncatedNormal
 from zeuxis.types import Batch, Evaluation
@@ -314,6 +314,21 @@ def test_state_lives_on_the_device_and_steps_are_the_same_there(name, device):
     assert search.population_x.device.type == search.best[0].device.type == device.type
     for x, expected in zip(latents, history(build(name), 0, 3), strict=True):
         torch.testing.assert_close(x, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_host_never_waits_for_the_device(name):
+    """Tensors of the meta device have no values: whatever would read one on the host (a branch, an index, a count)
+    fails. NSGA-II sorts the scores on the host; pyribs and pymoo live there.
+    """
+    if name in ("nsga2", *QUALITY_DIVERSITY, *PYMOO):
+        pytest.skip("sorts or lives on the host")
+    few = {"cma-ga": {"focus": 2, "spread": 2}, "hybrid": {"evolve": 2, "climb": 2}, "adam": {"screen": 1}}
+    search = SEARCHES[name](SPACE, population=8, device=torch.device("meta"), **few.get(name, {}))
+    for generation in range(9):  # every phase of those that have phases
+        batch = search.ask(stream(7, generation, "ask"))
+        score = torch.empty(len(batch.x), device="meta")
+        search.tell(batch, Evaluation(score, gradient=torch.empty_like(batch.x) if batch.gradient else None))
+    assert search.population_x.device.type == batch.x.device.type == "meta"
 
 
 @pytest.mark.parametrize(

@@ -172,6 +172,11 @@ class PopulationSearch(ABC):
             raise BadInput("There is no best latent yet: tell the scores of a first batch.")
         return self._best_x[0], float(self._best_score[0])
 
+    @property
+    def best_so_far(self) -> tuple[Tensor, Tensor]:
+        """The same where it lies, `(1, D)` and `(1,)`: nothing waits for the device."""
+        return self._best_x, self._best_score
+
     def state_dict(self) -> State:
         """The state as of the last `tell`."""
         return {

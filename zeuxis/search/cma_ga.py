@@ -114,19 +114,19 @@ class CmaGa(PopulationSearch):
         else:
             if (self.generation - 1) % self.turn == self.turn - 1:
                 found, self.finder = self.finder, self._new_find()
-                self.finder.begin_at(self.breeder.best[0], found)
+                self.finder.begin_at(self.breeder.best_so_far[0][0], found)
             return self.breeder.population_x, self.breeder.population_score
         everyone = torch.cat([self.population_x, x])  # a run that ends while it finds shows the best it has seen
         return fittest(everyone, torch.cat([self.population_score, score]), self.population)
 
     def _hand_over(self) -> None:
         """The best latents found join the GA's population."""
-        best, top = self.finder.best
+        best, top = self.finder.best_so_far
         x, score = fittest(self.finder.population_x, self.finder.population_score, min(self.elite, self.population) - 1)
-        found = torch.cat([torch.full((1,), top, device=self.device), score])
+        found = torch.cat([top, score])
         rest = self.population - len(found)
         self._breed(
-            torch.cat([best[None], x, self.breeder.population_x[:rest]]),
+            torch.cat([best, x, self.breeder.population_x[:rest]]),
             torch.cat([found, self.breeder.population_score[:rest]]),
         )
 

@@ -63,7 +63,7 @@ class DifferentialSearch(PopulationSearch):
         x = self.population_x
         r1, r2, r3 = (x[r] for r in others(len(x), 3, rng).to(self.device))
         F = (self.F + self.dither * (2.0 * uniform(len(x), 1, rng=rng) - 1.0)).to(self.device)  # (N, 1)
-        best = x[self.population_score.argmax()].expand_as(x)
+        best = x[self.population_score.argmax()[None]].expand_as(x)
         if self.strategy == "rand/1/bin":
             return r1, r1 + F * (r2 - r3)
         if self.strategy == "best/1/bin":

@@ -94,7 +94,7 @@ class DistributionSearch(PopulationSearch):
             y = (u - self.mean) / self.sigma
             self._update(y, weights)
         else:
-            self.mean = u[score.argmax()] if self.begin == "best" else weights @ u
+            self.mean = u[score.argmax()[None]][0] if self.begin == "best" else weights @ u
         return x, score
 
     def begin_at(self, x: Tensor, like: DistributionSearch) -> None:

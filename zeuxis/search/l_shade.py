@@ -51,8 +51,9 @@ class LShade(PopulationSearch):
         self.horizon = integer("horizon", horizon, 0)
         self.memory_F = torch.full((self.memory,), 0.5, device=self.device)
         self.memory_Cr = torch.full((self.memory,), 0.5, device=self.device)
-        self.slot = 0  # k
-        self.archive = torch.empty(0, space.dim, device=self.device)
+        self.slot = torch.zeros((), dtype=torch.int64, device=self.device)  # k
+        self.archive = torch.zeros(self.archive_size, space.dim, device=self.device)  # its first `filled` rows count
+        self.filled = torch.zeros((), dtype=torch.int64, device=self.device)  # on the device: nothing waits for it
         self._drawn: tuple[Tensor, Tensor, Tensor] | None = None  # F, Cr and the archive's shuffle of the batch asked
 
     def _children(self, rng: torch.Generator) -> Tensor:
@@ -66,7 +67,7 @@ class LShade(PopulationSearch):
         towards = best[torch.randint(len(best), (rows,), generator=rng).to(self.device)]
         r1 = (target + 1 + torch.randint(parents - 1, (rows,), generator=rng).to(self.device)) % parents
         pool = torch.cat([x, self.archive])
-        r2 = torch.randint(len(pool) - 2, (rows,), generator=rng).to(self.device)
+        r2 = (uniform(rows, rng=rng).to(self.device) * (parents + self.filled - 2)).long()
         low, high = torch.minimum(target, r1), torch.maximum(target, r1)
         r2 = r2 + (r2 >= low)
         r2 = r2 + (r2 >= high)  # neither target nor r1
@@ -88,10 +89,8 @@ class LShade(PopulationSearch):
         old, new = self.population_score, score[trial]
         gain = torch.where(old.isfinite(), new - old, torch.where(new.isfinite(), 1.0, 0.0))
         wins = new > old
-        self._learn(gain[wins], trial[wins])
-        everyone = torch.cat([self.archive, self.population_x[wins]])
-        kept = self._drawn[2][: len(everyone)].argsort()[: self.archive_size]  # at random
-        self.archive = everyone[kept]
+        self._learn(gain * wins, trial)
+        self._archive(wins)
         takes = new >= old
         survivors = torch.where(takes[:, None], x[trial], self.population_x)
         values = torch.where(takes, new, old)
@@ -106,15 +105,29 @@ class LShade(PopulationSearch):
         padded[: len(score)] = score
         return padded.view(rounds, parents).argmax(dim=0) * parents + torch.arange(parents, device=self.device)
 
+    def _archive(self, wins: Tensor) -> None:
+        """Parents that lost `(P,)` join the archive; where it is too small, those that leave are drawn at random."""
+        assert self._drawn is not None
+        old = torch.arange(self.archive_size, device=self.device) < self.filled
+        counts = torch.cat([old, wins])
+        key = torch.where(counts, self._drawn[2][: len(counts)], torch.inf)
+        kept = key.argsort()[: self.archive_size]
+        self.archive = torch.cat([self.archive, self.population_x])[kept]
+        self.filled = counts.sum().clamp_max(self.archive_size)
+
     def _learn(self, gain: Tensor, trial: Tensor) -> None:
-        """Entry k of the memory becomes the weighted Lehmer mean of what succeeded, Eqs. (7)-(9)."""
-        if not len(trial) or self._drawn is None:
-            return
+        """Entry k of the memory becomes the weighted Lehmer mean of what succeeded, Eqs. (7)-(9).
+
+        `gain` `(P,)` is 0 where the parent's best `trial` failed; where all failed the memory stays as it is.
+        """
+        assert self._drawn is not None
         weight = gain / gain.sum().clamp_min(1e-12)
-        for memory, drawn in ((self.memory_F, self._drawn[0]), (self.memory_Cr, self._drawn[1])):
-            good = drawn[trial]
-            memory[self.slot] = (weight * good.square()).sum() / (weight * good).sum().clamp_min(1e-12)
-        self.slot = (self.slot + 1) % self.memory
+        here = (torch.arange(self.memory, device=self.device) == self.slot) & (gain.sum() > 0)
+        good = torch.stack(self._drawn[:2])[:, trial]  # (2, P)
+        mean = (weight * good.square()).sum(dim=1) / (weight * good).sum(dim=1).clamp_min(1e-12)
+        self.memory_F = torch.where(here, mean[0], self.memory_F)
+        self.memory_Cr = torch.where(here, mean[1], self.memory_Cr)
+        self.slot = (self.slot + here.any()) % self.memory
 
     def _parents_next(self) -> int:
         """Eq. (10), in generations."""
@@ -126,19 +139,18 @@ class LShade(PopulationSearch):
     def state_dict(self) -> State:
         """The state as of the last `tell`."""
         return super().state_dict() | {
-            "memory_F": self.memory_F.clone(),
-            "memory_Cr": self.memory_Cr.clone(),
+            "memory_F": self.memory_F,
+            "memory_Cr": self.memory_Cr,
             "slot": self.slot,
             "archive": self.archive,
+            "filled": self.filled,
         }
 
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Go on from `state`."""
         super().load_state_dict(state)
-        self.memory_F = tensor(state, "memory_F", self.device)
-        self.memory_Cr = tensor(state, "memory_Cr", self.device)
-        self.slot = int(number("slot", state.get("slot"), 0, self.memory))
-        self.archive = tensor(state, "archive", self.device)
+        for name in ("memory_F", "memory_Cr", "slot", "archive", "filled"):
+            setattr(self, name, tensor(state, name, self.device))
 
 
 def cauchy_above_zero(location: Tensor, scale: float, u: Tensor) -> Tensor:
