@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from zeuxis.errors import BadInput, MissingModel, UnknownName, WeightsRefused
-from zeuxis.hub import archives, pickles
+from zeuxis.hub import archives, legacy, pickles
 from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts import LAYOUTS
 from zeuxis.hub.weights import file_sha256, fit, load_weights, read_facts, write_tensors
@@ -136,7 +136,7 @@ def _check(checkpoint: Checkpoint, file: Path) -> None:
 def _content(path: Path) -> Any:
     with path.open("rb") as file:
         head = file.read(64)
-    if head[:4] == b"PK\x03\x04" or archives.is_legacy(head):
+    if head[:4] == b"PK\x03\x04" or legacy.is_legacy(head):
         return archives.read_archive(path)
     if head[8:9] == b"{" and head[:8] != b"\x80\x02}q\x00(" and int.from_bytes(head[:8], "little") < 10**8:
         return _safetensors(path)

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.archives import load_legacy
 from zeuxis.hub.arrays import Array, Dtype, scalar
+from zeuxis.hub.legacy import load_legacy
 
 MOST_OPCODES = 5_000_000  # StyleGAN-XL at 1024 px, the largest published file, needs under 200,000
 LARGEST = 8 * 2**30  # bytes of one file
