@@ -6,6 +6,9 @@ The file states no sizes: resolution and widths are read off the shapes. Its dis
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,50 +27,16 @@ def translate(raw: Raw) -> Checkpoint:
     """NVIDIA's names for the same tensors."""
     state = dict(raw.content["g_ema"])
     average = raw.content.get("latent_avg", state.pop("latent_avg", None))
-
-    def take(name: str, drop: int = 0) -> Tensor:
-        value = state.pop(name, None)
-        if not isinstance(value, Tensor):
-            raise WeightsRefused(raw.file, "is missing", name)
-        value = value.detach().float()
-        if any(size != 1 for size in value.shape[:drop]):
-            raise WeightsRefused(raw.file, f"has shape {tuple(value.shape)}, expected a leading 1", name)
-        return value.reshape(value.shape[drop:]).contiguous()
-
-    out: dict[str, Tensor] = {}
-    layers = 0
-    while f"style.{layers + 1}.weight" in state:
-        for part in ("weight", "bias"):
-            out[f"mapping.fc{layers}.{part}"] = take(f"style.{layers + 1}.{part}")
-        layers += 1
     if not isinstance(average, Tensor):
         raise WeightsRefused(raw.file, "is missing; without it pictures cannot be truncated", "latent_avg")
+    source = _Source(raw.file, state)
+    out, layers = _mapping(source)
     out["mapping.w_avg"] = average.detach().float().flatten()
-    fir = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
+    blocks = 1 + sum(re.fullmatch(r"to_rgbs\.\d+\.bias", str(name)) is not None for name in state)
     channels: list[int] = []
-    blocks = sum(re.fullmatch(r"to_rgbs\.\d+\.bias", str(name)) is not None for name in state)
-    for i in range(blocks + 1):
-        b = f"synthesis.b{4 * 2**i}"
-        rows = [("conv1", "conv1", 0)] if i == 0 else [
-            ("conv0", f"convs.{2 * i - 2}", 2 * i - 1), ("conv1", f"convs.{2 * i - 1}", 2 * i)
-        ]  # fmt: skip
-        if i == 0:
-            out[f"{b}.const"] = take("input.input", 1)
-        out[f"{b}.resample_filter"] = fir.clone()
-        for ours, theirs, number in rows:
-            out[f"{b}.{ours}.weight"] = take(f"{theirs}.conv.weight", 1)
-            out[f"{b}.{ours}.affine.weight"] = take(f"{theirs}.conv.modulation.weight")
-            out[f"{b}.{ours}.affine.bias"] = take(f"{theirs}.conv.modulation.bias")
-            out[f"{b}.{ours}.bias"] = take(f"{theirs}.activate.bias").flatten()
-            out[f"{b}.{ours}.noise_strength"] = take(f"{theirs}.noise.weight").reshape(())
-            out[f"{b}.{ours}.noise_const"] = take(f"noises.noise_{number}", 2)
-            out[f"{b}.{ours}.resample_filter"] = fir.clone()
-        rgb = "to_rgb1" if i == 0 else f"to_rgbs.{i - 1}"
-        out[f"{b}.torgb.weight"] = take(f"{rgb}.conv.weight", 1)
-        out[f"{b}.torgb.affine.weight"] = take(f"{rgb}.conv.modulation.weight")
-        out[f"{b}.torgb.affine.bias"] = take(f"{rgb}.conv.modulation.bias")
-        out[f"{b}.torgb.bias"] = take(f"{rgb}.bias").flatten()
-        channels.append(out[f"{b}.conv1.weight"].shape[0])
+    for i in range(blocks):
+        out |= _block(source, i)
+        channels.append(out[f"synthesis.b{4 * 2**i}.conv1.weight"].shape[0])
     left = [name for name in state if not str(name).endswith(".kernel")]
     if left:
         raise WeightsRefused(raw.file, "is not expected in a StyleGAN2 of this port", str(left[0])[:80])
@@ -81,3 +50,57 @@ def translate(raw: Raw) -> Checkpoint:
         "rate": 0.01,
     }
     return Checkpoint("stylegan2", {"generator": Part(facts, out)}, {"layout": "rosinality"})
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The tensors of a file that have not been taken yet."""
+
+    file: Path
+    state: dict[str, Any]
+
+    def take(self, name: str, drop: int = 0) -> Tensor:
+        """A tensor as float32, without its first `drop` dimensions, which must be of length 1."""
+        value = self.state.pop(name, None)
+        if not isinstance(value, Tensor):
+            raise WeightsRefused(self.file, "is missing", name)
+        value = value.detach().float()
+        if any(size != 1 for size in value.shape[:drop]):
+            raise WeightsRefused(self.file, f"has shape {tuple(value.shape)}, expected a leading 1", name)
+        return value.reshape(value.shape[drop:]).contiguous()
+
+
+def _mapping(source: _Source) -> tuple[dict[str, Tensor], int]:
+    """The mapping network and how many layers it has."""
+    out: dict[str, Tensor] = {}
+    layers = 0
+    while f"style.{layers + 1}.weight" in source.state:
+        for part in ("weight", "bias"):
+            out[f"mapping.fc{layers}.{part}"] = source.take(f"style.{layers + 1}.{part}")
+        layers += 1
+    return out, layers
+
+
+def _block(source: _Source, i: int) -> dict[str, Tensor]:
+    """Block i, of 4 * 2^i pixels: one convolution in the first, else two, and what makes its picture."""
+    take, b = source.take, f"synthesis.b{4 * 2**i}"
+    fir = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
+    rows = [("conv0", f"convs.{2 * i - 2}", 2 * i - 1)] if i else []
+    rows += [("conv1", f"convs.{2 * i - 1}" if i else "conv1", 2 * i)]
+    out = {f"{b}.resample_filter": fir.clone()}
+    if not i:
+        out[f"{b}.const"] = take("input.input", 1)
+    for ours, theirs, number in rows:
+        out[f"{b}.{ours}.weight"] = take(f"{theirs}.conv.weight", 1)
+        out[f"{b}.{ours}.affine.weight"] = take(f"{theirs}.conv.modulation.weight")
+        out[f"{b}.{ours}.affine.bias"] = take(f"{theirs}.conv.modulation.bias")
+        out[f"{b}.{ours}.bias"] = take(f"{theirs}.activate.bias").flatten()
+        out[f"{b}.{ours}.noise_strength"] = take(f"{theirs}.noise.weight").reshape(())
+        out[f"{b}.{ours}.noise_const"] = take(f"noises.noise_{number}", 2)
+        out[f"{b}.{ours}.resample_filter"] = fir.clone()
+    rgb = f"to_rgbs.{i - 1}" if i else "to_rgb1"
+    out[f"{b}.torgb.weight"] = take(f"{rgb}.conv.weight", 1)
+    out[f"{b}.torgb.affine.weight"] = take(f"{rgb}.conv.modulation.weight")
+    out[f"{b}.torgb.affine.bias"] = take(f"{rgb}.conv.modulation.bias")
+    out[f"{b}.torgb.bias"] = take(f"{rgb}.bias").flatten()
+    return out
