@@ -80,7 +80,9 @@ class RunConfig(BaseModel):
         0.25, gt=0, le=1, description="effective number of pictures, as a part of the generation, that is a collapse"
     )
     stop_on_exploitation: int | None = Field(
-        None, ge=1, description="stop when the judge's score falls while the score rises, so many looks in a row"
+        None,
+        ge=1,
+        description="stop when for so many looks the judge stays below its best while the score rises",
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Precision = Field("auto", description="auto passes the bf16 gate first")

@@ -148,8 +148,17 @@ class Now:
         self.view = None if guide is None else JudgeView(0, nothing, ("a",), nothing, guide, judge, 0.0, "a")
 
 
-def test_a_score_that_is_gamed_ends_the_run_after_so_many_looks():
+@pytest.mark.parametrize(
+    ("story", "gamed"),
+    [
+        ([(0.1, 0.5), (None, None), (0.2, 0.4), (0.3, 0.45)], True),  # better than before, but never as good as it was
+        ([(0.1, 0.5), (0.2, 0.4), (0.3, 0.5), (0.4, 0.45)], False),  # it came back
+        ([(0.1, 0.5), (0.2, 0.4), (0.1, 0.3), (0.2, 0.4)], False),  # a score that fell as well games nobody
+        ([(0.1, 0.5), (0.2, math.nan), (0.3, 0.4), (0.3, 0.4)], True),
+        ([(0.3, 0.1), (0.2, 0.4), (0.1, 0.3)], False),
+    ],
+)
+def test_a_score_that_is_gamed_ends_the_run_after_so_many_looks(story, gamed):
     rule = exploitation(2)
-    story = [(0.1, 0.5), (None, None), (0.2, 0.4), (0.3, 0.45), (0.4, 0.4), (None, None), (0.5, 0.3)]
     said = [rule(Now(*look)) for look in story]
-    assert said[:-1] == [None] * 6 and "gamed" in (said[-1] or "")
+    assert not any(said[:-1]) and ("gamed" in (said[-1] or "")) is gamed

@@ -77,23 +77,30 @@ def patience(generations: int) -> Rule:
 
 
 def exploitation(looks: int) -> Rule:
-    """Stop when the judge's mean has fallen while the guide's rose, from look to look, so many times in a row.
+    """Stop when the judge's mean has stayed below its highest, with the guide's mean above what it was then, so many
+    looks in a row.
 
-    What remains is then the scorer's taste and nobody else's. It has to see every generation.
+    What rose in the meantime is the scorer's taste and nobody else's. Early stopping with patience, the judge as the
+    validation set (Prechelt, "Early stopping - but when?", 1998). It has to see every generation.
     """
-    last: JudgeView | None = None
+    peak: JudgeView | None = None
     since = 0
 
     def rule(now: Progress) -> str | None:
-        nonlocal last, since
+        nonlocal peak, since
         view = now.view
         if not isinstance(view, JudgeView) or math.isnan(view.mean):
             return None
-        gamed = last is not None and view.mean < last.mean and view.guide > last.guide
-        last, since = view, since + 1 if gamed else 0
+        if peak is None or view.mean >= peak.mean:
+            peak, since = view, 0
+            return None
+        since = since + 1 if view.guide > peak.guide else 0
         if since < looks:
             return None
-        return f"The judge's score has fallen while the score rose, {since} looks in a row: the scorer is being gamed."
+        return (
+            f"The scorer is being gamed: for {since} looks the judge's mean has stayed below the {peak.mean:.3f} of "
+            f"generation {peak.generation}, while the score's mean rose from {peak.guide:.3f} to {view.guide:.3f}."
+        )
 
     return rule
 
