@@ -110,7 +110,7 @@ class Bench:
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         x = torch.cat([search.best[0][None], search.population_x[: cell.population]]).cpu()
         row: Row = {"variant": cell.variant, "phrase": cell.phrase, "seed": cell.seed, "population": cell.population}
-        row |= {"images": images, "curve": curve}
+        row |= steps(images, curve)
         row |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}
         return row | self.look(cell, x), x
 
@@ -148,6 +148,13 @@ def guided(event: Event, guides: list[str]) -> Tensor:
     parts = [evaluation.parts[name] for name in guides if name in evaluation.parts]
     score = torch.stack(parts).sum(dim=0) if parts else evaluation.score
     return score.nan_to_num(nan=-torch.inf).max().cpu()
+
+
+def steps(images: list[int], curve: list[float]) -> Row:
+    """A curve of the best so far with its images: where it begins, where it rises, and where the run ends."""
+    last = len(curve) - 1
+    kept = [k for k in range(len(curve)) if k in (0, last) or curve[k] > curve[k - 1]]
+    return {"images": [images[k] for k in kept], "curve": [curve[k] for k in kept]}
 
 
 def eye_names(design: Design) -> list[str]:
