@@ -26,11 +26,11 @@ def curves_png(design: Design, rows: Mapping[Cell, Row], lines: Sequence[Line], 
     budget = design.budget(population)
     x = np.geomspace(population, budget, POINTS)
     here = [line for line in lines if line.population == population]
-    colours = _colours(len(here))
-    for line, colour in zip(here, colours, strict=True):
+    for line, (colour, dashes) in zip(here, _strokes(len(here)), strict=True):
         y = np.median(_read(rows, line.variant, population, x), axis=0)
         thesis = line.variant == design.baseline
-        axes.plot(x, y, color=INK if thesis else colour, linewidth=2.4 if thesis else 1.4, label=line.variant)
+        stroke = {"color": INK, "linewidth": 2.4} if thesis else {"color": colour, "linestyle": dashes}
+        axes.plot(x, y, label=line.variant, **{"linewidth": 1.4} | stroke)
         if thesis:
             axes.axhline(y[-1], color=INK, linewidth=0.8, linestyle="--")
     axes.set_xlabel(f"images evaluated (population {population})")
@@ -44,7 +44,7 @@ def reversed_png(design: Design, rows: Mapping[Cell, Row], variants: Sequence[st
     """Mean of 1 - similarity of the best so far over runs, by generation: how the thesis compared its GA with DE."""
     figure, axes = _figure()
     generations = np.arange(1, design.generations + 1, dtype=np.float64)
-    for variant, colour in zip(variants, _colours(len(variants)), strict=True):
+    for variant, (colour, _) in zip(variants, _strokes(len(variants)), strict=True):
         found = 1 - _read(rows, variant, population, generations * population)  # (R, G)
         if not len(found):
             continue
@@ -79,11 +79,12 @@ def _figure() -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _colours(count: int) -> list[Any]:
+def _strokes(count: int) -> list[tuple[Any, str]]:
+    """Colour and line style of each of `count` curves: ten colours, whole lines first."""
     from matplotlib import colormaps
 
-    table = colormaps["tab20"]
-    return [table(k % 20) for k in range(count)]
+    table = colormaps["tab10"]
+    return [(table(k % 10), ("-", "--", ":")[k // 10 % 3]) for k in range(count)]
 
 
 def _png(figure: Figure) -> bytes:
