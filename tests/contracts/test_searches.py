@@ -290,6 +290,18 @@ def test_every_make_of_de_climbs_within_its_bounds(strategy, bounds):
     assert search.best[1] > float(sphere(latents[0]).max())
 
 
+def test_l_shade_learns_from_what_succeeded_although_a_trial_has_no_score():
+    search = build("l-shade")
+    step(search, 0)
+    before = search.memory_F
+
+    def better_but_for_one(x):
+        return torch.cat([torch.tensor([torch.nan]), torch.full((len(x) - 1,), 1.0)])
+
+    step(search, 1, score=better_but_for_one)
+    assert int(search.slot) == 1 and not torch.equal(search.memory_F, before) and bool(search.memory_F.isfinite().all())
+
+
 def test_generational_replacement_forgets_all_but_the_elite():
     search = build("ga", population=6, replacement="generational", elite=2)
     parents = step(search, 0)

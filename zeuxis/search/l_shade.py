@@ -87,9 +87,8 @@ class LShade(PopulationSearch):
         parents = len(self.population_x)
         trial = self._best_trials(score, parents)  # (P,), one row of the batch per parent
         old, new = self.population_score, score[trial]
-        gain = torch.where(old.isfinite(), new - old, torch.where(new.isfinite(), 1.0, 0.0))
         wins = new > old
-        self._learn(gain * wins, trial)
+        self._learn(torch.where(wins, torch.where(old.isfinite(), new - old, 1.0), 0.0), trial)
         self._archive(wins)
         takes = new >= old
         survivors = torch.where(takes[:, None], x[trial], self.population_x)
