@@ -1,10 +1,13 @@
-"""Processor time of ask + tell per generation, ours against pymoo's with the same operators, on one thread.
+"""Time of ask + tell per generation, ours against pymoo's with the same operators, on one thread or on a GPU.
 
     python benchmarks/search_overhead.py
     python benchmarks/search_overhead.py --variables 2048 --population 256 --generations 50 --out overhead.json
+    python benchmarks/search_overhead.py --device cuda
 
 One process; the searches take turns generation by generation, so that a busy moment of the machine hits all alike.
-pymoo is driven without our adapter. Times are the thread's own, waiting excluded. Writes a table, and with --out a
+pymoo is driven without our adapter. Times on a CPU are the thread's own, waiting excluded. On a GPU they are by the
+clock, from an idle device until it is idle again, and nothing may wait for it in between: torch raises where a search
+does. Only NSGA-II, the archives and CMA-ES's decomposition may, and pymoo is left out. Writes a table, and with --out a
 JSON file: milliseconds (median, tenth and ninetieth percentile) and each search's ratio to its counterpart.
 """
 
@@ -16,7 +19,9 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pymoo
@@ -38,6 +43,7 @@ from zeuxis.types import Evaluation
 
 Config.warnings["not_compiled"] = False
 Step = Callable[[int], float]  # generation -> seconds of ask + tell
+T = TypeVar("T")
 
 AGAINST = {
     "ga": "pymoo GA, eta 15 and 20",
@@ -47,29 +53,50 @@ AGAINST = {
     "de-rand": "pymoo DE rand/1",
 }
 
-
 OTHERS = ("nsga2", "l-shade", "sep-cma-es", "cma-es", "lm-ma-es", "open-es", "adam", "hybrid")
 ARCHIVES = ("map-elites", "cma-me", "cma-mae")
+WAITING = ("nsga2", "cma-es", *ARCHIVES)  # sorted or kept by the host, or a decomposition that it checks
 
 
-def ours(space: Normal, population: int, name: str, **options: float | str) -> Step:
+def ours(space: Normal, population: int, device: torch.device, name: str, **options: float | str) -> Step:
     """`nsga2` gets two objectives that disagree, so that its front fills the population."""
-    search = SEARCHES[name](space, population=population, **options)
+    search = SEARCHES[name](space, population=population, device=device, **options)
+    clock = on_gpu(waits=name in WAITING) if device.type == "cuda" else on_thread
 
     def step(generation: int) -> float:
         rng = stream(0, generation, "ask")
-        begin = time.thread_time()
-        batch = search.ask(rng)
-        asked = time.thread_time() - begin
+        batch, asked = clock(lambda: search.ask(rng))
         near, far = (-(batch.x - place).square().sum(dim=1) for place in (0.0, 1.0))
         parts = {"near": near, "far": far} if name == "nsga2" else {}
         gradient = -2 * batch.x if batch.gradient else None
         evaluation = Evaluation(near, parts, batch.x[:, :2], gradient)
-        begin = time.thread_time()
-        search.tell(batch, evaluation)
-        return asked + time.thread_time() - begin
+        return asked + clock(lambda: search.tell(batch, evaluation))[1]
 
     return step
+
+
+def on_thread(work: Callable[[], T]) -> tuple[T, float]:
+    """What `work` gives, and the processor time that this thread took for it."""
+    begin = time.thread_time()
+    found = work()
+    return found, time.thread_time() - begin
+
+
+def on_gpu(*, waits: bool) -> Callable[[Callable[[], T]], tuple[T, float]]:
+    """The same by the clock, until the device is done; RuntimeError where `work` waits for it without leave."""
+
+    def clock(work: Callable[[], T]) -> tuple[T, float]:
+        torch.cuda.synchronize()
+        torch.cuda.set_sync_debug_mode("default" if waits else "error")
+        begin = time.perf_counter()
+        try:
+            found = work()
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        torch.cuda.synchronize()
+        return found, time.perf_counter() - begin
+
+    return clock
 
 
 def theirs(space: Normal, algorithm: GA | DE) -> Step:
@@ -90,21 +117,29 @@ def theirs(space: Normal, algorithm: GA | DE) -> Step:
     return step
 
 
-def searches(variables: int, population: int) -> dict[str, Step]:
+def searches(variables: int, population: int, device: torch.device) -> dict[str, Step]:
     space = Normal(variables)
+    new = partial(ours, space, population, device)
+    found = {
+        "random": new("random"),
+        "ga": new("ga"),
+        "ga sbx": new("ga", crossover="sbx", mutation="polynomial", mutation_genes=1),
+        "ga-thesis": new("ga-thesis"),
+        "de": new("de"),
+        "de-rand": new("de-rand"),
+        "cma-ga, finding": new("cma-ga", focus=10**6),
+        "cma-ga, spreading": new("cma-ga", focus=1),
+        **{name: new(name) for name in (*OTHERS, *ARCHIVES)},
+    }
+    return found if device.type == "cuda" else found | rivals(space, population)
+
+
+def rivals(space: Normal, population: int) -> dict[str, Step]:
+    """pymoo's, from the same start."""
     start = {"pop_size": population, "sampling": space.sample(population, stream(0)).double().numpy()}
     mild = {"crossover": SBX(prob=1.0, eta=15), "mutation": PM(prob=1.0, eta=20)}
     thesis = {"crossover": SBX(prob=1.0, eta=3), "mutation": PM(prob=1.0, prob_var=0.5, eta=3)}
     return {
-        "random": ours(space, population, "random"),
-        "ga": ours(space, population, "ga"),
-        "ga sbx": ours(space, population, "ga", crossover="sbx", mutation="polynomial", mutation_genes=1),
-        "ga-thesis": ours(space, population, "ga-thesis"),
-        "de": ours(space, population, "de"),
-        "de-rand": ours(space, population, "de-rand"),
-        "cma-ga, finding": ours(space, population, "cma-ga", focus=10**6),
-        "cma-ga, spreading": ours(space, population, "cma-ga", focus=1),
-        **{name: ours(space, population, name) for name in (*OTHERS, *ARCHIVES)},
         "pymoo GA, eta 15 and 20": theirs(space, GA(**start, **mild)),
         "pymoo GA, thesis": theirs(space, GA(**start, **thesis)),
         "pymoo DE best/1": theirs(space, DE(**start, variant="DE/best/1/bin", F=0.5, CR=0.7, prob_mut=0.0)),
@@ -123,6 +158,8 @@ def measure(steps: dict[str, Step], generations: int, warm_up: int) -> dict[str,
         rows[name] = {"median_ms": statistics.median(taken[warm_up:]), "p10_ms": deciles[0], "p90_ms": deciles[-1]}
         rows[name]["mean_ms"] = statistics.mean(taken[warm_up:])  # with what is done only now and then
     for name, other in AGAINST.items():
+        if other not in rows:
+            continue
         rows[name]["times_faster"] = rows[other]["median_ms"] / rows[name]["median_ms"]
     return rows
 
@@ -130,7 +167,7 @@ def measure(steps: dict[str, Step], generations: int, warm_up: int) -> dict[str,
 def table(rows: dict[str, dict[str, float]]) -> str:
     lines = [f"{'search':26} {'median':>9} {'p10':>9} {'p90':>9} {'mean':>9}   times faster than"]
     for name, row in rows.items():
-        versus = f"   {row['times_faster']:.1f}  {AGAINST[name]}" if name in AGAINST else ""
+        versus = f"   {row['times_faster']:.1f}  {AGAINST[name]}" if "times_faster" in row else ""
         figures = "".join(f" {row[f'{figure}_ms']:6.2f} ms" for figure in ("median", "p10", "p90", "mean"))
         lines.append(f"{name:26}{figures}{versus}")
     return "\n".join(lines)
@@ -141,17 +178,20 @@ def main() -> None:
     parser.add_argument("--variables", type=int, default=512)
     parser.add_argument("--population", type=int, default=64)
     parser.add_argument("--generations", type=int, default=200)
+    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu or cuda")
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.ones(6 * 2**20)  # 24 MiB once: malloc then keeps freed blocks, as it does in a process that holds a generator
-    rows = measure(searches(args.variables, args.population), args.generations, warm_up=10)
+    rows = measure(searches(args.variables, args.population, args.device), args.generations, warm_up=10)
     print(f"{args.variables} variables, population {args.population}, median of {args.generations} generations")
     print(table(rows))
     if args.out:
         versions = {"torch": torch.__version__, "pymoo": pymoo.__version__, "python": platform.python_version()}
         settings = {"variables": args.variables, "population": args.population, "generations": args.generations}
-        record = {**settings, "threads": 1, "processor": platform.machine(), "versions": versions, "searches": rows}
+        gpu = torch.cuda.get_device_name(args.device) if args.device.type == "cuda" else None
+        machine = {"threads": 1, "processor": platform.machine(), "gpu": gpu}
+        record = {**settings, **machine, "versions": versions, "searches": rows}
         args.out.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 
 import torch
+from torch import Tensor
 
 Where = int | str
 
@@ -24,3 +25,11 @@ def stream(seed: int, *where: Where) -> torch.Generator:
     Drawn on the CPU and moved, so the numbers are the same on every device.
     """
     return torch.Generator().manual_seed(derive(seed, *where))
+
+
+def sent(drawn: Tensor, device: torch.device | None) -> Tensor:
+    """A tensor of the CPU, such as a draw, on `device`; the host does not wait for what a GPU is still at.
+
+    Safe from ordinary memory: CUDA has copied it to a buffer of its own when the call returns.
+    """
+    return drawn.to(device, non_blocking=True)

@@ -4,6 +4,8 @@ import sys
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from zeuxis.errors import BadInput, MissingExtra, SearchStopped, UnknownName
 from zeuxis.rng import stream
@@ -337,10 +339,29 @@ def test_the_host_never_waits_for_the_device(name):
     few = {"cma-ga": {"focus": 2, "spread": 2}, "hybrid": {"evolve": 2, "climb": 2}, "adam": {"screen": 1}}
     search = SEARCHES[name](SPACE, population=8, device=torch.device("meta"), **few.get(name, {}))
     for generation in range(9):  # every phase of those that have phases
-        batch = search.ask(stream(7, generation, "ask"))
+        with NothingWaits():
+            batch = search.ask(stream(7, generation, "ask"))
         score = torch.empty(len(batch.x), device="meta")
-        search.tell(batch, Evaluation(score, gradient=torch.empty_like(batch.x) if batch.gradient else None))
+        gradient = torch.empty_like(batch.x) if batch.gradient else None
+        with NothingWaits():
+            search.tell(batch, Evaluation(score, gradient=gradient))
     assert search.population_x.device.type == batch.x.device.type == "meta"
+
+
+class NothingWaits(TorchDispatchMode):
+    """Fails where a GPU in the place of the meta device would be waited for: a copy to it that blocks, and an index
+    that lies on the CPU, which torch copies so.
+    """
+
+    def __torch_dispatch__(self, operation, types, given=(), named=None):
+        found, name = operation(*given, **(named or {})), operation.name()
+        asked = [t for t in tree_leaves((given, named)) if isinstance(t, torch.Tensor) and t.ndim]
+        places = {t.device.type for t in [*asked, *tree_leaves(found)] if isinstance(t, torch.Tensor)}
+        if "copy" in name:
+            assert len(places) < 2 or given[2:] == (True,) or named.get("non_blocking"), "a copy that waits"
+        else:
+            assert len(places) < 2, f"{name} of tensors on two devices"
+        return found
 
 
 @pytest.mark.parametrize(

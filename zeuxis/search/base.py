@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.rng import sent
 from zeuxis.search.operators import fittest
 from zeuxis.spaces import Space
 from zeuxis.types import Batch, Evaluation
@@ -83,7 +84,7 @@ class PopulationSearch(ABC):
         self.population = integer("population", population, 1)
         self.device = torch.device(device)
         self.name = name
-        self.lower, self.upper = space.lower.to(self.device), space.upper.to(self.device)
+        self.lower, self.upper = sent(space.lower, self.device), sent(space.upper, self.device)
         self.start: Tensor | None = None  # (M, D), what the first generation is to be instead of the prior
         self.generation = 0  # generations told
         self.population_x = torch.empty(0, space.dim, device=self.device)
@@ -114,7 +115,7 @@ class PopulationSearch(ABC):
 
     def _prior(self, count: int, rng: torch.Generator) -> Tensor:
         """`(count, D)` draws from the prior."""
-        return self.space.sample(count, rng).to(self.device)
+        return sent(self.space.sample(count, rng), self.device)
 
     def adopt(self, rows: Tensor, x: Tensor, score: Tensor) -> None:
         """Survivors `rows` `(K,)` become latents `x` `(K, D)` with `score` `(K,)`: what came of them elsewhere."""
@@ -134,7 +135,7 @@ class PopulationSearch(ABC):
             raise BadInput("tell() without ask(): ask for a batch, score it, then tell; each batch is told once.")
         x = self._fitting(batch, evaluation)
         score = evaluation.score.detach().to(self.device, torch.float32)
-        score = torch.where(score.isfinite(), score, -torch.inf)
+        score = score.nan_to_num(nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
         self._learn_from(evaluation)
         cut = self._cuts_first and not self.generation and len(x) > self.population
         kept = fittest(x, score, self.population) if cut else (x, score)

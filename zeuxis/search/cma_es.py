@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, Option, build
 from zeuxis.search.distribution import DistributionSearch, expected_length
 from zeuxis.spaces import Space
@@ -52,7 +53,7 @@ class CmaEs(DistributionSearch):
         self.scale = torch.ones(n, device=self.device)  # square roots of its eigenvalues
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        z = torch.randn(self.offspring, self.space.dim, generator=rng).to(self.device)
+        z = sent(torch.randn(self.offspring, self.space.dim, generator=rng), self.device)
         return (z * self.scale) @ self.B.T  # y = B D z, Eq. (39)
 
     def _update(self, y: Tensor, weights: Tensor) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, Option, PopulationSearch, build, choice, number
 from zeuxis.search.operators import chance, uniform
 from zeuxis.spaces import Space
@@ -61,8 +62,8 @@ class DifferentialSearch(PopulationSearch):
     def _donor(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The base vectors and the donors v_i `(N, D)`, Eq. (2)."""
         x = self.population_x
-        r1, r2, r3 = (x[r] for r in others(len(x), 3, rng).to(self.device))
-        F = (self.F + self.dither * (2.0 * uniform(len(x), 1, rng=rng) - 1.0)).to(self.device)  # (N, 1)
+        r1, r2, r3 = (x[r] for r in sent(others(len(x), 3, rng), self.device))
+        F = sent(self.F + self.dither * (2.0 * uniform(len(x), 1, rng=rng) - 1.0), self.device)  # (N, 1)
         best = x[self.population_score.argmax()[None]].expand_as(x)
         if self.strategy == "rand/1/bin":
             return r1, r1 + F * (r2 - r3)
@@ -88,7 +89,7 @@ class DifferentialSearch(PopulationSearch):
         rows, dim = target.shape
         crosses = chance(self.Cr, uniform(rows, dim, rng=rng))
         crosses[torch.arange(rows), torch.randint(dim, (rows,), generator=rng)] = 1.0
-        return torch.lerp(target, donor, crosses.to(self.device))
+        return torch.lerp(target, donor, sent(crosses, self.device))
 
     def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
         """Selection, row by row; equals replace too, so that the population can cross a plateau."""

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
 from zeuxis.search.base import PopulationSearch, State, choice, integer, number, tensor
 from zeuxis.search.operators import fittest
 from zeuxis.spaces import Space, room
@@ -45,7 +46,7 @@ class DistributionSearch(PopulationSearch):
     ) -> None:
         super().__init__(space, population, device, name)
         within = choice("scale", scale, ("prior", "room")) == "room"
-        self.room = (room(space) if within else torch.ones(space.dim)).to(self.device)  # (D,), shortens deviations
+        self.room = sent(room(space) if within else torch.ones(space.dim), self.device)  # (D,), shortens deviations
         self.begin = choice("begin", begin, ("best", "mean"))
         self.draws = integer("first", first, 1)
         self.offspring = integer("offspring", offspring, 0) or self.population  # lambda
@@ -55,7 +56,7 @@ class DistributionSearch(PopulationSearch):
         self.mean = torch.zeros(space.dim, device=self.device)  # m (D,), in deviations about the centre
         self.sigma = torch.full((1,), self.start_sigma, device=self.device)
         self.weights, self.mu_eff = recombination(self.offspring)
-        self.weights = self.weights.to(self.device)  # (N,), by rank, best first
+        self.weights = sent(self.weights, self.device)  # (N,), by rank, best first
 
     @property
     def batch(self) -> int:
@@ -78,7 +79,8 @@ class DistributionSearch(PopulationSearch):
         if self.start is None:  # what a start holds is better than draws
             x = torch.cat([x, self._prior(max(0, self.draws - len(x)), rng)])
         prior = self.space.sample(PRIOR_SAMPLE, rng)
-        self.centre, spread = prior.mean(dim=0).to(self.device), prior.std(dim=0).clamp_min(1e-6).to(self.device)
+        self.centre = sent(prior.mean(dim=0), self.device)
+        spread = sent(prior.std(dim=0).clamp_min(1e-6), self.device)
         self.spread = spread * self.room
         return x
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, choice, integer, number, tensor
 from zeuxis.search.operators import (
     fittest,
@@ -81,7 +82,7 @@ class GeneticSearch(PopulationSearch):
 
     def _first(self, rng: torch.Generator) -> Tensor:
         x = super()._first(rng)
-        self.spread = self.space.sample(SPREAD_SAMPLE, rng).std(dim=0).to(self.device)
+        self.spread = sent(self.space.sample(SPREAD_SAMPLE, rng).std(dim=0), self.device)
         return x
 
     def _children(self, rng: torch.Generator) -> Tensor:

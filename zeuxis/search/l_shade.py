@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer, number, tensor
 from zeuxis.search.operators import uniform
 from zeuxis.spaces import Space
@@ -59,15 +60,15 @@ class LShade(PopulationSearch):
     def _children(self, rng: torch.Generator) -> Tensor:
         x, rows, parents = self.population_x, self.population, len(self.population_x)
         target = torch.arange(rows, device=self.device) % parents
-        entry = torch.randint(self.memory, (rows,), generator=rng).to(self.device)
-        normal = torch.randn(rows, generator=rng).to(self.device)
+        entry = sent(torch.randint(self.memory, (rows,), generator=rng), self.device)
+        normal = sent(torch.randn(rows, generator=rng), self.device)
         Cr = (self.memory_Cr[entry] + 0.1 * normal).clamp(0, 1)  # section II-B
-        F = cauchy_above_zero(self.memory_F[entry], 0.1, uniform(rows, rng=rng).to(self.device))  # (N,)
+        F = cauchy_above_zero(self.memory_F[entry], 0.1, uniform(rows, rng=rng, device=self.device))  # (N,)
         best = self.population_score.argsort(descending=True, stable=True)[: max(2, round(self.p * parents))]
-        towards = best[torch.randint(len(best), (rows,), generator=rng).to(self.device)]
-        r1 = (target + 1 + torch.randint(parents - 1, (rows,), generator=rng).to(self.device)) % parents
+        towards = best[sent(torch.randint(len(best), (rows,), generator=rng), self.device)]
+        r1 = (target + 1 + sent(torch.randint(parents - 1, (rows,), generator=rng), self.device)) % parents
         pool = torch.cat([x, self.archive])
-        r2 = (uniform(rows, rng=rng).to(self.device) * (parents + self.filled - 2)).long()
+        r2 = (uniform(rows, rng=rng, device=self.device) * (parents + self.filled - 2)).long()
         low, high = torch.minimum(target, r1), torch.maximum(target, r1)
         r2 = r2 + (r2 >= low)
         r2 = r2 + (r2 >= high)  # neither target nor r1
@@ -75,9 +76,10 @@ class LShade(PopulationSearch):
         donor = own + F[:, None] * (x[towards] - own + x[r1] - pool[r2])  # Eq. (2)
         donor = torch.where(donor < self.lower, (self.lower + own) / 2, donor)  # Eq. (3) of JADE: half-way back
         donor = torch.where(donor > self.upper, (self.upper + own) / 2, donor)
-        crosses = uniform(rows, self.space.dim, rng=rng).to(self.device) < Cr[:, None]
-        crosses[torch.arange(rows), torch.randint(self.space.dim, (rows,), generator=rng)] = True
-        shuffle = torch.rand(self.archive_size + rows, generator=rng).to(self.device)
+        crosses = uniform(rows, self.space.dim, rng=rng, device=self.device) < Cr[:, None]
+        sure = torch.randint(self.space.dim, (rows, 1), generator=rng)  # one gene of the donor's in any case
+        crosses.scatter_(1, sent(sure, self.device), True)
+        shuffle = sent(torch.rand(self.archive_size + rows, generator=rng), self.device)
         self._drawn = (F, Cr, shuffle)
         return torch.where(crosses, donor, own)
 

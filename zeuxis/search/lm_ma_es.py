@@ -9,6 +9,7 @@ import math
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, Option, build
 from zeuxis.search.distribution import DistributionSearch
 from zeuxis.spaces import Space
@@ -49,7 +50,7 @@ class LmMaEs(DistributionSearch):
         self._z = self._d = torch.empty(0)  # of the generation that is asked, before and after the directions
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        self._z = torch.randn(self.offspring, self.space.dim, generator=rng).to(self.device)
+        self._z = sent(torch.randn(self.offspring, self.space.dim, generator=rng), self.device)
         d = self._z
         for row, c in zip(self.M[: self.generation - 1], self.c_d, strict=False):  # one more direction a generation
             d = (1 - c) * d + c * torch.outer(d @ row, row)

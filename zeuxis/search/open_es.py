@@ -7,6 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, Option, build, number
 from zeuxis.search.distribution import DistributionSearch
 from zeuxis.spaces import Space
@@ -49,7 +50,7 @@ class OpenEs(DistributionSearch):
         self._z = torch.empty(0)
 
     def _sample(self, rng: torch.Generator) -> Tensor:
-        half = torch.randn((self.offspring + 1) // 2, self.space.dim, generator=rng).to(self.device)
+        half = sent(torch.randn((self.offspring + 1) // 2, self.space.dim, generator=rng), self.device)
         self._z = torch.cat([half, -half])[: self.offspring]  # mirrored
         return self._z
 

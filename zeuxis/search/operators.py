@@ -16,6 +16,8 @@ import math
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
+
 GAP = 1e-12  # parents nearer than this are the same
 
 
@@ -24,7 +26,7 @@ def uniform(*shape: int, rng: torch.Generator, device: torch.device | None = Non
     count = math.prod(shape)
     bits = torch.empty((count + 1) // 2, dtype=torch.int64).random_(-(2**63), None, generator=rng)
     numbers = bits.view(torch.int32)[:count].bitwise_and_(0xFFFFFF).float().mul_(2.0**-24)
-    return numbers.view(shape).to(device)
+    return sent(numbers.view(shape), device)
 
 
 def chance(prob: float, u: Tensor) -> Tensor:
@@ -40,7 +42,7 @@ def tournament(score: Tensor, count: int, size: int, rng: torch.Generator) -> Te
     """
     population = len(score)
     shuffles = torch.rand(math.ceil(count * size / population), population, generator=rng).argsort(dim=1)
-    entrants = shuffles.flatten()[: count * size].view(count, size).to(score.device)  # (count, size)
+    entrants = sent(shuffles.flatten()[: count * size].view(count, size), score.device)  # (count, size)
     winner = score[entrants].argmax(dim=1, keepdim=True)
     return entrants.gather(1, winner).flatten()
 
@@ -134,7 +136,7 @@ def gaussian_mutation(
     """Adds N(0, sigma^2) to each gene with chance `prob`; `sigma` `(D,)` in units of the genes. Clipped to bounds."""
     moved = uniform(*x.shape, rng=rng) < prob
     step = torch.zeros(x.shape).masked_scatter_(moved, torch.randn(int(moved.sum()), generator=rng))  # no draw wasted
-    return (x + step.to(x.device) * sigma).clamp_(lower, upper)
+    return (x + sent(step, x.device) * sigma).clamp_(lower, upper)
 
 
 def uniform_mutation(x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float) -> Tensor:

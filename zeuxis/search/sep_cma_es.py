@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, Option, build, integer, number
 from zeuxis.search.distribution import DistributionSearch, expected_length
 from zeuxis.spaces import Space
@@ -64,7 +65,7 @@ class SepCmaEs(DistributionSearch):
 
     def _sample(self, rng: torch.Generator) -> Tensor:
         fresh = (self.offspring + 1) // 2 if self.mirrored else self.offspring
-        z = torch.randn(fresh, self.space.dim, generator=rng).to(self.device)
+        z = sent(torch.randn(fresh, self.space.dim, generator=rng), self.device)
         if self.mirrored:
             z = torch.cat([z, -z[: self.offspring // 2]])
         return z * self.C.sqrt()

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.rng import sent
 
 
 @runtime_checkable
@@ -36,6 +37,20 @@ class Space(Protocol):
         ...
 
 
+class Fixed:
+    """Tensors that never change, copied to each device once: a copy at every use would make the host wait for it."""
+
+    def __init__(self, *values: Tensor) -> None:
+        self._values = values
+        self._copies: dict[torch.device, tuple[Tensor, ...]] = {}
+
+    def on(self, device: torch.device) -> tuple[Tensor, ...]:
+        """All of them, on `device`."""
+        if device not in self._copies:
+            self._copies[device] = tuple(sent(value, device) for value in self._values)
+        return self._copies[device]
+
+
 class Bounded:
     """What all spaces share: bounds and the clip into them."""
 
@@ -43,10 +58,11 @@ class Bounded:
         self.lower = lower.detach().to("cpu", torch.float32)
         self.upper = upper.detach().to("cpu", torch.float32)
         self.dim = len(self.lower)
+        self._bounds = Fixed(self.lower, self.upper)
 
     def clip(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N, D)`, genes outside the bounds set to the nearest bound."""
-        return torch.minimum(torch.maximum(x, self.lower.to(x.device)), self.upper.to(x.device))
+        return x.clamp(*self._bounds.on(x.device))
 
     def decode(self, x: Tensor) -> Tensor:
         """`(N, D)` as it is: the network eats the genes."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.spaces.algebra import nonnegative_fit, principal_axes
-from zeuxis.spaces.base import Bounded, positive
+from zeuxis.spaces.base import Bounded, Fixed, positive
 
 
 class ClassMix(Bounded):
@@ -49,7 +49,9 @@ class ClassMix(Bounded):
         self.labels = tuple(labels)
         self.blend = blend
         self.mean, self.axes = principal_axes(self.embeddings)  # (E,), (E, E)
+        self._turn = Fixed(self.mean, self.axes)
         self.places = self.encode(self.embeddings)  # (K, E), the labels as genes
+        self._places = Fixed(self.places)
         self.jitter = jitter * self.places.std(dim=0, correction=0)  # (E,)
         low, high = self.places.amin(dim=0), self.places.amax(dim=0)
         self.furthest = math.inf  # from the nearest label
@@ -63,18 +65,20 @@ class ClassMix(Bounded):
 
     def encode(self, embedding: Tensor) -> Tensor:
         """Embeddings `(N, E)` -> genes `(N, E)`; `decode` is the inverse."""
-        return (embedding - self.mean.to(embedding.device)) @ self.axes.to(embedding.device)
+        mean, axes = self._turn.on(embedding.device)
+        return (embedding - mean) @ axes
 
     def decode(self, x: Tensor) -> Tensor:
         """Genes `(N, E)` -> embeddings `(N, E)`."""
-        return x @ self.axes.T.to(x.device) + self.mean.to(x.device)
+        mean, axes = self._turn.on(x.device)
+        return x @ axes.T + mean
 
     def clip(self, x: Tensor) -> Tensor:
         """`(N, E) -> (N, E)`, into the box, and within reach of the nearest label."""
         x = super().clip(x)
         if math.isinf(self.furthest):
             return x
-        places = self.places.to(x.device)
+        (places,) = self._places.on(x.device)
         nearest = places[torch.cdist(x.detach(), places).argmin(dim=1)]  # (N, E)
         # A hair inside, so that what was clipped stays as it is when it is clipped again.
         way = x - nearest

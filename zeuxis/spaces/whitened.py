@@ -9,7 +9,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.spaces.algebra import principal_axes, shorten
-from zeuxis.spaces.base import Bounded
+from zeuxis.spaces.base import Bounded, Fixed
 
 
 class Whitened(Bounded):
@@ -30,6 +30,7 @@ class Whitened(Bounded):
         self.layers, self.radius, self.width = layers, radius, styles.shape[1]
         self.mean, self.axes = principal_axes(styles)  # (E,), (E, E)
         self.deviation = ((styles - self.mean) @ self.axes).std(dim=0).clamp_min(1e-6)  # (E,)
+        self._turn = Fixed(self.mean, self.axes, self.deviation)
         most = torch.full((layers * self.width,), bound)
         super().__init__(-most, most)
 
@@ -51,10 +52,10 @@ class Whitened(Bounded):
 
     def decode(self, x: Tensor) -> Tensor:
         """Genes `(N, D)` -> styles `(N, layers, E)`."""
-        rows = x.reshape(len(x), self.layers, self.width) * self.deviation.to(x.device)
-        return rows @ self.axes.T.to(x.device) + self.mean.to(x.device)
+        mean, axes, deviation = self._turn.on(x.device)
+        return x.reshape(len(x), self.layers, self.width) * deviation @ axes.T + mean
 
     def encode(self, w: Tensor) -> Tensor:
         """Styles `(N, layers, E)` -> genes `(N, D)`; the inverse of `decode`."""
-        rows = (w - self.mean.to(w.device)) @ self.axes.to(w.device) / self.deviation.to(w.device)
-        return rows.reshape(len(w), self.dim)
+        mean, axes, deviation = self._turn.on(w.device)
+        return ((w - mean) @ axes / deviation).reshape(len(w), self.dim)
