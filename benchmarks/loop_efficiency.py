@@ -31,6 +31,7 @@ from torch import Tensor
 from zeuxis.config import RunConfig
 from zeuxis.rng import stream
 from zeuxis.run import Session, open_session
+from zeuxis.run.build import choose_device
 from zeuxis.run.memory import micro_batches
 from zeuxis.run.provenance import machine, software
 
@@ -147,7 +148,7 @@ def main() -> None:
     print(f"{names}, {args.threads} thread(s), load {os.getloadavg()[0]:.1f}")
     print(table(rows))
     if args.out:
-        where = {"software": software(), "machine": machine(torch.device("cpu")), "load": os.getloadavg()}
+        where = {"software": software(), "machine": machine(choose_device("auto")), "load": os.getloadavg()}
         args.out.write_text(json.dumps({"models": names, **where, "rows": rows}, indent=2) + "\n", encoding="utf-8")
 
 

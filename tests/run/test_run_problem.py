@@ -78,11 +78,15 @@ def test_micro_batches_put_together_are_the_rows():
 
 
 @pytest.mark.parametrize(
-    ("device", "sizes"),
-    [("cpu", {1: 1, 8: 8, 16: 16, 17: 9, 24: 12, 64: 16, 65: 13}), ("cuda", {1: 16, 8: 16, 65: 16})],
+    ("device", "resolution", "sizes"),
+    [
+        ("cpu", 32, {1: 1, 8: 8, 16: 16, 17: 9, 24: 12, 64: 16, 65: 13}),
+        ("cuda", 256, {1: 16, 8: 16, 65: 16}),
+        ("cuda", 32, {1: 64, 8: 64, 65: 64}),
+    ],
 )
-def test_on_a_cpu_the_micro_batch_is_the_one_that_is_padded_least(device, sizes):
-    assert {batch: fitting(batch, torch.device(device)) for batch in sizes} == sizes
+def test_on_a_cpu_the_micro_batch_is_the_one_that_is_padded_least(device, resolution, sizes):
+    assert {batch: fitting(batch, torch.device(device), resolution) for batch in sizes} == sizes
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -77,7 +77,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     new_search = partial(_search, config, generator, first, decisions)
     search = new_search()  # wrong options are to be found before anything is written
     if fresh and config.micro_batch is None:
-        decisions.set_micro_batch(0, fitting(search.batch, device))
+        decisions.set_micro_batch(0, fitting(search.batch, device, generator.resolution))
     measures = Measures(
         [parse_measure(text) for text in config.measures],
         generator,

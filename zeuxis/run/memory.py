@@ -9,13 +9,18 @@ import torch
 from torch import Tensor
 
 MICRO_BATCH = 16
+SMALL = 64  # pixels
 _WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 
 
-def fitting(batch: int, device: torch.device) -> int:
-    """The size for generations of `batch` images: 16, or on a CPU, which pays for every row, what pads them least."""
+def fitting(batch: int, device: torch.device, resolution: int) -> int:
+    """The size for generations of `batch` images of `resolution` pixels square.
+
+    16, on a GPU 64 of images so small that it draws 64 in the time of 16 (12,400 against 3,400 a second of the pocket
+    generator's on an H200); on a CPU, which pays for every row, what pads them least.
+    """
     if device.type != "cpu":
-        return MICRO_BATCH
+        return 4 * MICRO_BATCH if resolution <= SMALL else MICRO_BATCH
     return math.ceil(batch / math.ceil(batch / MICRO_BATCH))
 
 
