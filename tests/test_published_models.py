@@ -50,8 +50,9 @@ def test_every_space_of_every_family_draws(name, space):
         assert images.shape == (8, 3, generator.resolution, generator.resolution) and images.dtype == torch.float32
         assert float(images.min()) >= 0 and float(images.max()) <= 1
         assert (images[1:] - images[:1]).abs().amax(dim=(1, 2, 3)).min() > 1e-3
-        # whatever its neighbours are: on a GPU, whose products are summed as they come, but for the last bits
-        close = {"rtol": 0, "atol": 0 if generator.device.type == "cpu" else float(torch.finfo(dtype).eps) * 8}
+        # Whatever its neighbours are; but for BigGAN's attention, a product of matrices whose last bit some libraries
+        # let depend on the place of a row (seen on an Intel Xeon).
+        close = {"rtol": 0, "atol": torch.finfo(dtype).eps if name.startswith("biggan") else 0}
         torch.testing.assert_close(generator.render(x.roll(3, 0)).roll(-3, 0), images, **close)
         torch.testing.assert_close(generator.render(x[:1].expand(8, -1))[0], images[0], **close)
     generator.set_precision(torch.float32)

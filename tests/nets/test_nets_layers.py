@@ -169,3 +169,12 @@ def test_placed_weights_are_channels_last_and_the_same():
     before = net.weight.detach().clone()
     assert placed(net, CPU) is net
     assert net.weight.is_contiguous(memory_format=torch.channels_last) and torch.equal(net.weight, before)
+
+
+def test_float32_means_float32_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # torch's own default
+    monkeypatch.setattr(nn.Module, "to", lambda net, *where, **how: net)  # no GPU is needed
+    placed(nn.Conv2d(3, 3, 1), CPU)
+    assert torch.backends.cudnn.allow_tf32
+    placed(nn.Conv2d(3, 3, 1), torch.device("cuda"))
+    assert not torch.backends.cudnn.allow_tf32

@@ -7,6 +7,7 @@ from run_helpers import RED, toy_problem
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.rng import stream
+from zeuxis.run.build import search_device
 from zeuxis.run.memory import fitting, micro_batches, out_of_memory
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.toy import ToyJudge, ToyScorer
@@ -87,6 +88,12 @@ def test_micro_batches_put_together_are_the_rows():
 )
 def test_on_a_cpu_the_micro_batch_is_the_one_that_is_padded_least(device, resolution, sizes):
     assert {batch: fitting(batch, torch.device(device), resolution) for batch in sizes} == sizes
+
+
+def test_a_gpu_breeds_large_populations_only():
+    gpu, cpu = torch.device("cuda"), torch.device("cpu")
+    assert [search_device(64 * width, gpu) for width in (512, 9216)] == [cpu, gpu]
+    assert search_device(64 * 9216, cpu) == cpu
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])

@@ -115,8 +115,8 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
 def _search(config: RunConfig, generator: Generator, first: Tensor | None, decisions: Decisions) -> Search:
     """A fresh search of this configuration, starting at `first` (None: the prior)."""
     kind, space = SEARCHES[config.search], generator.space
-    place = _place(config.population * space.dim, generator.device)
-    search: PopulationSearch = kind(space, population=config.population, device=place, **config.options)
+    device = search_device(config.population * space.dim, generator.device)
+    search: PopulationSearch = kind(space, population=config.population, device=device, **config.options)
     search.start = first
     if isinstance(search, HasArchive):
         if search.ranges is not None:
@@ -172,9 +172,10 @@ def _check_measures(config: RunConfig) -> None:
         )
 
 
-def _place(genes: int, device: torch.device) -> torch.device:
-    """Where a search keeps generations of `genes` numbers: a GPU takes longer to start its kernels than a CPU to breed
-    a few, so it has the large ones only.
+def search_device(genes: int, device: torch.device) -> torch.device:
+    """Where the search lives whose populations have `genes` numbers, when the networks live on `device`.
+
+    A GPU takes longer to start its kernels than the host to breed a few latents, so it has the large ones only.
     """
     return device if genes >= WORTH_A_GPU else CPU
 
