@@ -3,12 +3,14 @@
     python benchmarks/search_overhead.py
     python benchmarks/search_overhead.py --variables 2048 --population 256 --generations 50 --out overhead.json
     python benchmarks/search_overhead.py --device cuda
+    python benchmarks/search_overhead.py --device cuda --variables 9216 --only ga-thesis de sep-cma-es
 
 One process; the searches take turns generation by generation, so that a busy moment of the machine hits all alike.
-pymoo is driven without our adapter. Times on a CPU are the thread's own, waiting excluded. On a GPU they are by the
-clock, from an idle device until it is idle again, and nothing may wait for it in between: torch raises where a search
-does. Only NSGA-II, the archives and CMA-ES's decomposition may, and pymoo is left out. Writes a table, and with --out a
-JSON file: milliseconds (median, tenth and ninetieth percentile) and each search's ratio to its counterpart.
+pymoo is driven without our adapter. Times on a CPU are the thread's own, waiting excluded. With a GPU each search is
+there twice, on it and on its host, by the clock, from an idle device until it is idle again; nothing may wait for the
+device in between: torch raises where a search does. Only NSGA-II, the archives and CMA-ES's decomposition may, and
+pymoo is left out. Writes a table, and with --out a JSON file: milliseconds (median, tenth and ninetieth percentile) and
+each search's ratio to its counterpart.
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pymoo
@@ -44,6 +46,7 @@ from zeuxis.types import Evaluation
 Config.warnings["not_compiled"] = False
 Step = Callable[[int], float]  # generation -> seconds of ask + tell
 T = TypeVar("T")
+Clock = Callable[[Callable[[], Any], bool], tuple[Any, float]]
 
 AGAINST = {
     "ga": "pymoo GA, eta 15 and 20",
@@ -55,48 +58,56 @@ AGAINST = {
 
 OTHERS = ("nsga2", "l-shade", "sep-cma-es", "cma-es", "lm-ma-es", "open-es", "adam", "hybrid")
 ARCHIVES = ("map-elites", "cma-me", "cma-mae")
+FAMILY: dict[str, tuple[str, dict[str, float | str]]] = {
+    "random": ("random", {}),
+    "ga": ("ga", {}),
+    "ga sbx": ("ga", {"crossover": "sbx", "mutation": "polynomial", "mutation_genes": 1}),
+    "ga-thesis": ("ga-thesis", {}),
+    "de": ("de", {}),
+    "de-rand": ("de-rand", {}),
+    "cma-ga, finding": ("cma-ga", {"focus": 10**6}),
+    "cma-ga, spreading": ("cma-ga", {"focus": 1}),
+    **{name: (name, {}) for name in (*OTHERS, *ARCHIVES)},
+}
+CPU = torch.device("cpu")
 WAITING = ("nsga2", "cma-es", *ARCHIVES)  # sorted or kept by the host, or a decomposition that it checks
 
 
-def ours(space: Normal, population: int, device: torch.device, name: str, **options: float | str) -> Step:
+def ours(space: Normal, population: int, device: torch.device, clock: Clock, member: str) -> Step:
     """`nsga2` gets two objectives that disagree, so that its front fills the population."""
+    name, options = FAMILY[member]
     search = SEARCHES[name](space, population=population, device=device, **options)
-    clock = on_gpu(waits=name in WAITING) if device.type == "cuda" else on_thread
 
     def step(generation: int) -> float:
         rng = stream(0, generation, "ask")
-        batch, asked = clock(lambda: search.ask(rng))
+        batch, asked = clock(lambda: search.ask(rng), name in WAITING)
         near, far = (-(batch.x - place).square().sum(dim=1) for place in (0.0, 1.0))
         parts = {"near": near, "far": far} if name == "nsga2" else {}
         gradient = -2 * batch.x if batch.gradient else None
         evaluation = Evaluation(near, parts, batch.x[:, :2], gradient)
-        return asked + clock(lambda: search.tell(batch, evaluation))[1]
+        return asked + clock(lambda: search.tell(batch, evaluation), name in WAITING)[1]
 
     return step
 
 
-def on_thread(work: Callable[[], T]) -> tuple[T, float]:
+def on_thread(work: Callable[[], T], waits: bool) -> tuple[T, float]:
     """What `work` gives, and the processor time that this thread took for it."""
     begin = time.thread_time()
     found = work()
     return found, time.thread_time() - begin
 
 
-def on_gpu(*, waits: bool) -> Callable[[Callable[[], T]], tuple[T, float]]:
-    """The same by the clock, until the device is done; RuntimeError where `work` waits for it without leave."""
-
-    def clock(work: Callable[[], T]) -> tuple[T, float]:
-        torch.cuda.synchronize()
-        torch.cuda.set_sync_debug_mode("default" if waits else "error")
-        begin = time.perf_counter()
-        try:
-            found = work()
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-        torch.cuda.synchronize()
-        return found, time.perf_counter() - begin
-
-    return clock
+def by_gpu(work: Callable[[], T], waits: bool) -> tuple[T, float]:
+    """The same by the clock, until the GPU is done; RuntimeError where `work` waits for it without leave."""
+    torch.cuda.synchronize()
+    torch.cuda.set_sync_debug_mode("default" if waits else "error")
+    begin = time.perf_counter()
+    try:
+        found = work()
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    torch.cuda.synchronize()
+    return found, time.perf_counter() - begin
 
 
 def theirs(space: Normal, algorithm: GA | DE) -> Step:
@@ -117,21 +128,13 @@ def theirs(space: Normal, algorithm: GA | DE) -> Step:
     return step
 
 
-def searches(variables: int, population: int, device: torch.device) -> dict[str, Step]:
+def searches(variables: int, population: int, device: torch.device, members: Sequence[str]) -> dict[str, Step]:
     space = Normal(variables)
-    new = partial(ours, space, population, device)
-    found = {
-        "random": new("random"),
-        "ga": new("ga"),
-        "ga sbx": new("ga", crossover="sbx", mutation="polynomial", mutation_genes=1),
-        "ga-thesis": new("ga-thesis"),
-        "de": new("de"),
-        "de-rand": new("de-rand"),
-        "cma-ga, finding": new("cma-ga", focus=10**6),
-        "cma-ga, spreading": new("cma-ga", focus=1),
-        **{name: new(name) for name in (*OTHERS, *ARCHIVES)},
-    }
-    return found if device.type == "cuda" else found | rivals(space, population)
+    if device.type == "cuda":
+        new = partial(ours, space, population)
+        here = {name: new(device, by_gpu, name) for name in members}
+        return here | {f"{name}, host": new(CPU, by_gpu, name) for name in members}
+    return {name: ours(space, population, CPU, on_thread, name) for name in members} | rivals(space, population)
 
 
 def rivals(space: Normal, population: int) -> dict[str, Step]:
@@ -158,9 +161,8 @@ def measure(steps: dict[str, Step], generations: int, warm_up: int) -> dict[str,
         rows[name] = {"median_ms": statistics.median(taken[warm_up:]), "p10_ms": deciles[0], "p90_ms": deciles[-1]}
         rows[name]["mean_ms"] = statistics.mean(taken[warm_up:])  # with what is done only now and then
     for name, other in AGAINST.items():
-        if other not in rows:
-            continue
-        rows[name]["times_faster"] = rows[other]["median_ms"] / rows[name]["median_ms"]
+        if {name, other} <= set(rows):
+            rows[name]["times_faster"] = rows[other]["median_ms"] / rows[name]["median_ms"]
     return rows
 
 
@@ -178,12 +180,13 @@ def main() -> None:
     parser.add_argument("--variables", type=int, default=512)
     parser.add_argument("--population", type=int, default=64)
     parser.add_argument("--generations", type=int, default=200)
-    parser.add_argument("--device", type=torch.device, default=torch.device("cpu"), help="cpu or cuda")
+    parser.add_argument("--device", type=torch.device, default=CPU, help="cpu or cuda")
+    parser.add_argument("--only", nargs="+", choices=FAMILY, default=list(FAMILY), metavar="SEARCH")
     parser.add_argument("--out", type=Path, help="also write the figures to this JSON file")
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.ones(6 * 2**20)  # 24 MiB once: malloc then keeps freed blocks, as it does in a process that holds a generator
-    rows = measure(searches(args.variables, args.population, args.device), args.generations, warm_up=10)
+    rows = measure(searches(args.variables, args.population, args.device, args.only), args.generations, warm_up=10)
     print(f"{args.variables} variables, population {args.population}, median of {args.generations} generations")
     print(table(rows))
     if args.out:
