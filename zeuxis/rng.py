@@ -28,8 +28,8 @@ def stream(seed: int, *where: Where) -> torch.Generator:
 
 
 def sent(drawn: Tensor, device: torch.device | None) -> Tensor:
-    """A tensor of the CPU, such as a draw, on `device`; the host does not wait for what a GPU is still at.
+    """A tensor of the CPU, such as a draw, on `device` (None: as it is); the host does not wait for a GPU's work.
 
-    Safe from ordinary memory: CUDA has copied it to a buffer of its own when the call returns.
+    Safe from ordinary memory: CUDA has copied it to a buffer of its own when the call returns. Apple's may not have.
     """
-    return drawn.to(device, non_blocking=True)
+    return drawn if device is None else drawn.to(device, non_blocking=device.type != "mps")
