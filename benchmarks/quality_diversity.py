@@ -1,6 +1,7 @@
 """QD score and coverage of the quality-diversity searches on the pocket models, and of `ga` binned in the same archive.
 
-    python benchmarks/quality_diversity.py --out benchmarks/results/quality_diversity.json
+    python benchmarks/quality_diversity.py
+    python benchmarks/quality_diversity.py --prompt "a ship on the sea" --measure "day|night" --out ship.json
 
 Every search renders population * (generations + 1) images; the ranges of the archive come once from 256 further images
 of the prior and are the same for all. Figures: median (lowest to highest) over the seeds. Runs that the file holds
@@ -22,7 +23,7 @@ from zeuxis.run.decisions import Decisions
 from zeuxis.run.memory import MICRO_BATCH
 from zeuxis.search.archive import Grid, HasArchive, fill
 
-PROMPT, MEASURES, CELLS = "a photo of a cat", ("brightness", "white cat|black cat"), 16
+CELLS = 16
 VARIANTS = {
     "map-elites": ("map-elites", {}),
     "map-elites, iso-line": ("map-elites", {"operator": "iso-line"}),
@@ -35,7 +36,8 @@ VARIANTS = {
 def configure(variant: str, seed: int, arguments: argparse.Namespace) -> RunConfig:
     search, options = VARIANTS[variant]
     cells = {} if search == "ga" else {"cells": CELLS}
-    shared = {"prompt": (PROMPT,), "measures": MEASURES, "judge": None, "precision": "fp32", "device": "cpu"}
+    asked = {"prompt": (arguments.prompt,), "measures": ("brightness", arguments.measure)}
+    shared = {**asked, "judge": None, "precision": "fp32", "device": "cpu"}
     sizes = {"population": arguments.population, "generations": arguments.generations}
     return RunConfig(**shared, **sizes, search=search, options=options | cells, seed=seed)
 
@@ -76,6 +78,8 @@ def _spread(values: list[float], digits: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--prompt", default="a photo of a cat")
+    parser.add_argument("--measure", default="white cat|black cat", help="beside brightness")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     parser.add_argument("--population", type=int, default=36)
@@ -88,7 +92,8 @@ def main() -> None:
     problem = build(configure("ga", 0, arguments), None, loaded).problem
     problem.choose_ranges()
     ranges = problem.decisions.ranges
-    setting = {"prompt": PROMPT, "measures": MEASURES, "cells": CELLS, "ranges": ranges, "offset": 0.0, **sizes}
+    asked = {"prompt": arguments.prompt, "measures": ("brightness", arguments.measure)}
+    setting = {**asked, "cells": CELLS, "ranges": ranges, "offset": 0.0, **sizes}
     setting = json.loads(json.dumps(setting))
     known = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     rows = known["runs"] if known.get("setting") == setting else []
