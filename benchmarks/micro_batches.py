@@ -14,23 +14,27 @@ import argparse
 import statistics
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
 from random_weights import PREFIX, random_file
 
+from zeuxis.config import RunConfig
 from zeuxis.rng import stream
 from zeuxis.run import make_config
-from zeuxis.run.build import build, choose_device
+from zeuxis.run.build import Models, build, choose_device, load_models
+from zeuxis.run.decisions import Decisions
 from zeuxis.run.memory import out_of_memory
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "tf32": torch.float32}
 
 
-def images_per_second(generator: str, population: int, size: int, kind: str, generations: int) -> float | None:
+def images_per_second(
+    config: RunConfig, models: Models, population: int, size: int, kind: str, generations: int
+) -> float | None:
     """None where the device has too little memory for it."""
-    config = make_config(prompt=("a red truck",), generator=generator, judge=None, augment=0, micro_batch=size)
-    problem = build(config).problem
+    problem = build(config, Decisions([(0, size)]), models).problem
     torch.backends.cudnn.allow_tf32 = kind == "tf32"
     problem.prepare()
     problem.set_precision(TYPES[kind])
@@ -64,8 +68,10 @@ def main() -> None:
         name = args.generator
         if name.startswith(PREFIX):
             name = str(random_file(name.removeprefix(PREFIX), Path(folder)))
+        config = make_config(prompt=("a red truck",), generator=name, judge=None, augment=0)
+        measured = partial(images_per_second, config, load_models(config), args.population)
         for kind in kinds:
-            found = [images_per_second(name, args.population, size, kind, args.generations) for size in args.size]
+            found = [measured(size, kind, args.generations) for size in args.size]
             rates = zip(args.size, found, strict=True)
             figures = [f"{size}: {rate:,.0f}" if rate else f"{size}: too little memory" for size, rate in rates]
             print(f"{kind:5} images a second by micro-batch   " + "   ".join(figures))

@@ -88,11 +88,12 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     sizes = {"population": arguments.population, "generations": arguments.generations}
-    loaded = load_models(configure("ga", 0, arguments))
-    problem = build(configure("ga", 0, arguments), None, loaded).problem
+    config = configure("ga", 0, arguments)
+    loaded = load_models(config)
+    problem = build(config, None, loaded).problem
     problem.choose_ranges()
     ranges = problem.decisions.ranges
-    asked = {"prompt": arguments.prompt, "measures": ("brightness", arguments.measure)}
+    asked = {"prompt": config.prompt[0], "measures": config.measures}
     setting = {**asked, "cells": CELLS, "ranges": ranges, "offset": 0.0, **sizes}
     setting = json.loads(json.dumps(setting))
     known = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}

@@ -90,7 +90,7 @@ def ours(space: Normal, population: int, device: torch.device, clock: Clock, mem
     return step
 
 
-def on_thread(work: Callable[[], T], waits: bool) -> tuple[T, float]:
+def on_thread(work: Callable[[], T], waits: bool = True) -> tuple[T, float]:
     """What `work` gives, and the processor time that this thread took for it."""
     begin = time.thread_time()
     found = work()
@@ -116,14 +116,14 @@ def theirs(space: Normal, algorithm: GA | DE) -> Step:
     algorithm.setup(problem, seed=0, termination=NoTermination())
 
     def step(generation: int) -> float:
-        begin = time.thread_time()
-        asked = algorithm.ask()
-        took = time.thread_time() - begin
+        asked, took = on_thread(algorithm.ask)
         cost = np.square(asked.get("X")).sum(axis=1, keepdims=True)
-        begin = time.thread_time()
-        Evaluator().eval(StaticProblem(problem, F=cost), asked)
-        algorithm.tell(infills=asked)
-        return took + time.thread_time() - begin
+
+        def tell() -> None:
+            Evaluator().eval(StaticProblem(problem, F=cost), asked)
+            algorithm.tell(infills=asked)
+
+        return took + on_thread(tell)[1]
 
     return step
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.diversity import vendi_score
 from zeuxis.evaluation.health import SAME, distances
+from zeuxis.rng import sent
 from zeuxis.search.base import PopulationSearch, Search, State, nested, tensor, unnested
 from zeuxis.types import Batch, Evaluation
 
@@ -75,9 +76,9 @@ class Healthy:
     def _helped(self, x: Tensor, rng: torch.Generator) -> Tensor:
         if self.collapse == "restart":
             count = max(1, int(IMMIGRANTS * len(x)))
-            return torch.cat([self.space.sample(count, rng).to(x), x[count:]])
-        spread = self.space.sample(PRIOR_SAMPLE, rng).std(dim=0).to(x)
-        return self.space.clip(x + STIR * spread * torch.randn(x.shape, generator=rng).to(x))
+            return torch.cat([sent(self.space.sample(count, rng), x.device), x[count:]])
+        spread = sent(self.space.sample(PRIOR_SAMPLE, rng).std(dim=0), x.device)
+        return self.space.clip(x + STIR * spread * sent(torch.randn(x.shape, generator=rng), x.device))
 
     def tell(self, batch: Batch, evaluation: Evaluation) -> None:
         """Take worth from twins, pass the rest on, and see whether the images have become one."""

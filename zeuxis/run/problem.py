@@ -25,6 +25,7 @@ from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.combine import Combined, CombinedPrompt
 from zeuxis.scorers.realism import Realism
 from zeuxis.search.archive import spanned
+from zeuxis.spaces import Fixed
 from zeuxis.types import NO_HEALTH, Batch, Evaluation
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -177,13 +178,13 @@ class Problem:
 
     def _deviations(self, x: Tensor) -> Tensor:
         """Latents `(N, D)` in deviations of the prior about its mean."""
-        mean, deviation = self._prior
-        return (x - mean.to(x.device)) / deviation.to(x.device)
+        mean, deviation = self._prior.on(x.device)
+        return (x - mean) / deviation
 
     @cached_property
-    def _prior(self) -> tuple[Tensor, Tensor]:
+    def _prior(self) -> Fixed:
         x = self.generator.space.sample(PRIOR_SAMPLE, stream(0, "prior"))
-        return x.mean(dim=0), x.std(dim=0).clamp_min(1e-6)
+        return Fixed(x.mean(dim=0), x.std(dim=0).clamp_min(1e-6))
 
     def scores(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N,)` on the CPU, as generation 0 would score them."""

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.rng import sent
 from zeuxis.scorers.base import Prompt, Scorer
 
 MAX_VIEWS = 64
@@ -81,9 +82,10 @@ def view(images: Tensor, views: Views, v: int) -> Tensor:
     """
     height, width = images.shape[-2:]
     size, start = views.size[v].tolist(), views.start[v].tolist()
-    rows = _window(height, start[0], size[0], flip=False).to(images)  # (H, H)
-    columns = _window(width, start[1], size[1], flip=bool(views.flip[v])).to(images)  # (W, W)
-    gain, shift = views.gain[v].to(images)[:, None, None], float(views.shift[v])
+    rows = _window(height, start[0], size[0], flip=False)  # (H, H)
+    columns = _window(width, start[1], size[1], flip=bool(views.flip[v]))  # (W, W)
+    rows, columns, gain = (sent(t, images.device).to(images.dtype) for t in (rows, columns, views.gain[v]))
+    gain, shift = gain[:, None, None], float(views.shift[v])
     return ((rows @ images @ columns.T - 0.5) * gain + (0.5 + shift)).clamp(0, 1)
 
 

@@ -4,7 +4,7 @@ A latent is one flat row of genes, float32 `(D,)`. Bounds are finite, so no sear
 drawn on the CPU from the generator handed in, so the same seed gives the same latents on every device.
 """
 
-from zeuxis.spaces.base import Space, check
+from zeuxis.spaces.base import Fixed, Space, check
 from zeuxis.spaces.class_mix import ClassMix
 from zeuxis.spaces.classes import HasClasses, class_sweep, room
 from zeuxis.spaces.normal import Normal, TruncatedNormal
@@ -14,6 +14,7 @@ from zeuxis.spaces.whitened import Whitened
 
 __all__ = [
     "ClassMix",
+    "Fixed",
     "HasClasses",
     "Normal",
     "Product",
