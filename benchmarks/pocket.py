@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.config import RunConfig
+from zeuxis.data import ImageSet, read_images
 from zeuxis.evaluation import zero_shot
 from zeuxis.evaluation.classify import predict, recognised, wilson
 from zeuxis.evaluation.diversity import effective_number
@@ -25,7 +26,6 @@ from zeuxis.generators.pocket import Pocket
 from zeuxis.hub.pocket import pocket_path
 from zeuxis.lab.attributes import COLOURS, main_colour
 from zeuxis.lab.curves import save_grid
-from zeuxis.lab.data import Images, read_images
 from zeuxis.nets.cifar_resnet import CifarResNet, from_state
 from zeuxis.rng import stream
 from zeuxis.run import open_session
@@ -37,22 +37,22 @@ CPU = torch.device("cpu")
 Figures = dict[str, object]
 
 
-def unit(data: Images, rows: Tensor) -> Tensor:
+def unit(data: ImageSet, rows: Tensor) -> Tensor:
     """Rows of a data set as (B, 3, H, W) in [0, 1]."""
     return (data.batch(rows) + 1) / 2
 
 
-def scorer_figures(test: Images, scorer: PocketScorer) -> Figures:
+def scorer_figures(test: ImageSet, scorer: PocketScorer) -> Figures:
     """Zero-shot accuracy, term retrieval, unseen words, colours."""
     blocks = torch.arange(len(test)).split(500)
     with torch.no_grad():
         images = torch.cat([scorer.embed_images(unit(test, rows)) for rows in blocks])
-    classes, embed = test.classes, scorer.embed_texts
-    top1, top5 = zero_shot.term_retrieval(images, test.terms, test.term_names, embed)
-    words, precision = zero_shot.synonym_accuracy(images, test.labels, classes, embed)
-    nouns = [classes[k] for k in test.labels.tolist()]
+    (labels, classes), embed = test.label(0), scorer.embed_texts
+    top1, top5 = zero_shot.term_retrieval(images, *test.label(-1), embed)
+    words, precision = zero_shot.synonym_accuracy(images, labels, classes, embed)
+    nouns = [classes[k] for k in labels.tolist()]
     colours = main_colour(test.pixels)
-    accuracy = zero_shot.class_accuracy(images, test.labels, classes, embed)
+    accuracy = zero_shot.class_accuracy(images, labels, classes, embed)
     return {
         "zero_shot": accuracy,
         "zero_shot_interval": wilson(accuracy, len(test)),
@@ -65,11 +65,11 @@ def scorer_figures(test: Images, scorer: PocketScorer) -> Figures:
     }
 
 
-def judge_figures(test: Images) -> Figures:
+def judge_figures(test: ImageSet) -> Figures:
     """Accuracy on the test split."""
     judge = PocketJudge(CPU)
     found = [judge.probabilities(unit(test, rows)).argmax(1) for rows in torch.arange(len(test)).split(500)]
-    accuracy = float((torch.cat(found) == test.labels).float().mean())
+    accuracy = float((torch.cat(found) == test.label(0)[0]).float().mean())
     return {"accuracy": accuracy, "interval": wilson(accuracy, len(test))}
 
 
@@ -88,7 +88,7 @@ def conditional_samples(generator: Pocket, per_class: int) -> tuple[Tensor, Tens
     return torch.cat(images), torch.cat(labels)
 
 
-def generator_figures(train: Images, test: Images, judges: dict[str, CifarResNet]) -> Figures:
+def generator_figures(train: ImageSet, test: ImageSet, judges: dict[str, CifarResNet]) -> Figures:
     """Recognised share of 10 x 500 samples, features' distance, effective number, nearest neighbours."""
     generator = Pocket(CPU)
     images, labels = conditional_samples(generator, 500)
@@ -108,7 +108,7 @@ def generator_figures(train: Images, test: Images, judges: dict[str, CifarResNet
     return found
 
 
-def feature_distance(judge: PocketJudge, images: Tensor, test: Images) -> Figures:
+def feature_distance(judge: PocketJudge, images: Tensor, test: ImageSet) -> Figures:
     """Frechet distance of the judge's probabilities-before-softmax features, 5,000 samples to 5,000 test images."""
     features: list[Tensor] = []
     handle = judge.net.head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].detach()))
@@ -123,7 +123,7 @@ def feature_distance(judge: PocketJudge, images: Tensor, test: Images) -> Figure
     return {"frechet_judge_features_5k": frechet_distance(*sets)}
 
 
-def neighbour_figures(generator: Pocket, images: Tensor, train: Images, test: Images) -> Figures:
+def neighbour_figures(generator: Pocket, images: Tensor, train: ImageSet, test: ImageSet) -> Figures:
     """Pixel distance of samples to the training set, beside that of real test images; and a picture of pairs."""
     training = unit(train, torch.arange(len(train))).flatten(1)
     mirrored = unit(train, torch.arange(len(train))).flip(3).flatten(1)

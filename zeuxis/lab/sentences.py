@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from zeuxis.data.packs import read_emoji_text, readable
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.zero_shot import with_article
 from zeuxis.lab.attributes import COLOURS, SCENES
-from zeuxis.lab.data import read_emoji_text, readable
 from zeuxis.lab.phrases import TEMPLATES, Captioner
 
 

@@ -6,29 +6,24 @@ https://arxiv.org/abs/2103.00020 (section 3.1.4: embeddings averaged over severa
 
 from __future__ import annotations
 
-import io
 import re
-import stat
 import unicodedata
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.pictures.reading import read_rgb
 from zeuxis.scorers.base import Phrase, Prompt
 
 MAX_BYTES = 10_000  # of UTF-8 in one phrase
 MAX_PHRASES = 32  # in one prompt, images included
 MAX_WEIGHT = 100.0
-MAX_FILE_BYTES = 64_000_000
-MAX_PIXELS = 50_000_000  # refused before decoding: a small file can promise gigabytes
 IMAGE_SIDE = 512  # pixels; no scorer looks at more
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
 _BAR = re.compile(r"(?<!\\)\|")
@@ -164,33 +159,11 @@ def _quote(text: str) -> str:
 def read_image(path: str | Path, notes: list[str] | None = None) -> Tensor:
     """An image file as `(3, H, W)` float32 in [0, 1], at most 512 pixels a side, the aspect kept.
 
-    PNG, JPEG, WebP, GIF, BMP or TIFF; turned as its EXIF says, laid on white where it is transparent; of an
-    animation the first frame. Colour profiles are not applied. BadInput if it is missing, not such a file,
-    truncated, over 64 MB or over 50 million pixels.
+    Read by zeuxis.pictures.reading: upright, on white, the first frame. BadInput for what it refuses.
     """
-    data = _read_bytes(Path(path))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of bombs and odd metadata; size is checked here
-            picture, animated = _decode(data)
-    except BadInput as error:
-        raise BadInput(f"Cannot use {_tail(path)} as a prompt. {error}") from None
-    except Image.DecompressionBombError as error:  # Pillow's own limit comes first, before the size can be read
-        raise BadInput(f"Expected at most {MAX_PIXELS:,} pixels in {_tail(path)}. {error} Save it smaller.") from None
-    except Exception as error:  # decoders raise nearly anything on a broken file
-        raise BadInput(
-            f"Expected a readable {', '.join(FORMATS)} image, but {_tail(path)} is not one: "
-            f"{_reason(error)}. Open it in an image viewer and save it as PNG."
-        ) from error
-    if animated and notes is not None:
-        notes.append(f"{_tail(path)} has several frames; the first one is the prompt.")
+    picture = read_rgb(path, notes=notes)
+    picture.thumbnail((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.LANCZOS)
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float() / 255  # (H, W, 3) -> (3, H, W)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "its content is of no known kind"  # Pillow would name a memory address
-    return str(getattr(error, "strerror", None) or error)[:120] or type(error).__name__
 
 
 def _image_weight(file: str) -> tuple[str, float]:
@@ -201,56 +174,6 @@ def _image_weight(file: str) -> tuple[str, float]:
         pass  # no such name can exist; reading it says so
     name, weight = split_weight(file)
     return name, 1.0 if weight is None else weight
-
-
-def _read_bytes(path: Path) -> bytes:
-    name = _tail(path)
-    try:
-        info = path.stat()
-        regular = stat.S_ISREG(info.st_mode)  # not a folder, nor a device that never ends
-        data = path.read_bytes() if regular and info.st_size <= MAX_FILE_BYTES else b""
-    except (OSError, ValueError) as error:
-        raise BadInput(
-            f"Expected an image file that can be read, got {name}: {_reason(error)}. Check the path."
-        ) from error
-    if not regular:
-        raise BadInput(f"Expected an image file, got {name}, which is not a file. Give the path of one picture.")
-    if not data:
-        raise BadInput(
-            f"Expected an image file of 1 to {MAX_FILE_BYTES:,} bytes, got {info.st_size:,} bytes in {name}. "
-            "Save the picture again, smaller if need be."
-        )
-    return data
-
-
-def _tail(path: str | Path) -> str:
-    """The end of a path, quoted: the file's name says more than its first folders."""
-    name = str(path)
-    return repr(name if len(name) <= 60 else "…" + name[-59:])
-
-
-def _decode(data: bytes) -> tuple[Image.Image, bool]:
-    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise BadInput(f"Expected at most {MAX_PIXELS:,} pixels, got {width} x {height}. Save it smaller.")
-        animated = bool(getattr(image, "is_animated", False))
-        image.seek(0)
-        picture = _on_white(ImageOps.exif_transpose(image))
-    picture.thumbnail((IMAGE_SIDE, IMAGE_SIDE), Image.Resampling.LANCZOS)
-    return picture, animated
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    """Any mode -> RGB, 8 bits a channel."""
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray((np.asarray(image).astype(np.float32) / 257).round().astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise BadInput("Expected 1 to 16 bits a channel, got 32. Save it with 8 or 16 bits.")
-    if not image.has_transparency_data:
-        return image.convert("RGB")
-    picture = image.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 # ---------------------------------------------------------------- sentence templates

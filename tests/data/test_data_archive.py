@@ -11,11 +11,11 @@ import tarfile
 import numpy as np
 import pytest
 import torch
-from lab_helpers import pictures
+from data_helpers import pictures
 
+from zeuxis.data import read_images
+from zeuxis.data.archive import LARGEST
 from zeuxis.errors import BadInput
-from zeuxis.lab.archive import LARGEST
-from zeuxis.lab.data import read_images
 
 NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 WORDS = ["wagon", "dump_truck", "gypsy_cab", "tabby_cat"]
@@ -75,14 +75,19 @@ def test_the_folder_is_read(archive):
     train = read_images("cifar10", archive, "train")
     expected = np.concatenate([pictures(4, seed)[0] for seed in range(1, 6)])
     assert torch.equal(train.pixels, torch.from_numpy(expected))
-    assert train.labels.tolist() == LABELS * 5 and train.classes == tuple(NAMES)
+    assert train.labels["class"].tolist() == LABELS * 5 and train.names["class"] == tuple(NAMES)
     assert train.source == "CIFAR-10, official archive"
 
 
 def test_the_search_words_in_the_file_names_are_the_terms(archive):
     train = read_images("cifar10", archive, "train")
-    assert train.term_names == ("dump truck", "minicab", "tabby cat", "wagon")
-    assert [train.term_names[k] for k in train.terms[:4].tolist()] == ["wagon", "dump truck", "minicab", "tabby cat"]
+    assert train.names["term"] == ("dump truck", "minicab", "tabby cat", "wagon")
+    assert [train.names["term"][k] for k in train.labels["term"][:4].tolist()] == [
+        "wagon",
+        "dump truck",
+        "minicab",
+        "tabby cat",
+    ]
 
 
 @pytest.mark.parametrize("inner", [True, False])
@@ -94,7 +99,7 @@ def test_the_unpacked_folder_may_be_named_itself(inner, archive):
 def test_the_tar_gz_gives_what_the_folder_gives(archive, tmp_path):
     path = pack_tar(archive, tmp_path / "cifar-10-python.tar.gz")
     one, two = read_images("cifar10", path, "test"), read_images("cifar10", archive, "test")
-    assert torch.equal(one.pixels, two.pixels) and torch.equal(one.labels, two.labels)
+    assert torch.equal(one.pixels, two.pixels) and torch.equal(one.label_rows(), two.label_rows())
 
 
 @pytest.mark.parametrize("protocol", [0, 1, 2, 3, 4])
@@ -113,7 +118,7 @@ def test_a_batch_written_by_python_2_is_read(hostile):
     labels = b"](K\x01K\x09K\x01K\x03e"
     folder = hostile(b"\x80\x02}(" + text[0] + array + state + text[1] + labels + b"u.")
     found = read_images("cifar10", folder, "test")
-    assert torch.equal(found.pixels, torch.from_numpy(pictures(4, 9)[0])) and found.labels.tolist() == LABELS
+    assert torch.equal(found.pixels, torch.from_numpy(pictures(4, 9)[0])) and found.labels["class"].tolist() == LABELS
 
 
 class Call:
@@ -230,6 +235,16 @@ def test_a_mutated_batch_is_refused_or_read(hostile):
         except BadInput:
             count += 1
     assert count > 100
+
+
+def test_a_folder_that_holds_the_archive_is_enough(archive, tmp_path):
+    pack_tar(archive, tmp_path / "cifar-10-python.tar.gz")
+    assert len(read_images("cifar10", tmp_path, "test")) == 4
+
+
+def test_a_pipe_is_refused_without_waiting(tmp_path):
+    os.mkfifo(tmp_path / "cifar.tar.gz")
+    refused(tmp_path / "cifar.tar.gz", "not a file")
 
 
 def test_a_folder_without_batches_is_refused(tmp_path):

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from zeuxis.errors import BadInput
+from zeuxis.pictures.files import open_regular
 
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 LARGEST = 64 * 2**20  # bytes; a batch is 31 MB
@@ -139,12 +140,14 @@ def _member(path: Path, name: str) -> bytes:
             raise BadInput(f"Expected {name} in {path} (the unpacked cifar-10-python archive), or a cifar10.npz pack.")
         return file.read_bytes()
     try:
-        with tarfile.open(path) as tar:
+        with open_regular(path, "tar archive") as packed, tarfile.open(fileobj=packed) as tar:
             for member in tar:
                 if member.isfile() and Path(member.name).name == name and member.size <= LARGEST:
                     handle = tar.extractfile(member)
                     if handle is not None:
-                        return handle.read()
+                        return bytes(handle.read())
+    except BadInput:
+        raise
     except (tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
         raise BadInput(f"{path} is no readable tar archive ({error}). Expected cifar-10-python.tar.gz.") from error
     raise BadInput(f"{path} holds no {name}. Expected cifar-10-python.tar.gz.")

@@ -1,0 +1,1 @@
+"""Image files: one safe reader for prompts, training folders and metric folders."""

@@ -1,0 +1,128 @@
+"""Any picture that a person may have as 8-bit RGB, or one sentence that says why not.
+
+PNG, JPEG, WebP, GIF, BMP, TIFF and AVIF. Turned as its EXIF says; 16 bits a channel become 8; laid on a plain ground
+where it is transparent; of an animation the first frame. Colour profiles are not applied. Size on disk and size in
+pixels are checked before anything is decoded, because a small file can promise gigabytes.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from zeuxis.errors import BadInput
+from zeuxis.pictures.files import read_bounded, shown
+
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
+WHITE = (255, 255, 255)
+ORIENTATION = 0x0112  # the EXIF tag; its values:
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is read at most: bytes on disk, pixels, pixels a side; and the formats, by Pillow's names."""
+
+    bytes: int = 64_000_000
+    pixels: int = 50_000_000
+    side: int = 30_000
+    formats: tuple[str, ...] = FORMATS
+
+
+LIMITS = Limits()
+
+
+def read_rgb(
+    source: str | Path | bytes,
+    limits: Limits = LIMITS,
+    *,
+    ground: tuple[int, int, int] = WHITE,
+    notes: list[str] | None = None,
+) -> Image.Image:
+    """The picture in a file, or in the bytes of one, in mode RGB. `ground` lies behind transparent pixels.
+
+    BadInput, one sentence, if it is missing, a folder or a pipe, empty, no picture, cut short, or over the limits.
+    A sentence is added to `notes` for an animation.
+    """
+    data = source if isinstance(source, bytes) else read_bounded(source, limits.bytes, "image file")
+    name = "the picture" if isinstance(source, bytes) else shown(source)
+    if not 0 < len(data) <= limits.bytes:
+        raise BadInput(f"Expected a picture of 1 to {limits.bytes:,} bytes, got {len(data):,} bytes. Give another one.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of bombs and odd metadata; sizes are checked here
+            picture, animated = _decode(data, limits, ground, name)
+    except BadInput:
+        raise
+    except Image.DecompressionBombError as error:  # Pillow's own limit comes first, before the size can be read
+        raise BadInput(f"Expected at most {limits.pixels:,} pixels in {name}. {error} Save it smaller.") from None
+    except Exception as error:  # decoders raise nearly anything on a broken file
+        raise BadInput(
+            f"Expected a readable {', '.join(limits.formats)} image, but {name} is not one: "
+            f"{_reason(error)}. Open it in an image viewer and save it as PNG."
+        ) from error
+    if animated and notes is not None:
+        notes.append(f"{name} has several frames; the first one is read.")
+    return picture
+
+
+def square(picture: Image.Image, size: int) -> np.ndarray:
+    """The middle square, bicubic with antialiasing: RGB of any size -> uint8 (size, size, 3)."""
+    side = min(picture.size)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return np.array(picture.resize((size, size), Image.Resampling.BICUBIC, box))
+
+
+def _decode(data: bytes, limits: Limits, ground: tuple[int, int, int], name: str) -> tuple[Image.Image, bool]:
+    with Image.open(io.BytesIO(data), formats=limits.formats) as image:
+        width, height = image.size
+        if width * height > limits.pixels or max(width, height) > limits.side:
+            raise BadInput(
+                f"Expected at most {limits.pixels:,} pixels, got {width} x {height} in {name}, or more than "
+                f"{limits.side:,} a side. Save it smaller."
+            )
+        if not width or not height:
+            raise ValueError("it has no pixels")
+        animated = bool(getattr(image, "is_animated", False))
+        image.seek(0)
+        image.load()
+        return _rgb(_upright(image), ground, name), animated
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says. Damaged EXIF says nothing: the picture itself may be whole."""
+    try:
+        turn = TURNS.get(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # Pillow's own readers of metadata raise nearly anything too
+        turn = None
+    return image if turn is None else image.transpose(turn)
+
+
+def _rgb(image: Image.Image, ground: tuple[int, int, int], name: str) -> Image.Image:
+    """Any mode -> RGB, 8 bits a channel."""
+    if image.mode.startswith("I;16"):
+        # The high byte, as Pillow itself reads 16-bit RGB. convert("L") would clip everything above 255 to white.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise BadInput(f"Expected 1 to 16 bits a channel, got 32 in {name}. Save it with 8 or 16 bits.")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    picture = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, (*ground, 255)), picture).convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):
+        return "its content is of no known kind"  # Pillow would name a memory address
+    return str(getattr(error, "strerror", None) or error)[:120] or type(error).__name__
