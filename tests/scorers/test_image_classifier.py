@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from zeuxis.errors import BadInput, WeightsRefused
-from zeuxis.hub.convert import convert, converted_facts
+from zeuxis.hub.convert import convert
 from zeuxis.hub.weights import file_sha256
 from zeuxis.nets import imagenet_classes
 from zeuxis.nets.resnet import ResNet
@@ -100,7 +101,7 @@ def test_negative_phrases_ask_for_nothing(cifar):
         ("an American black bear", ["American black bear"]),
         ("tabby cats", ["tabby"]),
         ("strawberries on a plate", ["strawberry"]),
-        ("wolves", []),  # no class is called wolf alone
+        ("wolves", ["timber wolf", "white wolf", "red wolf"]),  # a group: zeuxis.scorers.imagenet_words
         ("a crane", ["crane (134)", "crane (517)"]),
         ("a yawl and a schooner", []),  # which of them?
         ("on a plate", ["plate"]),
@@ -156,7 +157,8 @@ def test_classes_without_names_have_numbers(nameless, folder):
 )
 def test_a_header_with_nonsense_is_refused(folder, tmp_path, cifar, about):
     path = folder / "cifar.safetensors"
-    facts = converted_facts(path)
+    with safe_open(path, "pt") as file:
+        facts = json.loads(file.metadata()["facts"])
     facts["about"] |= about
     save_file(load_file(path), tmp_path / "bad.safetensors", {"facts": json.dumps(facts)})
     with pytest.raises(WeightsRefused, match="Convert it again"):
@@ -165,6 +167,8 @@ def test_a_header_with_nonsense_is_refused(folder, tmp_path, cifar, about):
 
 def test_every_name_of_a_class_leads_to_it_or_to_one_of_the_same_name(imagenet):
     for number, row in enumerate(imagenet_classes.names()):
+        if row[0] == "plane":  # in a prompt an aeroplane, in ImageNet a carpenter's tool
+            continue
         assert imagenet.prepare(Prompt((Phrase(f"a {row[0]}"),))).labels in [
             labels for labels in imagenet._by_words.values() if number in labels
         ], row[0]

@@ -1,4 +1,4 @@
-"""Published image classifiers as judges: a ResNet that had nothing to do with the search says what it sees."""
+"""Published image classifiers as judges: a network that had nothing to do with the search says what it sees."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput, WeightsRefused
-from zeuxis.hub.convert import build, converted_facts
-from zeuxis.hub.weights import file_sha256
+from zeuxis.hub.model_file import build, file_sha256, read_model
 from zeuxis.nets import imagenet_classes
 from zeuxis.nets.exact import exact_convolutions
 from zeuxis.nets.layers import placed
+from zeuxis.nets.mobilenet import MobileNetV1, MobileNetV2
 from zeuxis.nets.resnet import ResNet
+from zeuxis.scorers import imagenet_words
 from zeuxis.scorers.base import Prompt, Verdict
 from zeuxis.scorers.preprocess import resize
 
@@ -26,12 +27,13 @@ CIFAR10 = (
     *(("horse",), ("ship",), ("truck", "lorry")),
 )
 BATCH = 32
+SHOWN = 6  # classes that a note names one by one
 PLACE = re.compile(r"\b(?:on|in|at|with|by|near|under|over|behind|between|beside|inside|from)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class AskedClasses:
-    """The classes a prompt asks for: several where they share a name (crane), none without a word for it."""
+    """The classes a prompt asks for: several where they share a name (crane, cat), none without a word for it."""
 
     labels: tuple[int, ...]
     notes: tuple[str, ...] = ()
@@ -47,17 +49,19 @@ class ImageClassifier:
 
     def __init__(self, path: Path, device: torch.device | None = None, labels: Sequence[str] = ()) -> None:
         self.device = device or torch.device("cpu")
-        about = converted_facts(path).get("about", {})
+        about = read_model(path).about
         net = build(path, "network")
-        if not isinstance(net, ResNet):
+        if not isinstance(net, ResNet | MobileNetV1 | MobileNetV2):
             raise WeightsRefused(path, f"holds a {type(net).__name__}, expected a classifier")
         self.sha256 = file_sha256(path)
         self.mean, self.deviation = (_triple(about, key, path).to(self.device) for key in ("mean", "std"))
         self.size, self.resized = _sizes(about, path)
         self.rows, self.classes = _classes(list(labels) or about.get("labels", []), net.classes)
         self._by_words = _by_words(self.rows)
+        if self.rows is imagenet_classes.names():
+            self._by_words |= {tuple(word.split()): found for word, found in imagenet_words.groups().items()}
         self._longest = max(map(len, self._by_words), default=0)
-        self.net = placed(net.fold(), self.device)
+        self.net = placed(net.fold() if isinstance(net, ResNet) else net, self.device)
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """The judge always looks in float32."""
@@ -71,12 +75,21 @@ class ImageClassifier:
         heads = self._find([PLACE.split(text, maxsplit=1)[0] for text in texts])
         found = heads if len(heads) == 1 else self._find(texts)
         if len(found) == 1:
-            names = " or ".join(self.classes[k] for k in found[0])
-            return AskedClasses(found[0], () if len(found[0]) == 1 else (f"The judge looks for {names}.",))
+            ((labels, word),) = found.items()
+            return AskedClasses(labels, self._notes(word, labels))
         why = "names none of them" if not found else f"names {len(found)} of them"
         return AskedClasses(
             (), (f"The judge knows {len(self.classes)} classes; this prompt {why}, so it has no verdict on it.",)
         )
+
+    def _notes(self, word: str, labels: tuple[int, ...]) -> tuple[str, ...]:
+        """What the judge looks for, where it is not just the class of that name."""
+        names = [self.classes[k] for k in labels]
+        *first, last = names if len(names) <= SHOWN else [*names[:SHOWN], f"{len(names) - SHOWN} more"]
+        listed = f"{', '.join(first)} or {last}" if first else last
+        if self.rows is imagenet_classes.names() and word in imagenet_words.approximate():
+            return (f"The judge knows no {word}; it looks for the nearest: {listed}.",)
+        return (f"The judge looks for {listed}.",) if len(names) > 1 else ()
 
     def score(self, images: Tensor, prepared: AskedClasses) -> Tensor:
         """`(N, 3, H, W) -> (N,)`: the probability of what was asked for, NaN without a word for it."""
@@ -101,35 +114,50 @@ class ImageClassifier:
         return Verdict(asked, tuple(self.classes[k] for k in label.tolist()), confidence)
 
     def _shown(self, images: Tensor) -> Tensor:
-        """The shortest edge to `resized` pixels, the middle `size` of them, normalised."""
+        """The shortest edge to `resized` pixels, the middle `size` of them, normalised. BadInput for other shapes."""
+        if images.dim() != 4 or images.shape[1] != 3 or min(images.shape) < 1:
+            raise BadInput(f"Expected images (N, 3, H, W) in [0, 1], got {tuple(images.shape)}.")
         x = resize(images.to(self.device).float(), self.resized, crop=True)
         edge = (self.resized - self.size) // 2
         x = x[..., edge : edge + self.size, edge : edge + self.size]
         return ((x - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
 
-    def _find(self, texts: Sequence[str]) -> list[tuple[int, ...]]:
-        """The classes that texts name, longest names first."""
-        found: list[tuple[int, ...]] = []
+    def _find(self, texts: Sequence[str]) -> dict[tuple[int, ...], str]:
+        """The classes that texts name, and by which word; longest names first.
+
+        Of two names side by side the first describes the second ("an orange cat"), unless it is the more exact one
+        ("a beagle dog").
+        """
+        found: dict[tuple[int, ...], str] = {}
         for words in map(_words, texts):
+            spans: dict[
+                int, tuple[int, tuple[int, ...], str]
+            ] = {}  # first word -> (word after the last, classes, name)
             for length in range(min(self._longest, len(words)), 0, -1):
                 for start in range(len(words) - length + 1):
-                    labels = self._named(words[start : start + length])
-                    if labels and labels not in found:
-                        found.append(labels)
-                    if labels:
+                    key = self._key(words[start : start + length])
+                    if key:
+                        spans[start] = (start + length, self._by_words[key], " ".join(key))
                         words[start : start + length] = [""] * length  # "tiger shark" names no tiger
+            for start in sorted(spans):
+                end = spans[start][0] if start in spans else -1
+                if end in spans:
+                    del spans[end if set(spans[start][1]) <= set(spans[end][1]) else start]
+            found |= {labels: word for _, labels, word in spans.values()}
         return found
 
-    def _named(self, words: Sequence[str]) -> tuple[int, ...]:
+    def _key(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The name that these words are, the last perhaps in the plural; () for none."""
         for last in _singulars(words[-1]):
-            labels = self._by_words.get((*words[:-1], last))
-            if labels:
-                return labels
+            key = (*words[:-1], last)
+            if key in self._by_words:
+                return key
         return ()
 
 
 def _words(text: str) -> list[str]:
-    return re.findall(r"\w+(?:'\w+)?", text.lower())
+    """Words in small letters; a comma or semicolon is one too, so that nothing reaches across it."""
+    return re.findall(r"\w+(?:'\w+)?|[,;]", text.lower())
 
 
 def _singulars(word: str) -> list[str]:
@@ -147,7 +175,7 @@ def _by_words(rows: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], tuple[
     for i, row in enumerate(rows):
         for place, name in enumerate(row):
             key = tuple(_words(name))
-            if key:
+            if key and not (place and name in imagenet_words.NOT_MEANT):
                 found.setdefault(key, []).append((place > 0, i))
     return {
         key: tuple(dict.fromkeys(i for later, i in entries if later == min(entries)[0]))
