@@ -1,4 +1,4 @@
-"""Networks of published size with random weights, written as converted files: for speed no trained ones are needed."""
+"""Networks of published size with random weights, written as model files: for speed no trained ones are needed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 
 from zeuxis.hub.checkpoint import Raw
-from zeuxis.hub.convert import FORMAT
 from zeuxis.hub.layouts import biggan as layout
-from zeuxis.hub.weights import write_tensors
+from zeuxis.hub.model_file import Part, write_model
 
 PREFIX = "random:"
 NAMES = ("biggan-128", "biggan-256", "biggan-512", "stylegan2-256", "stylegan2-512", "stylegan2-1024")
@@ -34,6 +33,5 @@ def random_file(name: str, folder: Path) -> Path:
         channels = [block.get_submodule("conv1").bias.shape[0] for block in blocks]  # type: ignore[union-attr]
         family, facts = "stylegan2", {"z_dim": 512, "c_dim": 0, "w_dim": 512, "channels": channels}
         tensors = dict(net.state_dict())
-    header = {"format": FORMAT, "family": family, "parts": {"generator": facts}, "about": {}, "source": {}}
-    named = {f"generator.{key}": value for key, value in tensors.items()}
-    return write_tensors(named, folder / f"random-{name}.safetensors", header, torch.float32)
+    parts = {"generator": Part(facts, tensors)}
+    return write_model(folder / f"random-{name}.safetensors", family, parts, dtype=torch.float32)

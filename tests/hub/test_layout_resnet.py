@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file
 
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.convert import build, convert, converted_facts, read_checkpoint
+from zeuxis.hub.convert import convert, read_checkpoint
 from zeuxis.hub.layouts.resnet import CIFAR, IMAGENET
+from zeuxis.hub.model_file import build, read_model
 from zeuxis.nets.resnet import ResNet
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -106,8 +107,8 @@ def test_akamasters_shortcuts_have_no_tensors(tmp_path, blocks):
 def test_real_published_weights_are_read(tmp_path, name):
     if not (WEIGHTS / name).exists():
         pytest.skip(f"needs {name} beside the repository, in shared/data")
-    facts = converted_facts(convert(WEIGHTS / name, tmp_path / "out.safetensors"))
-    assert facts["about"]["layout"] == "akamaster" and facts["about"]["labels"] == "cifar-10"
+    about = read_model(convert(WEIGHTS / name, tmp_path / "out.safetensors")).about
+    assert about["layout"] == "akamaster" and about["labels"] == "cifar-10"
 
 
 def test_timms_normalisation_is_taken_from_its_config(tmp_path):

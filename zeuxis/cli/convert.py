@@ -22,16 +22,14 @@ def convert(
 ) -> None:
     """Read a published weight file safely and write it as safetensors. Nothing in it is run."""
     from zeuxis.hub.convert import convert as rewrite
-    from zeuxis.hub.convert import converted_facts
-    from zeuxis.hub.weights import count_values
+    from zeuxis.hub.model_file import count_values, read_model
 
     written = rewrite(file, out, licence=licence)
-    facts = converted_facts(written)
-    typer.echo(f"family    {facts['family']} ({facts['about'].get('layout', '')})")
-    for part in facts["parts"]:
-        typer.echo(f"part      {part}: {count_values(written, f'{part}.'):,} values")
-    typer.echo(
-        f"source    {facts['source']['file']}, {facts['source']['bytes']:,} bytes, sha256 {facts['source']['sha256']}"
-    )
-    typer.echo(f"licence   {facts['licence']}")
+    model = read_model(written)
+    source = model.source
+    typer.echo(f"family    {model.family} ({model.about.get('layout', '')})")
+    for part in model.parts:
+        typer.echo(f"part      {part}: {count_values(written, part):,} values")
+    typer.echo(f"source    {source['file']}, {source['bytes']:,} bytes, sha256 {source['sha256']}")
+    typer.echo(f"licence   {model.licence}")
     typer.echo(f"written   {written}")

@@ -12,8 +12,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput, WeightsRefused
-from zeuxis.hub.convert import build
-from zeuxis.hub.weights import file_sha256
+from zeuxis.hub.model_file import build, file_sha256
 from zeuxis.nets.exact import exact_convolutions
 from zeuxis.nets.inception import SIZE, Inception
 from zeuxis.nets.layers import placed

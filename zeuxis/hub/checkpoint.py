@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from zeuxis.hub.model_file import Part
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,6 @@ class Raw:
     file: Path
     content: Any
     config: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Part:
-    """One network: the keyword arguments that build it (JSON-able) and the tensors that fill it, fp32 on the CPU."""
-
-    facts: dict[str, Any]
-    tensors: dict[str, Tensor]
 
 
 @dataclass(frozen=True)

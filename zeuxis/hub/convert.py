@@ -1,8 +1,4 @@
-"""Published weight files -> one safetensors file with a JSON header; what the program draws with is read from that.
-
-{"format": 1, "family": "stylegan2", "parts": {"generator": {facts}, ...}, "about": {...},
- "source": {"file", "sha256", "bytes"}, "licence": "..."}         tensors "generator.synthesis.b4.const", ...
-"""
+"""Published weight files -> one model file (zeuxis.hub.model_file); what the program draws with is read from that."""
 
 from __future__ import annotations
 
@@ -13,16 +9,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
 
-from zeuxis.errors import BadInput, MissingModel, UnknownName, WeightsRefused
+from zeuxis.errors import BadInput, MissingModel, WeightsRefused
 from zeuxis.hub import archives, legacy, pickles
 from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts import LAYOUTS
-from zeuxis.hub.weights import file_sha256, fit, load_weights, read_facts, write_tensors
-from zeuxis.nets import NETWORKS
+from zeuxis.hub.model_file import file_sha256, is_model, network, read_model, write_model
+from zeuxis.hub.weights import fit
 
-FORMAT = 1
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "network.pkl")  # of a folder, the first that is there
 CONFIG_BYTES = 2**22
 UNKNOWN_LICENCE = "not stated in the file: look where it came from"
@@ -59,25 +53,24 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def convert(path: Path, out: Path | None = None, *, licence: str = "") -> Path:
-    """Write `path` as a converted file to `out` (default: beside it, as .safetensors) and return where. Atomic."""
+    """Write `path` as a model file to `out` (default: beside it, as .safetensors) and return where. Atomic."""
     path = Path(path)
     source = read_raw_file(path)
     out = out or path.with_name(f"{path.stem if path.is_file() else path.name}.zeuxis.safetensors")
     if out.resolve() == source.resolve():
         raise BadInput(f"{out} is the source itself. Give another place with --out FILE.")
-    if is_converted(source):
-        raise BadInput(f"{path} is a converted file already: use it as it is.")
+    if is_model(source) and read_model(source):
+        raise BadInput(f"{path} is a model file already: use it as it is.")
     checkpoint = read_checkpoint(path)
-    tensors = {f"{part}.{k}": v for part, held in checkpoint.parts.items() for k, v in held.tensors.items()}
-    facts = {
-        "format": FORMAT,
-        "family": checkpoint.family,
-        "parts": {part: held.facts for part, held in checkpoint.parts.items()},
-        "about": checkpoint.about,
-        "source": {"file": source.name, "sha256": file_sha256(source), "bytes": source.stat().st_size},
-        "licence": licence or checkpoint.about.get("licence") or UNKNOWN_LICENCE,
-    }
-    return write_tensors(tensors, out, facts, torch.float32)
+    return write_model(
+        out,
+        checkpoint.family,
+        checkpoint.parts,
+        about=checkpoint.about,
+        source={"file": source.name, "sha256": file_sha256(source), "bytes": source.stat().st_size},
+        licence=licence or checkpoint.about.get("licence") or UNKNOWN_LICENCE,
+        dtype=torch.float32,
+    )
 
 
 def read_raw_file(path: Path) -> Path:
@@ -88,40 +81,6 @@ def read_raw_file(path: Path) -> Path:
     return found[0]
 
 
-def converted_facts(path: Path) -> dict[str, Any]:
-    """The header of a converted file. WeightsRefused for any other file."""
-    facts = read_facts(path, "format", "family", "parts")
-    if facts["format"] != FORMAT or not isinstance(facts["parts"], dict) or not isinstance(facts["family"], str):
-        raise WeightsRefused(path, f"has a header that this version does not read (format {FORMAT}). Convert it again")
-    return facts
-
-
-def is_converted(path: Path) -> bool:
-    """Whether a file carries the header of a converted one."""
-    try:
-        return bool(converted_facts(path)["format"] == FORMAT)
-    except (WeightsRefused, MissingModel):
-        return False
-
-
-def build(path: Path, part: str = "generator") -> nn.Module:
-    """One network of a converted file, filled, in eval mode, without gradients to its weights."""
-    facts = converted_facts(path)
-    if part not in facts["parts"]:
-        raise WeightsRefused(path, f"holds {', '.join(facts['parts']) or 'nothing'}, no {part}")
-    net = _network(facts["family"], part, facts["parts"][part], path)
-    return load_weights(net, path, f"{part}.").requires_grad_(False)
-
-
-def _network(family: str, part: str, facts: Any, path: Path) -> nn.Module:
-    try:
-        net: nn.Module = NETWORKS[f"{family}/{part}"](**facts)
-        return net
-    except UnknownName as error:
-        raise WeightsRefused(path, f"names the network {family}/{part}, which this version has not") from error
-    except (BadInput, TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-        raise WeightsRefused(path, f"describes a {family} {part} that cannot be built: {str(error)[:200]}") from error
-
 
 def _check(checkpoint: Checkpoint, file: Path) -> None:
     """Every part can be built from its facts and is filled by its tensors."""
@@ -129,7 +88,7 @@ def _check(checkpoint: Checkpoint, file: Path) -> None:
     for part, held in checkpoint.parts.items():
         facts = json.loads(json.dumps(held.facts))
         with torch.device("meta"):  # shapes only: a forged size costs nothing
-            net = _network(checkpoint.family, part, facts, file)
+            net = network(checkpoint.family, part, facts, file)
         fit(net, held.tensors, file)
 
 

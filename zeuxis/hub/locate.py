@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zeuxis.errors import MissingModel
 from zeuxis.hub import cache
 from zeuxis.hub.catalogue import MODELS, Model, size_in_words
 from zeuxis.registry import unknown
+
+if TYPE_CHECKING:
+    from zeuxis.hub.header import Model as Header
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 
@@ -33,17 +37,17 @@ def locate(name: str, kind: str = "generator") -> Path:
 
 
 def ready(name: str, kind: str = "generator") -> Path:
-    """The converted file of a model; what is not converted yet is, once, into the cache."""
+    """The model file that a name means; what is not converted yet is, once, into the cache."""
     path = locate(name, kind)
-    from zeuxis.hub.convert import convert, is_converted, read_raw_file
-    from zeuxis.hub.weights import file_sha256
+    from zeuxis.hub.convert import convert, read_raw_file
+    from zeuxis.hub.model_file import file_sha256, is_model
 
     if path.is_dir() and name in MODELS and MODELS[name].files:
         weights = [path / file.name for file in MODELS[name].files if not file.name.endswith(".json")]
         source = weights[0]
     else:
         source = read_raw_file(path)
-    if is_converted(source):
+    if is_model(source):
         return source
     known = cache.recorded(source) if name in MODELS else None
     digest = str(known["sha256"]) if known else file_sha256(source)
@@ -52,6 +56,13 @@ def ready(name: str, kind: str = "generator") -> Path:
         licence = MODELS[name].licence if name in MODELS else ""
         convert(path if (path / "config.json").is_file() else source, converted, licence=licence)
     return converted
+
+
+def peek(name: str, kind: str = "generator") -> Header:
+    """The header of the model file that a name means; what is not converted yet is, once, into the cache."""
+    from zeuxis.hub.model_file import read_model
+
+    return read_model(ready(name, kind))
 
 
 def how_to_get(model: Model) -> str:

@@ -22,6 +22,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput, MissingModel, RunDamaged
 from zeuxis.generators.base import Generator
 from zeuxis.hub.cache import cache_folder
+from zeuxis.hub.pocket import first_sha256
 from zeuxis.rng import stream
 from zeuxis.run.files import atomic_write, make_folder, unwritable
 from zeuxis.run.memory import MICRO_BATCH, micro_batches
@@ -97,7 +98,8 @@ class Bank:
 
 def bank_folder(generator: Generator, scorer: Embeds, options: Mapping[str, Any]) -> Path:
     """Where the bank of this generator, with these options, for this scorer lies."""
-    what = json.dumps([generator.sha256, scorer.sha256, generator.space.dim, _plain(options)], sort_keys=True)
+    weights = [first_sha256(generator.sha256), first_sha256(scorer.sha256)]
+    what = json.dumps([*weights, generator.space.dim, _plain(options)], sort_keys=True)
     digest = hashlib.sha256(what.encode()).hexdigest()[:16]
     name = "".join(c if c.isalnum() or c in "-." else "-" for c in f"{generator.name}-{scorer.name}")
     return cache_folder() / "banks" / f"{name[:60]}-{digest}"

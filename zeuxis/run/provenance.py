@@ -14,6 +14,7 @@ import safetensors
 import torch
 
 from zeuxis import __version__
+from zeuxis.hub.pocket import first_sha256
 from zeuxis.scorers.base import Prompt
 
 
@@ -58,6 +59,17 @@ def models(generator: Any, scorers: Sequence[Any], weights: Sequence[float], jud
         "scorers": [_model(s) | {"weight": w} for s, w in zip(scorers, weights, strict=True)],
         "judge": None if judge is None else _model(judge),
     }
+
+
+def same_models(one: Any, other: Any) -> bool:
+    """Whether two records of `models` name the same weights, perhaps under the digests of different headers."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_models(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_models, one, other))
+    if isinstance(one, str) and isinstance(other, str):
+        return first_sha256(one) == first_sha256(other)
+    return bool(one == other)
 
 
 def prompt_sha256(prompt: Prompt) -> str:

@@ -14,6 +14,7 @@ from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import make_generator
 from zeuxis.hub.catalogue import MODELS
+from zeuxis.hub.pocket import first_sha256
 from zeuxis.run.build import choose_device
 from zeuxis.run.memory import micro_batches
 from zeuxis.run.metadata import PictureInfo, read_picture
@@ -46,7 +47,7 @@ def replay(png: str | Path, generator: Generator | str | None = None) -> ReplayR
     info, saved = read_picture(png)
     if not isinstance(generator, Generator):
         generator = load_generator(info, generator)
-    if generator.sha256 != info.sha256:
+    if first_sha256(generator.sha256) != first_sha256(info.sha256):
         raise BadInput(
             f"The picture was drawn by generator {info.generator!r} with weights {info.sha256[:12]}..., got "
             f"{generator.name!r} with {generator.sha256[:12]}.... Use the version of the weights that drew it."

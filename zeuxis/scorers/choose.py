@@ -4,25 +4,42 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.registry import Table, unknown
-from zeuxis.scorers import FAMILIES, JUDGES, SCORERS
+from zeuxis.scorers import FAMILIES, FILE_JUDGES, FILE_SCORERS, JUDGES, SCORERS
 from zeuxis.scorers.base import Judge, Scorer
+
+if TYPE_CHECKING:
+    from zeuxis.hub.header import Model
 
 
 def check_scorer(name: str) -> None:
-    """UnknownName, or MissingModel with the command that fetches it, unless `name` can be made. Loads no network."""
-    if name not in SCORERS:
-        _located(name, "scorer", SCORERS)
+    """UnknownName, MissingModel with the command that fetches it, BadInput or WeightsRefused for what cannot be one.
+
+    Of a file the header is read and the network's shapes are compared with it; no weights are loaded.
+    """
+    if name not in SCORERS and family_of(_located(name, "scorer", SCORERS)) is None:
+        model = _scorer_file(name)
+        FILE_SCORERS[model.family].check(model.path)
 
 
 def check_judge(name: str) -> None:
     """As `check_scorer`, for a judge: a classifier, or a scorer that did not guide."""
-    if name not in JUDGES:
-        _located(name, "judge", JUDGES)
+    if name in JUDGES or family_of(_located(name, "judge", JUDGES)) is not None:
+        return
+    model = _judge_file(name)
+    factory = (FILE_JUDGES if model.family in FILE_JUDGES else FILE_SCORERS)[model.family]
+    check = getattr(factory, "check", None)
+    if check is not None:
+        check(model.path)
+    else:
+        from zeuxis.hub.model_file import check_model
+
+        check_model(model.path, "network")
 
 
 def make_scorer(name: str, device: torch.device | None = None) -> Scorer:
@@ -32,29 +49,29 @@ def make_scorer(name: str, device: torch.device | None = None) -> Scorer:
         return scorer
     path = _located(name, "scorer", SCORERS)
     family = family_of(path)
-    if family is None:
-        raise BadInput(f"{name} holds no scorer. Expected a folder of one of: {', '.join(FAMILIES)}.")
-    made: Scorer = FAMILIES[family](path, device=device)
-    made.name = Path(name).name if Path(name).exists() else name
+    if family is not None:
+        made: Scorer = FAMILIES[family](path, device=device)
+    else:
+        model = _scorer_file(name)
+        made = FILE_SCORERS[model.family](model.path, device=device)
+    made.name = _short(name)
     return made
 
 
 def make_judge(name: str, device: torch.device | None = None) -> Judge:
-    """The judge that `name` means, on `device`: a classifier's file, or a scorer's folder asked in words."""
+    """The judge that `name` means, on `device`: a classifier's file, or a scorer asked in words."""
     if name in JUDGES:
         judge: Judge = JUDGES[name](device=device)
         return judge
-    path = _located(name, "judge", JUDGES)
-    if family_of(path) is not None:
-        from zeuxis.scorers.dual_judge import DualJudge
+    if family_of(_located(name, "judge", JUDGES)) is None:
+        model = _judge_file(name)
+        if model.family in FILE_JUDGES:
+            made: Judge = FILE_JUDGES[model.family](model.path, device=device)
+            made.name = _short(name)
+            return made
+    from zeuxis.scorers.dual_judge import DualJudge
 
-        return DualJudge(make_scorer(name, device))
-    from zeuxis.hub.locate import ready
-    from zeuxis.scorers.image_classifier import ImageClassifier
-
-    made = ImageClassifier(ready(name, "judge"), device=device)
-    made.name = Path(name).name if Path(name).exists() else name
-    return made
+    return DualJudge(make_scorer(name, device))
 
 
 def family_of(path: Path) -> str | None:
@@ -70,6 +87,37 @@ def family_of(path: Path) -> str | None:
     except (ValueError, AttributeError, RecursionError):
         return None
     return {"clip": "clip", "siglip": "siglip", "siglip2": "siglip"}.get(str(kind))
+
+
+def _scorer_file(name: str) -> Model:
+    """The header of a scorer's file. BadInput for a file of another kind."""
+    return _file(
+        name, "scorer", FILE_SCORERS, f"a dual encoder from `zeuxis train`, or a folder of {' or '.join(FAMILIES)}"
+    )
+
+
+def _judge_file(name: str) -> Model:
+    """The header of a judge's file: a classifier's, or a scorer's. BadInput for a file of another kind."""
+    known = Table("judge", {**FILE_JUDGES.rows, **FILE_SCORERS.rows})
+    return _file(name, "judge", known, "a classifier or a scorer: from `zeuxis train`, or published")
+
+
+def _file(name: str, kind: str, families: Table, wanted: str) -> Model:
+    from zeuxis.hub.catalogue import MODELS
+    from zeuxis.hub.header import in_words
+    from zeuxis.hub.locate import peek
+
+    does = {"scorer": "scores no pictures for a phrase", "judge": "judges no pictures"}[kind]
+    if name in MODELS and MODELS[name].kind != kind:  # better now than after its conversion
+        raise BadInput(f"{name} is {MODELS[name].about}, which {does}. Expected {wanted}.")
+    model = peek(name, kind)
+    if model.family not in families:
+        raise BadInput(f"{_short(name)} holds {in_words(model)}, which {does}. Expected {wanted}.")
+    return model
+
+
+def _short(name: str) -> str:
+    return Path(name).name if Path(name).exists() else name
 
 
 def _located(name: str, kind: str, table: Table) -> Path:

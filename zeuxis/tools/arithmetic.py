@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from zeuxis.errors import BadInput
+from zeuxis.hub.pocket import first_sha256
 from zeuxis.run.metadata import PictureInfo, read_picture
 from zeuxis.run.pictures import grid_png, picture_png
 from zeuxis.run.replay import load_generator
@@ -43,13 +44,18 @@ def parse(words: str) -> list[Term]:
     return terms
 
 
+def _origin(info: PictureInfo) -> tuple[object, ...]:
+    """Pictures with the same one have latents that add up."""
+    return (first_sha256(info.sha256), info.options, len(info.latent))
+
+
 def arithmetic(words: str, out: Path, generator_name: str | None = None) -> Path:
     """The picture of the sum at `out`, and a sheet of the sum beside it. All terms must be of one generator."""
     terms = parse(words)
     read = [read_picture(term.path) for term in terms]
     first: PictureInfo = read[0][0]
     for term, (info, _) in zip(terms, read, strict=True):
-        if (info.sha256, info.options, len(info.latent)) != (first.sha256, first.options, len(first.latent)):
+        if _origin(info) != _origin(first):
             raise BadInput(
                 f"{term.path} was drawn by {info.generator} with {info.options}, {terms[0].path} by "
                 f"{first.generator} with {first.options}: their latents do not add up. Use pictures of one "

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.checkpoint import Checkpoint, Part, Raw
+from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.model_file import Part
 
 LICENCE = "weights by DeepMind, published on TF Hub; terms of redistribution are unclear"
 KEYS = (

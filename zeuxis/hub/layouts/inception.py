@@ -5,7 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.checkpoint import Checkpoint, Part, Raw
+from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.model_file import Part
 
 LAST, HEAD = "Mixed_7c.branch_pool.conv.weight", "fc.weight"
 CLASSES = 1008  # of the network of 2015-12-05; torchvision's has 1000

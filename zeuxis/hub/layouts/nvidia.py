@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.checkpoint import Checkpoint, Part, Raw
+from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts import nvidia_stylegan3
 from zeuxis.hub.layouts.modules import Module, rate_of
+from zeuxis.hub.model_file import Part
 from zeuxis.hub.pickles import Inert
 
 LICENCE = "NVIDIA Source Code License: research and evaluation only, not for commercial use"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from zeuxis.hub.checkpoint import Part
 from zeuxis.hub.layouts.modules import Module, rate_of
+from zeuxis.hub.model_file import Part
 
 LAYER_NUMBERS = ("in_channels", "out_channels", "conv_kernel", "up_factor", "down_factor")
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.arrays import Array
-from zeuxis.hub.checkpoint import Checkpoint, Part, Raw
+from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts.nvidia import LICENCE
+from zeuxis.hub.model_file import Part
 from zeuxis.hub.pickles import Inert
 
 NETWORK = "dnnlib.tflib.network.Network"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zeuxis.hub.checkpoint import Part
+from zeuxis.hub.model_file import Part
 
 
 def generator(variables: dict[str, np.ndarray], static: dict[str, Any]) -> Part:

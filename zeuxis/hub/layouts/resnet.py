@@ -12,7 +12,8 @@ from typing import Any
 from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.checkpoint import Checkpoint, Part, Raw
+from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.model_file import Part
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 CIFAR = ((0.4914, 0.4822, 0.4465), (0.2023, 0.1994, 0.2010))  # chenyaofo, kuangliu, edadaltocg

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.checkpoint import Checkpoint, Part, Raw
+from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.model_file import Part
 
 
 def claims(raw: Raw) -> bool:
