@@ -25,6 +25,7 @@ from zeuxis.cli.show import sparkline
 from zeuxis.config import RunConfig
 from zeuxis.report.commands import flag, generate_command
 from zeuxis.run import RunFolder
+from zeuxis.run.auto import settle
 from zeuxis.run.lock import RunLock
 
 PROMPT = "a red disc on blue"
@@ -154,7 +155,7 @@ def test_single_flags_stand_before_the_named_config():
 
 
 def test_a_new_seed_each_time():
-    first, second = (json.loads(zeuxis_("generate", PROMPT, "--dry-run").output)["seed"] for _ in range(2))
+    first, second = (json.loads(zeuxis_("generate", PROMPT, "--dry-run").stdout)["seed"] for _ in range(2))
     assert first != second
 
 
@@ -177,7 +178,7 @@ def test_the_command_that_a_report_gives_is_that_configuration(config):
     assert words[:2] == ["zeuxis", "generate"]
     result = zeuxis_("generate", "--dry-run", *words[2:])
     assert result.exit_code == 0, result.output
-    assert RunConfig.model_validate_json(result.output) == config
+    assert RunConfig.model_validate_json(result.stdout) == settle(config)[0]
 
 
 def test_options_are_numbers_where_they_look_like_numbers():

@@ -27,7 +27,9 @@ class RunConfig(BaseModel):
     strict: bool = Field(False, description="refuse phrases that the scorer would have to cut")
 
     generator: str = Field(
-        "pocket", description="a name of `zeuxis list generators` or `zeuxis models list`, a file, or a Hub id"
+        "auto",
+        description="a name of `zeuxis list generators` or `zeuxis models list`, a file, or a Hub id; auto: the one of "
+        "the package whose labels are nearest to the phrase",
     )
     truncation: float | None = Field(None, ge=-4, le=4, description="StyleGAN's psi, or BigGAN's truncation in (0, 1]")
     truncation_cutoff: int | None = Field(None, ge=0, description="StyleGAN: truncate only this many first layers")
@@ -38,11 +40,13 @@ class RunConfig(BaseModel):
     classes: tuple[str, ...] = Field((), description="the only classes to breed from, by name or number")
     ban: tuple[str, ...] = Field((), description="classes never to breed from, by name or number")
     scorer: tuple[str, ...] = Field(
-        ("pocket",),
-        description="a name of `zeuxis list scorers` or `zeuxis models list`, a folder or Hub id; 'name:0.5' weighs it",
+        ("auto",),
+        description="auto: the generator's own; a name of `zeuxis list scorers` or `zeuxis models list`, a folder or "
+        "Hub id; 'name:0.5' weighs it",
     )
     judge: str | None = Field(
-        "pocket", description="a classifier or scorer that the search is never told; none switches it off"
+        "auto",
+        description="a classifier or scorer that the search is never told; auto: the generator's own, none: no judge",
     )
     search: str = Field("cma-ga", description="see `zeuxis list searches`")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the search, by name")
@@ -104,14 +108,16 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: str = Field(description="see zeuxis.lab.tasks: classifier, gan, distil, contrastive")
-    data: str = Field("cifar10", description="reader: cifar10, folder, ... (zeuxis.lab.data)")
+    task: str = Field(description="see zeuxis.lab.tasks: adversarial, classifier, contrastive, distil")
+    data: str = Field("cifar10", description="reader: cifar10, products, folder, ... (zeuxis.data)")
     about: str = ""
     seed: int = 0
     images: int = Field(gt=0, description="images shown in total")
     batch: int = Field(64, ge=1)
     precision: Precision = "auto"
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step; 0 switches it off")
+    ema_half_life: int | None = Field(None, gt=0, description="of the average, in images, in place of ema")
+    ema_ramp: float = Field(0.05, gt=0, description="the half-life is at most so much of the images shown so far")
     checkpoint_every: int = Field(50_000, gt=0, description="images between checkpoints")
     report_every: int = Field(10_000, gt=0, description="images between lines of the log")
     options: dict[str, Any] = Field(default_factory=dict, description="options of the task, by name")

@@ -74,9 +74,13 @@ def generate(
     """Breed pictures for a phrase."""
     chosen = resolve(given(ctx.params), config, out)
     from zeuxis.run import check_config, open_session
+    from zeuxis.run.auto import settle
 
     if dry_run:
+        chosen, notes = settle(chosen)
         check_config(chosen)
+        for note in notes:
+            typer.echo(f"note: {note}", err=True)
         typer.echo(chosen.model_dump_json(indent=2))
         return
     from zeuxis.cli.running import Extras, carry_out

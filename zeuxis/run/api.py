@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunLocked
+from zeuxis.run.auto import settle
 from zeuxis.run.build import Built, build
 from zeuxis.run.decisions import Decisions
 from zeuxis.run.files import make_folder
@@ -18,6 +19,7 @@ from zeuxis.run.finish import Summary
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.lock import RunLock
 from zeuxis.run.naming import fresh_folder
+from zeuxis.run.provenance import same_models
 from zeuxis.run.sealed import Header
 from zeuxis.run.session import Session
 from zeuxis.run.store import check_usable
@@ -70,7 +72,10 @@ def open_session(config: RunConfig, folder: str | Path | None = None) -> Session
     session: Session | None = None
     try:
         known = RunFolder(path).record if path is not None and RunFolder(path).exists() else None
+        config, notes = settle(config, None if known is None else known["config"])
         built = _built(config, known)
+        for note in notes:
+            built.problem.decisions.note(note)
         path = path or fresh_folder(config)
         make_folder(path)
         lock = lock or _first_lock(path, known is not None)
@@ -152,7 +157,7 @@ def _check_same_config(config: RunConfig, known: Header) -> None:
 def _check_same_run(built: Built, known: Header) -> None:
     """BadInput for other weights or another prompt; a note where bits may differ."""
     for part, what in (("models", "weights"), ("prompt_sha256", "words or pictures in the prompt")):
-        if built.record[part] != known[part]:
+        if not same_models(built.record[part], known[part]):
             raise BadInput(
                 f"The run was made with other {what}: {known[part]!s:.400}, got {built.record[part]!s:.400}. Bring "
                 "them back to resume, or start a new run."

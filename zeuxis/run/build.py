@@ -14,6 +14,7 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
+from zeuxis.run.auto import settle
 from zeuxis.run.decisions import Decisions
 from zeuxis.run.healthy import Healthy
 from zeuxis.run.measures import Measures, parse_measure
@@ -52,6 +53,7 @@ class Models:
 
 def load_models(config: RunConfig) -> Models:
     """The networks that a configuration names, on its device. UnknownName, Missing or WeightsRefused."""
+    config, _ = settle(config)
     device = choose_device(config.device)
     return Models(
         make_generator(config.generator, device, **config.generator_options()),
@@ -66,6 +68,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
     Names and the prompt are checked before any model is loaded. `decisions` are those of the run to go on with;
     `loaded` are the networks of this configuration, where they are at hand.
     """
+    config, _ = settle(config)
     prompt = check_config(config)
     device = choose_device(config.device)
     weights = [parse_weighted(name)[1] for name in config.scorer]
@@ -132,7 +135,8 @@ def _helped(config: RunConfig) -> bool:
 
 
 def check_config(config: RunConfig) -> Prompt:
-    """The prompt of a configuration, read; UnknownName or BadInput for what cannot be. No model is loaded."""
+    """The prompt of a configuration, read; UnknownName or BadInput for what cannot be. No large model is loaded."""
+    config, _ = settle(config)
     choose_device(config.device)
     SEARCHES.check(config.search)
     check_generator(config.generator)
