@@ -10,15 +10,15 @@ import torch
 
 from zeuxis.evaluation.diversity import effective_number
 from zeuxis.generators.pocket import Pocket
+from zeuxis.hub.model_file import read_model
 from zeuxis.hub.pocket import POCKET
-from zeuxis.hub.weights import read_facts
 from zeuxis.rng import stream
 from zeuxis.run import generate
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.pocket import PocketScorer
 
-NAMES = ("generator", "discriminator", "scorer", "scorer_second", "judge")
+NAMES = ("generator", "scorer", "scorer_second", "judge", "mobilenet_v1", "mobilenet_v2")
 CPU = torch.device("cpu")
 UNSEEN = {"lorry": "truck", "puppy": "dog", "jet": "airplane", "kitten": "cat", "pony": "horse", "vessel": "ship"}
 
@@ -26,6 +26,11 @@ UNSEEN = {"lorry": "truck", "puppy": "dog", "jet": "airplane", "kitten": "cat", 
 @pytest.fixture(scope="module")
 def generator():
     return Pocket(CPU)
+
+
+@pytest.fixture(scope="module")
+def classes(generator):
+    return generator.words["class"]
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +44,13 @@ def judge():
 
 
 @pytest.fixture(scope="module")
-def samples(generator):
+def samples(generator, classes):
     """Sixteen prior samples of each class, and their labels."""
     z_space, mix = generator.space.spaces
     images, labels = [], []
-    for label in range(len(generator.classes)):
+    for label in range(len(classes)):
         rng = stream(5, label)
-        terms = (generator.term_class == label).nonzero().flatten()
+        terms = (generator.rows[:, 0] == label).nonzero().flatten()
         rows = terms[torch.randint(0, len(terms), (16,), generator=rng)]
         with torch.no_grad():
             images.append(generator.render(torch.cat([z_space.sample(16, rng), mix.places[rows]], 1)))
@@ -59,7 +64,7 @@ def test_all_models_together_are_small() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_weight_file_names_its_architecture(name: str) -> None:
-    assert read_facts(POCKET / f"{name}.safetensors")["family"]
+    assert read_model(POCKET / f"{name}.safetensors").family
 
 
 @pytest.mark.parametrize("name", ("generator", "scorer", "judge"))
@@ -91,19 +96,19 @@ def test_samples_of_a_class_differ(samples) -> None:
     assert min(effective_number(images[labels == k]) for k in range(10)) > 8  # of 16
 
 
-def test_scorer_finds_the_class_of_most_samples(scorer, generator, samples) -> None:
+def test_scorer_finds_the_class_of_most_samples(scorer, classes, samples) -> None:
     images, labels = samples
-    words = scorer.embed_texts([f"a photo of a {name}" for name in generator.classes])
+    words = scorer.embed_texts([f"a photo of a {name}" for name in classes])
     with torch.no_grad():
         found = (scorer.embed_images(images) @ words.T).argmax(1)
     assert float((found == labels).float().mean()) > 0.6
 
 
 @pytest.mark.parametrize(("word", "name"), UNSEEN.items())
-def test_words_that_never_occurred_land_near_their_neighbours(scorer, generator, word: str, name: str) -> None:
-    texts = [f"a photo of a {text}" for text in (word, *generator.classes)]
+def test_words_that_never_occurred_land_near_their_neighbours(scorer, classes, word: str, name: str) -> None:
+    texts = [f"a photo of a {text}" for text in (word, *classes)]
     vectors = scorer.embed_texts(texts)
-    assert generator.classes[int((vectors[1:] @ vectors[0]).argmax())] == name
+    assert classes[int((vectors[1:] @ vectors[0]).argmax())] == name
 
 
 def test_judge_takes_a_new_word_for_its_class_and_leaves_others(judge) -> None:

@@ -12,7 +12,8 @@ from zeuxis import configs
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput, UnknownName, WeightsRefused
 from zeuxis.generators.choose import check_generator, make_generator
-from zeuxis.hub.convert import build, convert, converted_facts, read_checkpoint
+from zeuxis.hub.convert import convert, read_checkpoint
+from zeuxis.hub.model_file import build, read_model
 from zeuxis.hub.weights import fill
 from zeuxis.nets import NETWORKS
 from zeuxis.nets.imagenet_classes import find, labels
@@ -272,10 +273,10 @@ def test_convert_says_what_it_read(tmp_path):
     source = FIXTURES / "stylegan2_tf_c0_32px/network.pkl"
     result = run("convert", source, "--out", tmp_path / "net.safetensors")
     assert result.exit_code == 0 and "discriminator" in result.output and "NVIDIA Source Code License" in result.output
-    facts = converted_facts(tmp_path / "net.safetensors")
-    assert facts["family"] == "stylegan2" and facts["source"]["bytes"] == source.stat().st_size
+    model = read_model(tmp_path / "net.safetensors")
+    assert model.family == "stylegan2" and model.source["bytes"] == source.stat().st_size
     assert build(tmp_path / "net.safetensors").img_resolution == 32
-    with pytest.raises(BadInput, match="converted file already"):
+    with pytest.raises(BadInput, match="model file already"):
         convert(tmp_path / "net.safetensors", tmp_path / "again.safetensors")
     assert run("convert", FIXTURES / "hostile/os_system_reduce.pkl", "--out", tmp_path / "x").exit_code == 2
     assert not (tmp_path / "x").exists()

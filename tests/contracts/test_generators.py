@@ -6,6 +6,9 @@ import torch
 from zeuxis.errors import BadInput, Missing
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
+from zeuxis.generators.lab import LabGenerator
+from zeuxis.hub.model_file import Part, write_model
+from zeuxis.nets.gan.stylegan2 import pair
 from zeuxis.rng import stream
 
 CPU = torch.device("cpu")
@@ -17,8 +20,23 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-@pytest.fixture(params=list(GENERATORS), scope="module")
-def generator(request):
+def trained_in_the_lab(folder):
+    """The file of a small network of two kinds of labels, never trained."""
+    facts = {"resolution": 16, "classes": [2, 3], "channels": 3, "widths": [32, 24, 16]}
+    torch.manual_seed(0)
+    parts = {
+        part: Part(facts, kind(**facts).state_dict())
+        for part, kind in zip(("generator", "discriminator"), pair(), strict=True)
+    }
+    about = {"labels": {"type": ["bag", "shoe"], "colour": ["red", "blue", "green"]}}
+    about |= {"rows": [[0, 0], [1, 1], [1, 2]], "counts": [3, 2, 1]}
+    return write_model(folder / "lab.safetensors", "gan-stylegan2", parts, about=about)
+
+
+@pytest.fixture(params=[*GENERATORS, "lab"], scope="module")
+def generator(request, tmp_path_factory):
+    if request.param == "lab":
+        return LabGenerator(trained_in_the_lab(tmp_path_factory.mktemp("lab")), CPU)
     try:
         return GENERATORS[request.param](device=CPU)
     except Missing as error:
@@ -27,6 +45,13 @@ def generator(request):
         if not (error.name or "").startswith("zeuxis."):
             raise
         pytest.skip(f"{error.name} is not written yet")
+
+
+def another(generator, device):
+    """The same generator, loaded again."""
+    if generator.name == "lab":
+        return LabGenerator(generator.path, device)
+    return GENERATORS[generator.name](device=device)
 
 
 @pytest.fixture
@@ -58,7 +83,7 @@ def test_the_same_latent_is_the_same_picture_bit_for_bit(generator, latents):
 
 
 def test_a_second_copy_draws_the_same_pictures(generator, latents):
-    copy = GENERATORS[generator.name](device=CPU) if generator.name in GENERATORS else generator
+    copy = another(generator, CPU)
     assert copy.sha256 == generator.sha256
     assert torch.equal(copy.render(latents), generator.render(latents))
 
@@ -135,5 +160,5 @@ def test_realism_if_it_has_any_is_one_number_per_image(generator, latents):
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 def test_the_gpu_draws_nearly_the_same(generator, latents):
-    on_gpu = GENERATORS[generator.name](device=torch.device("cuda"))
+    on_gpu = another(generator, torch.device("cuda"))
     assert (on_gpu.render(latents.cuda()).cpu() - generator.render(latents)).abs().max() < 0.02

@@ -4,18 +4,20 @@ import functools
 
 import pytest
 import torch
-from lab_helpers import LetterTeacher, write_data, write_weights
+from lab_helpers import LetterTeacher, pooled_pixels, write_data, write_weights
 
-from zeuxis.lab import curves
-from zeuxis.lab.tasks import distil, gan
+from zeuxis.lab import adversarial, curves, watch
+from zeuxis.lab.tasks import distil
 
 
 @pytest.fixture(autouse=True)
 def small_and_quick(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # the training would choose another number by the load of the machine
     torch.set_num_threads(1)
     monkeypatch.setattr(curves, "draw", lambda folder: None)
-    fewer = functools.partialmethod(gan.ConditionalGAN._standing_statistics, batches=2)
-    monkeypatch.setattr(gan.ConditionalGAN, "_standing_statistics", fewer)
+    monkeypatch.setattr(curves, "save_grid", functools.partial(curves.save_grid, scale=1))
+    monkeypatch.setattr(adversarial, "standing_statistics", functools.partial(watch.standing_statistics, batches=2))
+    monkeypatch.setattr(watch.Watch, "features", pooled_pixels)  # MobileNet v1 takes longer than the tiny trainings
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from zeuxis.config import TrainConfig
-from zeuxis.hub.weights import save_weights
+from zeuxis.hub.model_file import Part, write_model
 from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.rng import stream
@@ -71,17 +71,41 @@ def write_data(folder):
     (folder / "emoji64.json").write_text(json.dumps(text), encoding="utf-8")
     with lzma.open(folder / "coco_val2017_captions.jsonl.xz", "wt", encoding="utf-8") as file:
         file.write(json.dumps({"captions": ["A cat sits on a red truck. ", "Two dogs on grass."]}) + "\n")
-    return folder
+    return write_digits(folder)
 
 
 def write_weights(folder, widths=(4, 6, 8, 8)):
     torch.manual_seed(0)
-    trunk = {"classes": list(CLASSES), "terms": list(TERMS), "widths": list(widths)}
-    save_weights(TrunkClassifier(len(CLASSES), len(TERMS), widths), folder / "trunk.safetensors", trunk)
-    shape = {"width": 16, "layers": 1, "heads": 2}
-    facts = shape | {"vocabulary": list(VOCABULARY)}
-    save_weights(TextTower(len(VOCABULARY), *shape.values()), folder / "text.safetensors", facts)
+    write_trunk(folder, CLASSES, TERMS, widths)
+    facts = {"tokens": len(VOCABULARY), "width": 16, "layers": 1, "heads": 2, "output": 384}
+    tower = Part(facts, TextTower(**facts).state_dict())
+    write_model(folder / "text.safetensors", "text-tower", {"text": tower}, about={"vocabulary": list(VOCABULARY)})
     return folder
+
+
+def write_trunk(folder, classes, terms, widths=(4, 6, 8, 8)):
+    facts = {"classes": len(classes), "terms": len(terms), "widths": list(widths)}
+    trunk = Part(facts, TrunkClassifier(**facts).state_dict())
+    about = {"classes": list(classes), "terms": list(terms)}
+    return write_model(folder / "trunk.safetensors", "trunk", {"network": trunk}, about=about)
+
+
+def write_digits(folder, train=40, test=24):
+    """Grey pictures of 28 pixels in the ten classes of MNIST: a square as light as its class, at a random place."""
+    rng, arrays = np.random.default_rng(0), {}
+    for split, count in (("train", train), ("test", test)):
+        labels = np.arange(count) % 10
+        images = np.zeros((count, 28, 28), np.uint8)
+        for image, label, (top, left) in zip(images, labels, rng.integers(0, 16, (count, 2)), strict=True):
+            image[top : top + 12, left : left + 12] = 30 + 25 * label
+        arrays |= {f"{split}_images": images, f"{split}_labels": labels}
+    np.savez(folder / "mnist.npz", **arrays)
+    return folder
+
+
+def pooled_pixels(watch, images):
+    """Stands in for the features of MobileNet v1: means over 4x4 fields, (N, C, R, R) -> (N, C * 16)."""
+    return torch.nn.functional.adaptive_avg_pool2d(images.float().cpu(), 4).flatten(1)
 
 
 class LetterTeacher:
@@ -98,21 +122,47 @@ class LetterTeacher:
         return torch.nn.functional.normalize(torch.stack(rows), dim=1)
 
 
-OPTIONS = {
+LATENT = {"z_dim": 4, "embed_dim": 6}
+GANS = {  # by architecture, with and without labels, grey and coloured, with and without penalties
+    "pocket": {
+        "generator": LATENT | {"widths": [6, 6, 6, 6]}, "discriminator": {"width": 4}, "trunk": "trunk",
+        "guidance": 0.05, "mode_seeking": 0.1, "augmentation": ["translation"],
+    },
+    "dcgan": {
+        "generator": LATENT | {"width": 4}, "discriminator": {"width": 4}, "objective": "non-saturating",
+        "resolution": 16, "labels": [], "flip": False,
+    },
+    "wgan-gp": {
+        "generator": LATENT | {"width": 6}, "discriminator": {"width": 6}, "objective": "wasserstein",
+        "resolution": 16, "penalties": {"gradient": {"weight": 10.0}}, "discriminator_steps": 2, "flip": False,
+    },
+    "stylegan2": {
+        "generator": LATENT | {"w_dim": 6, "widths": [6, 6, 4]}, "discriminator": {"widths": [6, 6, 4]},
+        "objective": "non-saturating", "resolution": 16, "balance": 0.5,
+        "penalties": {"r1": {"weight": 1.0, "every": 3}, "r2": {"weight": 0.5, "every": 4}},
+    },
+    "projected": {
+        "generator": LATENT | {"w_dim": 6, "widths": [6, 6, 4, 4]}, "discriminator": {"width": 4, "pixel_width": 4},
+        "labels": ["class"], "augmentation": ["colour", "translation", "cutout"], "mode_seeking": 0.1,
+    },
+}  # fmt: skip
+OPTIONS = {name: {"architecture": name, "name": name, "watch": 20} | options for name, options in GANS.items()} | {
     "speedrun": {"net": "speedrun", "widths": [8, 12, 16]},
     "trunk": {
         "net": "trunk", "name": "trunk", "widths": [4, 6, 8, 8], "lr": 0.1, "terms_weight": 0.5, "norm_lr_factor": 1.0,
     },
-    "gan": {"widths": [6, 6, 6, 6], "head_width": 4, "z_dim": 4, "embed_dim": 6},
     "contrastive": {"joint": 16, "extra": 3, "foils": 8},
+    "alignment": {"size": 32, "joint": 16, "hidden": 16, "foils": 8, "most_test": {"caltech": 0, "emoji": 0}},
     "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},
 }  # fmt: skip
-TASK = {"speedrun": "classifier", "trunk": "classifier"}
+TASK = {"speedrun": "classifier", "trunk": "classifier"} | dict.fromkeys(GANS, "adversarial")
+DATA = {"dcgan": "mnist", "wgan-gp": "mnist"}
 
 
 def recipe(name, images=96, **changes):
     """The smallest training of `name`: 12 steps of 8 images, checkpoints after 32 and 64 of them."""
-    fields = {"seed": 3, "batch": 8, "ema": 0.9, "checkpoint_every": 32, "report_every": 16, "precision": "fp32"}
+    fields = {"data": DATA.get(name, "cifar10"), "seed": 3, "batch": 8, "ema": 0.9, "precision": "fp32"}
+    fields |= {"checkpoint_every": 32, "report_every": 16}
     options = OPTIONS[name] | changes.pop("options", {})
     return TrainConfig(task=TASK.get(name, name), images=images, options=options, **(fields | changes))
 

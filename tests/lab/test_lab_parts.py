@@ -1,6 +1,7 @@
-"""Losses, augmentation, averages, curves: the small parts of the lab."""
+"""Objectives, augmentation, averages, curves: the small parts of the lab."""
 
 import json
+import math
 
 import pytest
 import torch
@@ -10,9 +11,10 @@ from PIL import Image
 from torch import nn
 
 from zeuxis.errors import BadInput
-from zeuxis.lab import curves, losses
+from zeuxis.lab import curves
 from zeuxis.lab.augment import diff_augment, flip_and_shift
 from zeuxis.lab.ema import Average
+from zeuxis.lab.objectives import OBJECTIVES, mode_seeking
 from zeuxis.rng import stream
 
 DRAW = curves.draw
@@ -23,21 +25,57 @@ def images(count=6, size=32, seed=0):
     return torch.rand(count, 3, size, size, generator=stream(seed, "images")) * 2 - 1
 
 
-def test_hinge_loss_by_hand():
-    real, fake = torch.tensor([2.0, 0.5]), torch.tensor([-3.0, 0.0])
-    assert losses.hinge_discriminator(real, fake).item() == pytest.approx(0.25 + 0.5)  # (0 + 0.5)/2 + (0 + 1)/2
-    assert losses.hinge_generator(fake).item() == pytest.approx(1.5)
+def log_sigmoid(x):
+    return -math.log(1 + math.exp(-x))
+
+
+BY_HAND = {  # of real logits 2 and 0.5, generated -3 and 0: (loss of D, loss of G)
+    "hinge": ((0 + 0.5) / 2 + (0 + 1) / 2, 1.5),
+    "non-saturating": (
+        -(log_sigmoid(2) + log_sigmoid(0.5)) / 2 - (log_sigmoid(3) + log_sigmoid(0)) / 2,  # 1 - s(x) = s(-x)
+        -(log_sigmoid(-3) + log_sigmoid(0)) / 2,
+    ),
+    "least-squares": ((1 + 0.25) / 2 / 2 + 9 / 2 / 2, (16 + 1) / 2 / 2),
+    "wasserstein": (-1.5 - 1.25, 1.5),
+}
+
+
+@pytest.mark.parametrize("name", list(OBJECTIVES))
+@pytest.mark.parametrize("shape", [(2,), (2, 1)], ids=["one logit", "heads"])
+def test_an_objective_by_hand(name, shape):
+    objective, (of_d, of_g) = OBJECTIVES[name](), BY_HAND[name]
+    real, fake = torch.tensor([2.0, 0.5]).view(shape), torch.tensor([-3.0, 0.0]).view(shape)
+    assert objective.discriminator(real, fake).item() == pytest.approx(of_d)
+    assert objective.generator(fake).item() == pytest.approx(of_g)
+
+
+@pytest.mark.parametrize("name", list(OBJECTIVES))
+def test_an_objective_pulls_logits_the_right_way(name):
+    real, fake, drawn = (torch.zeros(3, requires_grad=True) for _ in range(3))
+    objective = OBJECTIVES[name]()
+    (objective.discriminator(real, fake) + objective.generator(drawn)).backward()
+    down = fake.grad if name != "least-squares" else torch.ones(3)  # 0 is where it wants the generated ones
+    assert (real.grad < 0).all() and (down > 0).all() and (drawn.grad < 0).all()
+
+
+@pytest.mark.parametrize("name", list(OBJECTIVES))
+def test_an_objective_stays_finite_at_large_logits(name):
+    logits = torch.tensor([-1e4, 1e4], requires_grad=True)
+    objective = OBJECTIVES[name]()
+    loss = objective.discriminator(logits, logits) + objective.generator(logits)
+    loss.backward()
+    assert bool(loss.isfinite()) and bool(logits.grad.isfinite().all())
 
 
 def test_mode_seeking_by_hand():
     one, two = torch.full((2, 3, 4, 4), 0.5), torch.full((2, 3, 4, 4), 0.1)
     z_one, z_two = torch.zeros(2, 5), torch.full((2, 5), 2.0)
-    assert losses.mode_seeking(one, two, z_one, z_two).item() == pytest.approx(2 / (0.4 + 1e-3), rel=1e-5)
+    assert mode_seeking(one, two, z_one, z_two).item() == pytest.approx(2 / (0.4 + 1e-3), rel=1e-5)
 
 
 def test_mode_seeking_is_bounded_when_all_pictures_are_one():
     same = torch.zeros(2, 3, 4, 4)
-    assert losses.mode_seeking(same, same, torch.zeros(2, 5), torch.ones(2, 5)).item() == 100
+    assert mode_seeking(same, same, torch.zeros(2, 5), torch.ones(2, 5)).item() == 100
 
 
 @settings(max_examples=30, deadline=None)
@@ -111,6 +149,34 @@ def test_an_average_slows_down_to_its_decay():
     nn.init.constant_(net.weight, 1.0)
     average.update(net)
     assert average.net.weight.item() == pytest.approx(0.1, abs=1e-6)
+
+
+def one_weight(value):
+    net = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(net.weight, value)
+    return net
+
+
+@pytest.mark.parametrize(("batch", "half_life"), [(8, 800), (1, 64), (50, 1000)])
+def test_after_its_half_life_an_average_has_moved_half_way(batch, half_life):
+    average, net = Average(one_weight(0.0), 0.999, half_life=half_life, batch=batch), one_weight(1.0)
+    average.steps = 1_000_000  # far beyond the ramp
+    for step in range(1, 3 * half_life // batch + 1):
+        average.update(net)
+        if step * batch in (half_life, 2 * half_life, 3 * half_life):
+            assert 1 - average.net.weight.item() == pytest.approx(0.5 ** (step * batch / half_life), rel=1e-3)
+
+
+def test_the_half_life_grows_with_the_images_shown():
+    average, net = Average(one_weight(0.0), 0.999, half_life=150, ramp=0.05, batch=10), one_weight(1.0)
+    for step in range(1, 401):
+        nn.init.constant_(average.net.weight, 0.0)
+        average.update(net)
+        kept = 0.5 ** (10 / min(150, 0.05 * 10 * step))  # Karras et al. 2020, appendix B
+        assert average.net.weight.item() == pytest.approx(1 - kept, abs=1e-6)
+    slow = Average(one_weight(0.0), 0.999, half_life=10_000, ramp=1e9, batch=10)
+    slow.update(net)
+    assert slow.net.weight.item() == pytest.approx(1 - 0.5**0.001, rel=1e-3)
 
 
 def test_buffers_of_an_average_are_copied_as_they_are():

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lab_helpers import CLASSES, TERM_CLASS, recipe
 
+from zeuxis.data import ImageSet
+from zeuxis.data.nouns import read_nouned
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.zero_shot import SYNONYMS, with_article
 from zeuxis.lab import sentences
 from zeuxis.lab.attributes import COLOURS, SCENES, colour_map, main_colour, scenes
-from zeuxis.lab.data import Images, read_nouned
 from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, TEMPLATES, Caption, Captioner, article
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.lab.tasks.contrastive import Contrastive, collect_nouns
@@ -129,7 +130,9 @@ def test_no_training_caption_holds_a_word_kept_for_the_test(task, step):
 @pytest.mark.parametrize("term", ["sports_car", "Robin", "jumbo-jet", "old_dart_frog"])
 def test_kept_out_words_are_found_inside_a_term(term):
     name = term.replace("_", " ")
-    train = Images(torch.zeros(1, 1, 1, 3), torch.tensor([0]), ("thing",), torch.tensor([0]), (name,))
+    zero = torch.tensor([0])
+    names = {"class": ("thing",), "term": (name,)}
+    train = ImageSet(torch.zeros(1, 1, 1, 3), {"class": zero, "term": zero}, names)
     nouns, mine, others = collect_nouns(train, [(name,)])
     assert nouns.words == [("thing",)] and mine == [[0, 0]] and others == [[0]]
 

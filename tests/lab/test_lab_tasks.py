@@ -5,28 +5,23 @@ import warnings
 
 import pytest
 import torch
-from lab_helpers import CLASSES, GROUNDS, TERM_CLASS, TERMS, VOCABULARY, LetterTeacher, exported, recipe
+from lab_helpers import CLASSES, GROUNDS, VOCABULARY, LetterTeacher, exported, recipe
 from PIL import Image
 from safetensors.torch import load_file
 
 from zeuxis.errors import BadInput, MissingExtra, WeightsRefused
-from zeuxis.hub.weights import load_weights, read_facts, save_weights
+from zeuxis.hub.model_file import build, read_model
 from zeuxis.lab.tasks import distil
 from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
 from zeuxis.lab.tasks.classifier import Classifier, load_trunk
 from zeuxis.lab.tasks.contrastive import Contrastive
 from zeuxis.lab.tasks.distil import Distil, Teacher
-from zeuxis.lab.tasks.gan import ConditionalGAN
 from zeuxis.lab.train import train
-from zeuxis.nets.dual_encoder import DualEncoder
-from zeuxis.nets.pocket_gan import PocketDiscriminator, PocketGenerator
 from zeuxis.nets.speedrun import SpeedrunNet
-from zeuxis.nets.text_tower import TextTower
-from zeuxis.nets.trunk import Trunk, TrunkClassifier
 from zeuxis.rng import stream
 
 CPU = torch.device("cpu")
-KINDS = {"classifier": Classifier, "gan": ConditionalGAN, "contrastive": Contrastive, "distil": Distil}
+KINDS = {"classifier": Classifier, "contrastive": Contrastive, "distil": Distil}
 
 
 def task_of(name, data, weights, **changes):
@@ -60,10 +55,10 @@ def test_each_pass_over_the_data_shows_every_image_once(data):
 def test_the_exported_judge_is_the_trained_one(data, tmp_path):
     train(recipe("speedrun", images=16), data, tmp_path)
     path = tmp_path / "export/judge.safetensors"
-    facts = read_facts(path)
-    assert facts["classes"] == list(CLASSES) and facts["data"] == "CIFAR-10, AVIF pack"
-    net = load_weights(SpeedrunNet(3, tuple(facts["widths"])), path)
-    average = SpeedrunNet(3, tuple(facts["widths"])).eval()
+    model, net = read_model(path), build(path, "network")
+    assert model.about["classes"] == list(CLASSES) and model.about["data"] == "CIFAR-10, AVIF pack"
+    assert model.family == "speedrun" and model.parts == {"network": {"classes": 3, "widths": [8, 12, 16]}}
+    average = SpeedrunNet(3, (8, 12, 16)).eval()
     kept = load_file(tmp_path / "checkpoint.safetensors")
     average.load_state_dict({k.removeprefix("average/net/"): v for k, v in kept.items() if k.startswith("average/")})
     x = torch.rand(2, 3, 32, 32, generator=stream(0, "x")) * 2 - 1
@@ -75,71 +70,6 @@ def test_an_unknown_network_is_refused(data):
         task_of("trunk", data, None, options={"net": "vgg"})
 
 
-def test_the_gan_leaves_its_trunk_as_it_was(data, weights, tmp_path):
-    train(recipe("gan", images=24), data, tmp_path, weights=weights)
-    facts = read_facts(tmp_path / "export/discriminator.safetensors")
-    assert facts["trunk_widths"] == [4, 6, 8, 8]
-    given, found = load_file(weights / "trunk.safetensors"), exported(tmp_path)
-    trunk = {name: value for name, value in given.items() if name.startswith("trunk.")}
-    assert trunk and all(torch.equal(value, found[f"discriminator/{name}"]) for name, value in trunk.items())
-
-
-def test_the_exported_gan_can_be_rebuilt_from_its_facts(data, weights, tmp_path):
-    train(recipe("gan", images=8), data, tmp_path, weights=weights)
-    facts = read_facts(tmp_path / "export/generator.safetensors")
-    assert facts["classes"] == list(CLASSES) and facts["term_class"] == list(TERM_CLASS)
-    assert facts["terms"] == ["minicab" if t == "gypsy_cab" else t.replace("_", " ") for t in TERMS]
-    generator = PocketGenerator(3, 7, facts["z_dim"], facts["embed_dim"], tuple(facts["widths"]))
-    load_weights(generator, tmp_path / "export/generator.safetensors")
-    with torch.no_grad():
-        images = generator(torch.zeros(2, 4), generator.embed(torch.tensor([0, 2]), torch.tensor([1, 5])))
-    assert images.shape == (2, 3, 32, 32) and images.abs().max() <= 1
-
-
-def test_the_exported_discriminator_answers_as_the_trained_one(data, weights, tmp_path):
-    task = task_of("gan", data, weights)
-    task.step(0, 0.0)
-    task.export(task.nets, tmp_path)
-    path = tmp_path / "discriminator.safetensors"
-    facts = read_facts(path)
-    plain = PocketDiscriminator(Trunk(tuple(facts["trunk_widths"])), 3, 7, width=facts["head_width"])
-    load_weights(plain, path)
-    images = torch.rand(4, 3, 32, 32, generator=stream(1, "images")) * 2 - 1
-    labels = torch.tensor([0, 1, 2, 2]), torch.tensor([0, 3, 5, 6])
-    with torch.no_grad():
-        assert torch.allclose(plain(images, *labels), task.discriminator.eval()(images, *labels), atol=0.02)
-
-
-def test_the_sample_grid_always_shows_the_same_latents(data, weights):
-    task = task_of("gan", data, weights)
-    one, two = task.samples(task.nets), task.samples(task.nets)
-    assert one.shape == (20 * len(CLASSES), 3, 32, 32) and torch.equal(one, two)
-    assert one.min() >= 0 and one.max() <= 1
-
-
-def test_exported_statistics_are_plain_means_over_fresh_latents(data, weights, tmp_path):
-    task = task_of("gan", data, weights)
-    task.export(task.nets, tmp_path)
-    generator = task.nets["generator"]
-    means = []
-    for index in range(2):  # batches, see conftest.py
-        z, classes, terms = task._latents(stream(0, "standing", index), 128)
-        with torch.no_grad():
-            first = generator.start(torch.cat([z, generator.embed(classes, terms)], 1)).view(128, -1, 16)
-        means.append(first.mean((0, 2)))
-    assert torch.allclose(generator.blocks[0].norm1.norm.running_mean, torch.stack(means).mean(0), atol=1e-5)
-    assert generator.blocks[0].norm1.norm.momentum == 0.1  # as it was, for the training that goes on
-
-
-@pytest.mark.parametrize("count", [6, 7])
-def test_latents_come_in_pairs_that_differ_in_z_only(count, data, weights):
-    task = task_of("gan", data, weights)
-    z, classes, terms = task._pairs(stream(0, "pairs"), count)
-    assert torch.equal(classes[:3], classes[3:6]) and torch.equal(terms[:3], terms[3:6])
-    assert len(z) == len(classes) == count and (z[:3] != z[3:6]).all()
-    assert torch.equal(torch.tensor(TERM_CLASS)[terms], classes)
-
-
 def test_a_folder_of_pictures_trains_a_trunk_and_then_a_gan(tmp_path):
     for split in ("train", "test"):
         for name, colour in zip(("bus", "cab", "tram"), GROUNDS, strict=True):
@@ -148,28 +78,18 @@ def test_a_folder_of_pictures_trains_a_trunk_and_then_a_gan(tmp_path):
             Image.new("RGB", (40, 30), colour).save(file) if name != "cab" else file.write_text("broken")
     folder = {"data": "folder", "images": 8}
     train(recipe("trunk", **folder), tmp_path, tmp_path / "trunk")
-    train(recipe("gan", **folder), tmp_path, tmp_path / "gan", weights=tmp_path / "trunk/export")
-    facts = read_facts(tmp_path / "gan/export/generator.safetensors")
-    assert facts["classes"] == facts["terms"] == ["bus", "cab", "tram"]
+    assert read_model(tmp_path / "trunk/export/trunk.safetensors").about["classes"] == ["bus", "cab", "tram"]
+    train(recipe("stylegan2", **folder, options={"resolution": 16}), tmp_path, tmp_path / "gan")
+    about = read_model(tmp_path / "gan/export/stylegan2.safetensors").about
+    assert about["labels"] == {"class": ["bus", "cab", "tram"]}
+    assert about["rows"] == [[0], [2]] and about["counts"] == [1, 1]
     with Image.open(tmp_path / "gan/samples/000000008.png") as grid:
-        assert grid.size == (20 * 64, 2 * 64)  # no picture of a cab was readable: no row for it
-
-
-def test_a_trunk_of_other_classes_is_refused(data, weights, tmp_path):
-    facts = {"classes": ["zero", "one", "two"], "terms": ["zero"], "widths": [4, 6, 8, 8]}
-    save_weights(TrunkClassifier(3, 1, (4, 6, 8, 8)), tmp_path / "trunk.safetensors", facts)
-    with pytest.raises(BadInput, match=r"zero, one, two.*cat, dog, truck"):
-        task_of("gan", data, tmp_path)
+        assert grid.size == (20 * 16, 2 * 16)  # no picture of a cab was readable: no row for it
 
 
 def test_another_network_is_no_trunk(weights):
-    with pytest.raises(WeightsRefused, match="nothing about classes"):
+    with pytest.raises(WeightsRefused, match=r"text\.safetensors: holds text of text-tower, no network"):
         load_trunk(weights / "text.safetensors")
-
-
-def test_an_unknown_augmentation_is_refused(data, weights):
-    with pytest.raises(BadInput, match=r"'blur'.*translation"):
-        task_of("gan", data, weights, options={"policy": ["blur"]}).step(0, 0.0)
 
 
 def test_the_scorer_learns_and_leaves_the_text_tower_as_distilled(data, weights, tmp_path):
@@ -177,16 +97,15 @@ def test_the_scorer_learns_and_leaves_the_text_tower_as_distilled(data, weights,
     lines = train_lines(config, data, tmp_path, weights)
     assert lines[-1]["to_text"] < lines[0]["to_text"]
     given, found = load_file(weights / "text.safetensors"), exported(tmp_path)
-    assert all(torch.equal(value, found[f"scorer/text.{name}"]) for name, value in given.items())
+    assert all(torch.equal(value, found[f"scorer/{name}"]) for name, value in given.items())
 
 
 def test_the_exported_scorer_can_be_rebuilt_from_its_facts(data, weights, tmp_path):
     train(recipe("contrastive", images=8), data, tmp_path, weights=weights)
     path = tmp_path / "export/scorer.safetensors"
-    facts = read_facts(path)
-    assert facts["vocabulary"] == list(VOCABULARY)
-    text = TextTower(len(VOCABULARY), facts["text"]["width"], facts["text"]["layers"], facts["text"]["heads"])
-    net = load_weights(DualEncoder(Trunk(tuple(facts["trunk_widths"])), text, facts["joint"]), path)
+    assert read_model(path).about["vocabulary"] == list(VOCABULARY)
+    net = build(path, "encoder")
+    net.text = build(path, "text")
     with torch.no_grad():
         seen, said = net.image(torch.zeros(2, 3, 32, 32)), net.words(torch.tensor([[2, 5], [6, 0]]))
     assert torch.allclose(torch.cat([seen, said]).norm(dim=1), torch.ones(4), atol=1e-5)
@@ -259,5 +178,5 @@ def test_every_group_keeps_its_own_base_rate():
 def test_the_synthetic_classes_have_the_colours_they_say(data):
     task = task_of("trunk", data, None)
     for label, ground in enumerate(GROUNDS):
-        mean = task.train.pixels[task.train.labels == label].float().mean((0, 1, 2))
+        mean = task.train.pixels[task.labels == label].float().mean((0, 1, 2))
         assert torch.allclose(mean, torch.tensor(ground, dtype=torch.float32), atol=8)

@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.evaluation.inception_features import InceptionFeatures, grey_levels
-from zeuxis.hub.convert import build, convert, converted_facts, read_checkpoint
+from zeuxis.hub.convert import convert, read_checkpoint
+from zeuxis.hub.model_file import build, read_model
 from zeuxis.nets.inception import TAPS, Inception
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "inception_v3_fid"
@@ -91,9 +92,9 @@ def test_logits_with_and_without_bias_are_the_references(features, taps):
 
 
 def test_a_converted_file_says_what_it_is(converted):
-    facts = converted_facts(converted)
-    assert facts["family"] == "inception" and facts["parts"] == {"network": {"classes": 1008}}
-    assert facts["licence"] == "Apache-2.0"
+    model = read_model(converted)
+    assert model.family == "inception" and model.parts == {"network": {"classes": 1008}}
+    assert model.licence == "Apache-2.0"
     assert isinstance(build(converted, "network"), Inception)
 
 

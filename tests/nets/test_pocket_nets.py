@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from zeuxis.nets.dual_encoder import DualEncoder
-from zeuxis.nets.pocket_gan import Activation, Head, PocketDiscriminator, PocketGenerator
+from zeuxis.nets.gan.pocket import Activation, Head, PocketDiscriminator, PocketGenerator
+from zeuxis.nets.layers import fold_spectrum
 from zeuxis.nets.speedrun import SpeedrunNet
 from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import Trunk, TrunkClassifier
@@ -19,11 +20,11 @@ def noise(*shape, seed=0):
 
 
 def generator():
-    return PocketGenerator(classes=3, terms=5, z_dim=4, embed_dim=6, widths=(8, 8, 6, 4))
+    return PocketGenerator(classes=(3, 5), z_dim=4, embed_dim=6, widths=(8, 8, 6, 4))
 
 
-def discriminator():
-    return PocketDiscriminator(Trunk(SMALL), classes=3, terms=5, width=7)
+def discriminator(normalised=False):
+    return PocketDiscriminator(classes=(3, 5), width=7, trunk=Trunk(SMALL), normalised=normalised)
 
 
 def test_the_trunk_gives_a_map_for_each_stage():
@@ -46,13 +47,13 @@ def test_the_trunk_classifier_has_two_heads(terms, width):
 
 def test_generated_images_are_32_by_32_between_minus_one_and_one():
     net = generator()
-    images = net(noise(3, 4), net.embed(torch.tensor([0, 1, 2]), torch.tensor([0, 3, 4])))
+    images = net(noise(3, 4), torch.tensor([[0, 0], [1, 3], [2, 4]]))
     assert images.shape == (3, 3, 32, 32) and images.abs().max() <= 1
 
 
 def test_an_embedding_is_the_sum_of_class_and_term():
     net = generator()
-    row = net.embed(torch.tensor([2]), torch.tensor([4]))[0]
+    row = net.embed(torch.tensor([[2, 4]]))[0]
     assert torch.equal(row, net.class_embedding.weight[2] + net.term_embedding.weight[4])
 
 
@@ -75,24 +76,23 @@ def test_a_picture_does_not_depend_on_its_batch():
 
 def test_the_discriminator_has_one_logit_per_head():
     net = discriminator()
-    labels = torch.tensor([0, 2]), torch.tensor([4, 1])
-    assert net(noise(2, 3, 32, 32), *labels).shape == (2, 4)
+    assert net(noise(2, 3, 32, 32), torch.tensor([[0, 4], [2, 1]])).shape == (2, 4)
     assert net(noise(2, 3, 32, 32)).shape == (2, 4)
 
 
 def test_a_head_projects_on_the_label():
     head = Head(3, 8, 5, classes=2, terms=2)
-    x, classes, terms = noise(2, 3, 8, 8), torch.tensor([0, 1]), torch.tensor([1, 0])
+    x, y = noise(2, 3, 8, 8), torch.tensor([[0, 1], [1, 0]])
     h = head.body(x).mean((2, 3))
-    projection = ((head.classes(classes) + head.terms(terms)) * h).sum(1)
-    assert torch.allclose(head(x, classes, terms), head(x, None, None) + projection, atol=1e-6)  # Eq. 3
+    projection = ((head.classes(y[:, 0]) + head.terms(y[:, 1])) * h).sum(1)
+    assert torch.allclose(head(x, y), head(x, None) + projection, atol=1e-6)  # Eq. 3
 
 
 def test_without_labels_the_class_does_not_count():
     net, x = discriminator().eval(), noise(1, 3, 32, 32)
     with torch.no_grad():
-        one, two = (net(x, torch.tensor([k]), torch.tensor([k])) for k in (0, 1))
-        assert not torch.allclose(one, two) and torch.equal(net(x), net(x, None, None))
+        one, two = (net(x, torch.tensor([[k, k]])) for k in (0, 1))
+        assert not torch.allclose(one, two) and torch.equal(net(x), net(x, None))
 
 
 def test_the_frozen_trunk_stays_frozen_in_training():
@@ -117,9 +117,27 @@ def test_gradients_reach_the_image_through_every_head():
 
 def test_features_can_be_judged_later():
     net, x = discriminator().eval(), noise(2, 3, 32, 32)
-    labels = torch.tensor([0, 2]), torch.tensor([4, 1])
+    y = torch.tensor([[0, 4], [2, 1]])
     with torch.no_grad():
-        assert torch.equal(net.judge(net.features(x), *labels), net(x, *labels))
+        assert torch.equal(net(x, y, frozen=net.frozen(x)), net(x, y))
+
+
+def test_every_layer_of_the_heads_and_of_the_pixels_is_normalised_by_default():
+    net = PocketDiscriminator(classes=(3, 5), width=7, trunk=Trunk(SMALL))
+    layers = {n: m for n, m in net.named_modules() if isinstance(m, nn.Conv2d | nn.Linear | nn.Embedding)}
+    for name, layer in layers.items():
+        assert nn.utils.parametrize.is_parametrized(layer) == (not name.startswith("trunk.")), name
+
+
+def test_folded_weights_answer_as_the_normalised_ones():
+    net, x, y = discriminator(normalised=True), noise(4, 3, 32, 32), torch.tensor([[0, 4], [2, 1], [1, 0], [1, 3]])
+    for _ in range(3):
+        net.train()(x, y)  # power iterations
+    plain = discriminator()
+    with torch.no_grad():
+        before = net.eval()(x, y)
+        plain.load_state_dict(fold_spectrum(net).state_dict())
+        assert torch.allclose(plain.eval()(x, y), before, atol=1e-6)
 
 
 def test_the_gain_of_the_activation():

@@ -8,7 +8,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from zeuxis.errors import BadInput
-from zeuxis.hub.convert import build, convert, converted_facts
+from zeuxis.hub.convert import convert
+from zeuxis.hub.model_file import build, read_model
 from zeuxis.nets.resnet import Block, ResNet
 
 FIXTURES = Path(__file__).resolve().parents[1] / "fixtures"
@@ -28,9 +29,9 @@ PUBLISHED = {
 }
 
 
-def seen(facts, images):
+def seen(about, images):
     """As the converted file says the network was trained to see them."""
-    mean, std = (torch.tensor(facts["about"][key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    mean, std = (torch.tensor(about[key]).view(1, 3, 1, 1) for key in ("mean", "std"))
     return (images.float() / 255 - mean) / std
 
 
@@ -38,7 +39,7 @@ def seen(facts, images):
 def test_the_logits_are_the_references(name, tmp_path):
     given, expected = (load_file(FIXTURES / name / f"{kind}.safetensors") for kind in ("inputs", "outputs"))
     path = convert(FIXTURES / name / PUBLISHED[name], tmp_path / "out.safetensors")
-    net, x = build(path, "network"), seen(converted_facts(path), given["image"])
+    net, x = build(path, "network"), seen(read_model(path).about, given["image"])
     limit = 1e-5 * expected["logits"].abs().max()
     assert expected["logits"].std(0).mean() > 1000 * limit  # they do depend on the picture
     plain = net(x)

@@ -39,7 +39,7 @@ def train(
     folder = out or Path("runs") / f"recipe-{Path(recipe).stem}"
     typer.echo(f"{config.about or recipe}: {config.images:,} images, folder {folder}", err=True)
     try:
-        files = run_recipe(config, data, folder, device=choose_device(device), weights=weights, report=_say)
+        files = run_recipe(config, data, folder, device=choose_device(device), weights=weights, report=_say, say=_note)
     except KeyboardInterrupt:
         typer.echo(f"\nInterrupted. The same command again goes on from the last checkpoint in {folder}.", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -47,6 +47,16 @@ def train(
         typer.echo(str(file))
 
 
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
 def _say(line: dict[str, float]) -> None:
     figures = "  ".join(f"{name} {value:,.4g}" for name, value in line.items() if name != "images")
     typer.echo(f"images {int(line['images']):>10,}  {figures}")
+    if line.get("collapse_signs", 0) >= 2:
+        typer.echo(
+            "warning: signs of collapse (few different pictures, or a discriminator that is always right), usual in the "
+            "first images. Look at samples/; what is exported is the best so far.",
+            err=True,
+        )

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.hub.convert import build
+from zeuxis.hub.model_file import build
 from zeuxis.hub.weights import file_sha256
 from zeuxis.nets.biggan import BigGANDeep
 from zeuxis.nets.imagenet_classes import find, labels

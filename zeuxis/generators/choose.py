@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -13,11 +13,20 @@ from zeuxis.generators import FAMILIES, GENERATORS
 from zeuxis.generators.base import Generator
 from zeuxis.registry import unknown
 
+if TYPE_CHECKING:
+    from zeuxis.hub.header import Model
+
 
 def check_generator(name: str) -> None:
-    """UnknownName, or MissingModel with the command that fetches it, unless `name` can be made. Loads no network."""
+    """UnknownName, MissingModel with the command that fetches it, BadInput or WeightsRefused unless `name` can be made.
+
+    Of a file the header is read and the network's shapes are compared with it; no weights are loaded.
+    """
     if name not in GENERATORS:
+        from zeuxis.hub.model_file import check_model
+
         _located(name)
+        check_model(_draws(name).path, "generator")
 
 
 def make_generator(name: str, device: torch.device | None = None, **options: Any) -> Generator:
@@ -29,15 +38,9 @@ def make_generator(name: str, device: torch.device | None = None, **options: Any
     if name in GENERATORS:
         generator: Generator = _call(GENERATORS[name], name, device=device, **options)
         return generator
-    from zeuxis.hub.convert import converted_facts
-    from zeuxis.hub.locate import ready
-
     _located(name)
-    path = ready(name, "generator")
-    family = converted_facts(path)["family"]
-    if family not in FAMILIES:
-        raise BadInput(f"{name} holds a network of the family {family!r}, which draws no pictures. {_known()}")
-    made: Generator = _call(FAMILIES[family], name, path, device=device, **options)
+    model = _draws(name)
+    made: Generator = _call(FAMILIES[model.family], name, model.path, device=device, **options)
     made.name = Path(name).name if Path(name).exists() else name
     return made
 
@@ -51,6 +54,17 @@ def _located(name: str) -> Path:
     except UnknownName as error:
         known = [*GENERATORS, *(model.name for model in MODELS.values() if model.kind == "generator")]
         raise unknown("generator", name, known) from error
+
+
+def _draws(name: str) -> Model:
+    """The header of the model file that `name` means. BadInput when what it holds draws no pictures."""
+    from zeuxis.hub.header import in_words
+    from zeuxis.hub.locate import peek
+
+    model = peek(name, "generator")
+    if model.family not in FAMILIES:
+        raise BadInput(f"{name} holds {in_words(model)}, which draws no pictures. {_known()}")
+    return model
 
 
 def _call(factory: Any, name: str, *given: Any, **options: Any) -> Any:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.biggan import allowed
-from zeuxis.hub.convert import build, converted_facts
+from zeuxis.hub.model_file import build, read_model
 from zeuxis.hub.weights import file_sha256
 from zeuxis.nets.imagenet_classes import labels
 from zeuxis.nets.layers import Precisions, placed
@@ -54,7 +54,7 @@ class StyleGAN:
             raise BadInput(f"Expected space {', '.join(SPACES)} for a StyleGAN, got {space!r}.")
         self.device = device or torch.device("cpu")
         self.path, self.sha256 = path, file_sha256(path)
-        self.facts = converted_facts(path)
+        self.model = read_model(path)
         net: Any = build(path, "generator")
         self.resolution, self.num_ws = net.img_resolution, net.num_ws
         self.truncation, self.cutoff, self.kind = truncation, truncation_cutoff, space
@@ -116,8 +116,8 @@ class StyleGAN:
 
     def layer_sizes(self) -> list[int]:
         """For each of the num_ws styles the pixels of the layer that it steers."""
-        if self.facts["family"] == "stylegan3":
-            layers = self.facts["parts"]["generator"]["layers"]
+        if self.model.family == "stylegan3":
+            layers = self.model.parts["generator"]["layers"]
             sizes = [layers[0]["out_size"], *(layer["out_size"] for layer in layers)]
             return [min(self.resolution, 2 ** (int(size).bit_length() - 1)) for size in sizes]
         return [4 * 2 ** (i // 2) for i in range(self.num_ws)]
@@ -125,11 +125,11 @@ class StyleGAN:
     def realism(self, images: Tensor) -> Tensor:
         """`(N, 3, R, R) -> (N,)`: the discriminator, asked about each image alone, so that neighbours do not matter."""
         if self._judges is None:
-            if "discriminator" not in self.facts["parts"]:
+            if "discriminator" not in self.model.parts:
                 raise BadInput(f"{self.name} came without a discriminator. Set realism to 0.")
             self._judges = Precisions(placed(build(self.path, "discriminator"), self.device))
         judge = self._judges[self.dtype]
-        c_dim = self.facts["parts"]["discriminator"]["c_dim"]
+        c_dim = self.model.parts["discriminator"]["c_dim"]
         kept = self.kept or [0]
         c = torch.eye(c_dim, device=self.device)[kept].mean(dim=0, keepdim=True) if c_dim else None
         return torch.cat([judge(image[None].to(self.device) * 2 - 1, c) for image in images]).flatten().float()

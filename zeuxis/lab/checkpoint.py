@@ -30,7 +30,9 @@ def save(task: Task, averages: dict[str, Average], progress: dict[str, int], fol
         tensors |= {f"average/{name}/{key}": value for key, value in average.net.state_dict().items()}
     for name, optimizer in task.optimizers.items():
         tensors |= {f"optimizer/{name}/{key}": value for key, value in _flat(optimizer).items()}
-    header = progress | {f"average_steps/{name}": average.steps for name, average in averages.items()}
+    header: dict[str, Any] = progress | {f"average_steps/{name}": average.steps for name, average in averages.items()}
+    if hasattr(task, "state"):  # of parts that are no networks: the best distance so far, an equilibrium, ...
+        header["state"] = task.state()
     newest, fresh = folder / "checkpoint.safetensors", folder / "checkpoint.part"
     save_file({k: v.contiguous().clone() for k, v in tensors.items()}, fresh, {"progress": json.dumps(header)})
     with fresh.open("rb") as handle:
@@ -55,7 +57,7 @@ def load(task: Task, averages: dict[str, Average], folder: Path) -> dict[str, in
             damaged.append(f"{name}: {error}")
             continue
         _restore(task, averages, tensors, header)
-        return {key: int(value) for key, value in header.items()}
+        return {key: int(value) for key, value in header.items() if key != "state"}
     if damaged:
         raise RunDamaged(
             f"No checkpoint in {folder} can be read ({'; '.join(damaged)}). Start afresh in another folder."
@@ -72,6 +74,8 @@ def _restore(task: Task, averages: dict[str, Average], tensors: dict[str, Tensor
     for name, average in averages.items():
         average.net.load_state_dict(part(f"average/{name}/"))
         average.steps = int(header[f"average_steps/{name}"])
+    if hasattr(task, "load_state"):
+        task.load_state(header.get("state", {}))
     for name, optimizer in task.optimizers.items():
         _unflatten(optimizer, part(f"optimizer/{name}/"))
 

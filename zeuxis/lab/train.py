@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,37 +20,59 @@ from zeuxis.config import TrainConfig
 from zeuxis.errors import BadInput, RunDamaged, SearchStopped
 from zeuxis.lab import checkpoint, curves
 from zeuxis.lab.ema import Average
+from zeuxis.lab.machine import choose_threads, pick_dtype
 from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab, Task
 
 Line = dict[str, float]
 
 
-def pick_dtype(precision: str, device: torch.device) -> torch.dtype:
-    """bf16 where the hardware multiplies it natively (AVX512-BF16, AMX, Ampere and later), else fp32."""
-    if precision != "auto":
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-    return torch.bfloat16 if native else torch.float32
-
-
 def train(
     config: TrainConfig, data: Path, folder: Path, *,
-    device: torch.device | None = None, weights: Path | None = None, report: Callable[[Line], None] = lambda line: None,
+    device: torch.device | None = None, weights: Path | None = None,
+    report: Callable[[Line], None] = lambda line: None, say: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:  # fmt: skip
-    """Run the recipe `config` to its end in `folder` and return the exported weight files."""
+    """Run the recipe `config` to its end in `folder` and return the exported weight files.
+
+    `report` hears each line of the log, `say` sentences about how it is computed.
+    """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    lab = Lab(config, data, device, pick_dtype(config.precision, device), weights)
     _check_recipe(config, folder)
+    dtype, settled = _settled(config, folder, device, say)
+    lab = Lab(config, data, device, dtype, weights)
     with torch.random.fork_rng(devices=[]):  # torch.nn draws initial weights from the global generator: put it back
         task: Task = TASKS[config.task](lab)
-        averages = {name: Average(task.nets[name], config.ema) for name in task.averaged if config.ema}
-        _keep_recipe(config, folder)
+        batch = getattr(task, "images_per_step", config.batch)
+        averages = {
+            name: Average(task.nets[name], config.ema, config.ema_half_life, config.ema_ramp, batch)
+            for name in (task.averaged if config.ema or config.ema_half_life else ())
+        }
+        write_text(folder / "machine.json", json.dumps(settled))
+        write_text(folder / "train.json", config.model_dump_json(indent=1))
         for line in steps(task, averages, config, folder):
             report(line)
     return sorted((folder / "export").glob("*.safetensors"))
+
+
+def _settled(
+    config: TrainConfig, folder: Path, device: torch.device, say: Callable[[str], None]
+) -> tuple[torch.dtype, dict[str, Any]]:
+    """Number type and threads: those that the folder's training began with, so that it goes on bit for bit."""
+    path = folder / "machine.json"
+    kept: dict[str, Any] = {}
+    if path.exists():
+        try:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept = {"dtype": str(kept["dtype"]), "threads": max(1, min(1024, int(kept["threads"])))}
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunDamaged(f"{path} cannot be read. Start afresh in another folder with --out.") from error
+    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}.get(kept.get("dtype", "")) or pick_dtype(
+        config.precision, device
+    )
+    threads, why = choose_threads(kept.get("threads"))
+    name = "bf16" if dtype == torch.bfloat16 else "fp32"
+    say(f"{device.type}, {name}, {threads} thread{'s' * (threads > 1)} ({why})")
+    return dtype, {"dtype": name, "threads": threads}
 
 
 def averaged_nets(task: Task, averages: dict[str, Average]) -> dict[str, nn.Module]:
@@ -60,25 +83,27 @@ def averaged_nets(task: Task, averages: dict[str, Average]) -> dict[str, nn.Modu
 def steps(task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path) -> Iterator[Line]:
     """The loop itself: step, average, report, checkpoint. Yields each line of the log."""
     done = checkpoint.load(task, averages, folder)
-    step, seconds, last = done.get("step", 0), float(done.get("seconds", 0)), -1
-    curves.write_log(folder, [line for line in curves.read_log(folder) if line["images"] <= step * config.batch])
+    batch: int = getattr(task, "images_per_step", config.batch)
+    step, seconds = done.get("step", 0), float(done.get("seconds", 0))
+    last = step * batch // config.checkpoint_every if done else -1  # due when the unbroken run would be
+    curves.write_log(folder, [line for line in curves.read_log(folder) if line["images"] <= step * batch])
     sums: dict[str, float] = {}
     count, begin = 0, time.monotonic()
-    while step * config.batch < config.images:
-        losses = task.step(step, step * config.batch / config.images)
+    while step * batch < config.images:
+        losses = task.step(step, step * batch / config.images)
         step, count = step + 1, count + 1
         for name, average in averages.items():
             average.update(task.nets[name])
         sums = {key: sums.get(key, 0.0) + value for key, value in losses.items()}
         if not all(map(math.isfinite, losses.values())):
             raise SearchStopped(
-                f"A loss became NaN or infinite at image {step * config.batch} ({losses}). Lower the rate, or use fp32."
+                f"A loss became NaN or infinite at image {step * batch} ({losses}). Lower the rate, or use fp32."
             )
-        images, end = step * config.batch, step * config.batch >= config.images
-        if images // config.report_every > (images - config.batch) // config.report_every or end:
+        images, end = step * batch, step * batch >= config.images
+        if images // config.report_every > (images - batch) // config.report_every or end:
             spent = max(time.monotonic() - begin, 1e-9)
             line = {key: value / count for key, value in sums.items()}
-            line = {"images": images, "images_per_second": count * config.batch / spent, **line}
+            line = {"images": images, "images_per_second": count * batch / spent, **line}
             seconds, sums, count, begin = seconds + spent, {}, 0, time.monotonic()
             due = images // config.checkpoint_every > last or end
             if due:
@@ -94,10 +119,19 @@ def steps(task: Task, averages: dict[str, Average], config: TrainConfig, folder:
             yield line
 
 
+def write_text(path: Path, text: str) -> None:
+    """`text` as the whole file `path`. Atomic."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
 def _show(task: Task, averages: dict[str, Average], folder: Path, images: int) -> None:
     grid = task.samples(averaged_nets(task, averages))
     if grid is not None:
-        curves.save_grid(grid, folder / "samples" / f"{images:09d}.png")
+        (folder / "samples").mkdir(exist_ok=True)
+        curves.save_grid(grid, folder / "samples" / f"{images:09d}.png", getattr(task, "columns", 20))
 
 
 def _log(folder: Path, line: Line) -> None:
@@ -116,10 +150,3 @@ def _check_recipe(config: TrainConfig, folder: Path) -> None:
         raise RunDamaged(f"{path} cannot be read as a recipe. Start afresh in another folder with --out.") from error
     if kept.model_copy(update={"images": config.images}) != config:  # a run may be made longer
         raise BadInput(f"{folder} holds a run of another recipe. Choose another folder with --out, or remove it.")
-
-
-def _keep_recipe(config: TrainConfig, folder: Path) -> None:
-    (folder / "samples").mkdir(parents=True, exist_ok=True)
-    part = folder / "train.part"
-    part.write_text(config.model_dump_json(indent=1), encoding="utf-8")
-    part.replace(folder / "train.json")

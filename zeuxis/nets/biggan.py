@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
 from zeuxis.nets.biggan_layers import Attention, Block, Conv, Linear, Norm, norm_relu
-from zeuxis.nets.stylegan_layers import bounded
+from zeuxis.nets.layers import bounded
 
 
 class _Body(nn.Module):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zeuxis.nets.layers import bounded
 from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import Trunk
 
@@ -39,3 +42,13 @@ class DualEncoder(nn.Module):
     def words(self, tokens: Tensor) -> Tensor:
         """(N, T) -> (N, E)."""
         return self.sentence(self.text(tokens))
+
+
+def without_text(joint: int, widths: Sequence[int], sentence: int = 384) -> DualEncoder:
+    """A dual encoder whose text tower is still to come: in a file it is a part of its own, which files may share.
+
+    Set `.text` before asking for `words`. BadInput for sizes that no such network has.
+    """
+    bounded("joint", joint, 1, 4096)
+    bounded("sentence", sentence, 1, 4096)
+    return DualEncoder(Trunk(widths), cast(TextTower, nn.Identity()), joint, sentence)

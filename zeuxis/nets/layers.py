@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,16 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torch.nn.utils.parametrizations import spectral_norm
 
+from zeuxis.errors import BadInput
+
 Net = TypeVar("Net", bound=nn.Module)
+
+
+def bounded(name: str, value: Any, low: int, high: int) -> int:
+    """`value` if it is a whole number in [low, high]; BadInput for what a forged file may say."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise BadInput(f"Expected {name} from {low} to {high}, got {repr(value)[:40]}.")
+    return value
 
 
 def conv(cin: int, cout: int, size: int = 3, stride: int = 1, bias: bool = True) -> nn.Conv2d:

@@ -6,11 +6,14 @@ a scaled linear head. It shares neither code path nor weights with the scorer's 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from zeuxis.nets.layers import bounded
 
 
 class SpeedrunBlock(nn.Module):
@@ -34,10 +37,18 @@ class SpeedrunBlock(nn.Module):
 
 
 class SpeedrunNet(nn.Module):
-    """Images (N, 3, 32, 32) in [-1, 1] -> logits (N, K), the mean over the image and its mirror in eval mode."""
+    """Images (N, 3, 32, 32) in [-1, 1] -> logits (N, K), the mean over the image and its mirror in eval mode.
 
-    def __init__(self, classes: int = 10, widths: tuple[int, int, int] = (64, 160, 256)) -> None:
+    `widths` are the channels of the blocks. BadInput for sizes that no such network has.
+    """
+
+    def __init__(self, classes: int = 10, widths: Sequence[int] = (64, 160, 256)) -> None:
         super().__init__()
+        bounded("classes", classes, 1, 2**16)
+        bounded("the number of widths", len(widths), 1, 4)  # each block halves 32 pixels
+        for width in widths:
+            bounded("a width", width, 1, 4096)
+        self.widths = tuple(widths)
         self.whiten = nn.Conv2d(3, 24, 2)
         self.whiten.weight.requires_grad_(False)
         sizes = (24, *widths)

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, bounded, depthwise
+from zeuxis.nets.layers import bounded
+from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, depthwise
 
 FUSED_FROM = 128  # output pixels from which upsampling and convolution are one transposed convolution
 

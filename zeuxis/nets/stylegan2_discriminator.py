@@ -12,12 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
+from zeuxis.nets.layers import bounded
 from zeuxis.nets.stylegan_layers import (
     GAIN,
     EqualLinear,
     Mapping,
     activate,
-    bounded,
     depthwise,
     downsample,
     filter_shape,

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
+from zeuxis.nets.layers import bounded
 from zeuxis.nets.stylegan3_input import FourierInput
-from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, ModulatedConv, bounded, depthwise
+from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, ModulatedConv, depthwise
 
 
 class Layer(ModulatedConv):

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
+from zeuxis.nets.layers import bounded
 
 SLOPE, GAIN = 0.2, math.sqrt(2)  # of the leaky ReLU, and what restores the deviation after it
 
@@ -241,10 +242,3 @@ def positive(name: str, value: Any, optional: bool = False) -> None:
     real = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
     if not real and not (optional and value is None):
         raise BadInput(f"Expected {name} to be a positive number, got {repr(value)[:40]}.")
-
-
-def bounded(name: str, value: Any, low: int, high: int) -> int:
-    """`value` if it is a whole number in [low, high]; BadInput for what a forged file may say."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise BadInput(f"Expected {name} from {low} to {high}, got {repr(value)[:40]}.")
-    return value

@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zeuxis.errors import BadInput
+from zeuxis.nets.layers import bounded
+
 
 class TextLayer(nn.Module):
     """Pre-norm self-attention and MLP: (N, T, C), mask (N, T) -> (N, T, C)."""
@@ -33,13 +36,25 @@ class TextLayer(nn.Module):
 
 
 class TextTower(nn.Module):
-    """Token numbers (N, T) -> unit sentence vectors (N, output)."""
+    """Token numbers (N, T) -> unit sentence vectors (N, output). BadInput for sizes that no such network has."""
 
     def __init__(
         self, tokens: int, width: int = 128, layers: int = 2, heads: int = 4, output: int = 384,
         longest: int = 64, pad: int = 0,
     ) -> None:  # fmt: skip
         super().__init__()
+        bounded("heads", heads, 1, 64)
+        for name, value, low, high in (
+            ("tokens", tokens, 1, 2**20),
+            ("width", width, 1, 4096),
+            ("layers", layers, 0, 64),
+            ("output", output, 1, 4096),
+            ("longest", longest, 1, 4096),
+            ("pad", pad, 0, tokens - 1),
+        ):
+            bounded(name, value, low, high)
+        if width % heads:
+            raise BadInput(f"Expected a width that {heads} heads can share, got {width}.")
         self.pad, self.longest = pad, longest
         self.tokens = nn.Embedding(tokens, width)
         self.weight = nn.Embedding(tokens, 1)  # log weight of a token in the mean: "a" says less than "truck"

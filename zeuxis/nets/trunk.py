@@ -5,19 +5,22 @@ In the manner of ResNet-9 (Page 2018, "How to train your ResNet"): convolution a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeuxis.nets.layers import Residual, conv_bn, dtype_of
+from zeuxis.nets.layers import Residual, bounded, conv_bn, dtype_of
 
 
 class Trunk(nn.Module):
-    """Images (N, 3, 32, 32) in [-1, 1] -> feature maps at 16x16, 8x8 and 4x4."""
+    """Images (N, 3, 32, 32) in [-1, 1] -> feature maps at 16x16, 8x8 and 4x4. BadInput for other than four widths."""
 
-    def __init__(self, widths: tuple[int, int, int, int] = (32, 64, 128, 192)) -> None:
+    def __init__(self, widths: Sequence[int] = (32, 64, 128, 192)) -> None:
         super().__init__()
-        a, b, c, d = self.widths = widths
+        bounded("the number of widths", len(widths), 4, 4)
+        a, b, c, d = self.widths = tuple(bounded("a width", width, 1, 4096) for width in widths)
         self.stem = conv_bn(3, a)
         self.down1, self.body1 = conv_bn(a, b), Residual(b)
         self.down2 = conv_bn(b, c)
@@ -44,8 +47,10 @@ class Trunk(nn.Module):
 class TrunkClassifier(nn.Module):
     """A trunk with two linear heads: classes (N, K) and terms (N, T). Trains the trunk; only the trunk is kept."""
 
-    def __init__(self, classes: int, terms: int, widths: tuple[int, int, int, int] = (32, 64, 128, 192)) -> None:
+    def __init__(self, classes: int, terms: int, widths: Sequence[int] = (32, 64, 128, 192)) -> None:
         super().__init__()
+        bounded("classes", classes, 1, 2**16)
+        bounded("terms", terms, 0, 2**20)
         self.trunk = Trunk(widths)
         self.classes = nn.Linear(2 * widths[-1], classes)
         self.terms = nn.Linear(2 * widths[-1], max(terms, 1))

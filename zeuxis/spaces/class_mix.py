@@ -18,9 +18,9 @@ class ClassMix(Bounded):
     `embeddings` `(K, E)`, one row per label, on any device (a copy is kept on the CPU). Genes are coordinates about the
     mean, along the axes in which the labels differ most: a step of the prior's deviation in each gene then leads to an
     embedding like those of the labels, while the same step along raw dimensions leads where no label is. The prior is
-    one label drawn uniformly; `blend` > 1 draws that many (uniformly, repeats allowed) and mixes them with weights
-    uniform on the simplex; `jitter` adds normal noise, in deviations of each gene over the labels. Bounds are the box
-    around all labels, widened on each side by `margin` times its width.
+    one label, drawn uniformly or in proportion to `shares` `(K,)`; `blend` > 1 draws that many (repeats allowed) and
+    mixes them with weights uniform on the simplex; `jitter` adds normal noise, in deviations of each gene over the
+    labels. Bounds are the box around all labels, widened on each side by `margin` times its width.
 
     In many dimensions that box is nearly all corners, where no label is and the network draws nothing. So `reach`
     bounds the way from the nearest label as well, in units of the median distance of a label to its nearest other:
@@ -36,6 +36,7 @@ class ClassMix(Bounded):
         jitter: float = 0.0,
         margin: float = 0.1,
         reach: float = math.inf,
+        shares: Tensor | None = None,
     ) -> None:
         if embeddings.ndim != 2 or len(labels) != len(embeddings) or not len(labels):
             raise BadInput(
@@ -46,8 +47,10 @@ class ClassMix(Bounded):
         self.embeddings = embeddings.detach().to("cpu", torch.float32).clone()
         if not bool(torch.isfinite(self.embeddings).all()):
             raise BadInput("Expected finite embeddings, got NaN or infinity. The weight file may be damaged.")
+        if shares is not None and (len(shares) != len(labels) or not bool((shares > 0).all())):
+            raise BadInput(f"Expected {len(labels)} shares above 0, one for each label.")
         self.labels = tuple(labels)
-        self.blend = blend
+        self.blend, self.shares = blend, shares
         self.mean, self.axes = principal_axes(self.embeddings)  # (E,), (E, E)
         self._turn = Fixed(self.mean, self.axes)
         self.places = self.encode(self.embeddings)  # (K, E), the labels as genes
@@ -88,7 +91,11 @@ class ClassMix(Bounded):
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """`(N, E)` float32: a label, or a convex mixture of `blend` of them, plus jitter."""
-        chosen = torch.randint(len(self.labels), (count, self.blend), generator=rng)
+        if self.shares is None:
+            chosen = torch.randint(len(self.labels), (count, self.blend), generator=rng)
+        else:
+            drawn = torch.multinomial(self.shares, count * self.blend, replacement=True, generator=rng)
+            chosen = drawn.view(count, self.blend)
         x = self.places[chosen]  # (N, blend, E)
         share = -torch.log1p(-torch.rand(count, self.blend, 1, generator=rng, dtype=torch.float64))  # exponential(1)
         share = (share + 1e-12) / (share + 1e-12).sum(dim=1, keepdim=True)  # normalised: uniform on the simplex

@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zeuxis.errors import BadInput, MissingModel
-from zeuxis.hub.weights import load_weights, read_facts, save_weights
+from zeuxis.data import read_images
+from zeuxis.errors import BadInput, MissingModel, WeightsRefused
+from zeuxis.hub.header import names_of
+from zeuxis.hub.model_file import Part, build, read_model, write_model
 from zeuxis.lab.augment import flip_and_shift
-from zeuxis.lab.data import read_images
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
 from zeuxis.nets.layers import placed
 from zeuxis.nets.speedrun import SpeedrunNet
@@ -40,11 +41,11 @@ def load_trunk(path: Path) -> tuple[TrunkClassifier, list[str]]:
         raise MissingModel(
             f"Expected the trained trunk at {path}. Train it: zeuxis train pocket-trunk, then --weights DIR."
         )
-    facts = read_facts(path, "classes", "terms")
-    widths = {"widths": tuple(facts["widths"])} if facts.get("widths") else {}
-    net = TrunkClassifier(len(facts["classes"]), len(facts["terms"]), **widths)
-    load_weights(net, path)
-    return net, list(facts["classes"])
+    model, net = read_model(path), build(path, "network")
+    if not isinstance(net, TrunkClassifier):
+        raise WeightsRefused(path, f"holds a network of the family {model.family}, expected a trunk: net = 'trunk'")
+    classes = names_of(model, "classes", net.classes.out_features)
+    return net.requires_grad_(True), list(classes)
 
 
 class Classifier:
@@ -54,8 +55,10 @@ class Classifier:
 
     def __init__(self, lab: Lab) -> None:
         self.lab, self.opt = lab, lab.options(DEFAULTS)
-        self.train = read_images(lab.config.data, lab.data, "train")
-        self.test = read_images(lab.config.data, lab.data, "test")
+        self.train = read_images(lab.config.data, lab.data, "train", resolution=32, channels=3)
+        self.test = read_images(lab.config.data, lab.data, "test", resolution=32, channels=3)
+        self.labels, self.classes = self.train.label(0)
+        self.terms, self.term_names = self.train.label(-1)  # the classes again where a set has no finer label
         net = placed(self._net(), lab.device)
         norms = [p for n, p in net.named_parameters() if "norm" in n and n.endswith("bias") and p.requires_grad]
         ids = {id(p) for p in norms}
@@ -70,11 +73,11 @@ class Classifier:
         widths = {"widths": tuple(self.opt["widths"])} if self.opt["widths"] else {}
         torch.manual_seed(self.lab.config.seed)  # initial weights; nothing else draws from the global generator
         if self.opt["net"] == "speedrun":
-            net = SpeedrunNet(len(self.train.classes), **widths)
+            net = SpeedrunNet(len(self.classes), **widths)
             net.init_whitening(self.train.batch(torch.arange(min(5000, len(self.train)))))
             return net
         if self.opt["net"] == "trunk":
-            return TrunkClassifier(len(self.train.classes), len(self.train.term_names), **widths)
+            return TrunkClassifier(len(self.classes), len(self.term_names), **widths)
         raise BadInput(f"Expected net = 'speedrun' or 'trunk', got {self.opt['net']!r}.")
 
     def _rows(self, step: int) -> Tensor:
@@ -95,10 +98,10 @@ class Classifier:
             out = net(images)
         classes, terms = out if isinstance(out, tuple) else (out, None)
         smooth = self.opt["label_smoothing"]
-        loss = F.cross_entropy(classes.float(), self.train.labels[rows].to(self.lab.device), label_smoothing=smooth)
+        loss = F.cross_entropy(classes.float(), self.labels[rows].to(self.lab.device), label_smoothing=smooth)
         losses = {"classes": float(loss.detach())}
         if terms is not None and self.opt["terms_weight"]:
-            fine = F.cross_entropy(terms.float(), self.train.terms[rows].to(self.lab.device), label_smoothing=smooth)
+            fine = F.cross_entropy(terms.float(), self.terms[rows].to(self.lab.device), label_smoothing=smooth)
             losses["terms"] = float(fine.detach())
             loss = loss + self.opt["terms_weight"] * fine
         descend(self.optimizers["net"], loss)
@@ -107,7 +110,7 @@ class Classifier:
     @torch.no_grad()
     def evaluate(self, nets: dict[str, nn.Module]) -> dict[str, float]:
         """Top-1 accuracy on the test split, of the averaged and of the last weights."""
-        figures = {}
+        figures, labels = {}, self.test.label(0)[0]
         for name, net in (("accuracy", nets["net"]), ("accuracy_last", self.nets["net"])):
             right = 0
             for rows in torch.split(torch.arange(len(self.test)), 500):
@@ -115,7 +118,7 @@ class Classifier:
                 with self.lab.autocast():
                     out = net.eval()(images)
                 logits = out[0] if isinstance(out, tuple) else out
-                right += int((logits.argmax(1).cpu() == self.test.labels[rows]).sum())
+                right += int((logits.argmax(1).cpu() == labels[rows]).sum())
             figures[name] = right / len(self.test)
         return figures
 
@@ -125,11 +128,12 @@ class Classifier:
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
         """The averaged network; of a TrunkClassifier with its heads."""
-        facts = {
-            "family": self.opt["net"],
-            "classes": list(self.train.classes),
-            "terms": list(self.train.term_names) if self.opt["net"] == "trunk" else [],
-            "widths": list(self.opt["widths"]),
-            "data": self.train.source,
-        }
-        return [save_weights(nets["net"], folder / f"{self.opt['name']}.safetensors", facts)]
+        net, path = nets["net"], folder / f"{self.opt['name']}.safetensors"
+        about = {"classes": list(self.classes), "data": self.train.source, "data_licence": self.train.licence}
+        facts: dict[str, object] = {"classes": len(self.classes)}
+        if isinstance(net, TrunkClassifier):
+            facts |= {"terms": len(self.term_names), "widths": list(net.trunk.widths)}
+            about["terms"] = list(self.term_names)
+        elif isinstance(net, SpeedrunNet):
+            facts["widths"] = list(net.widths)
+        return [write_model(path, self.opt["net"], {"network": Part(facts, net.state_dict())}, about=about)]

@@ -14,12 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from zeuxis.data import ImageSet, read_images, to_signed
+from zeuxis.data.nouns import read_nouned
 from zeuxis.errors import MissingModel
 from zeuxis.evaluation import zero_shot
-from zeuxis.hub.weights import load_weights, read_facts, save_weights, write_tensors
+from zeuxis.hub.header import vocabulary_of
+from zeuxis.hub.model_file import Part, build, checksum, read_model, tensors_of, write_model
 from zeuxis.lab.attributes import COLOURS, SCENES, main_colour, scenes
 from zeuxis.lab.augment import flip_and_shift
-from zeuxis.lab.data import Images, read_images, read_nouned, to_signed
 from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, Caption, Captioner
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
 from zeuxis.lab.tasks.classifier import load_trunk
@@ -54,13 +56,14 @@ class Nouns:
     of_class: Tensor  # (K,), -1 for nouns outside the classes
 
 
-def collect_nouns(train: Images, extra: list[tuple[str, ...]]) -> tuple[Nouns, list[list[int]], list[list[int]]]:
+def collect_nouns(train: ImageSet, extra: list[tuple[str, ...]]) -> tuple[Nouns, list[list[int]], list[list[int]]]:
     """Nouns, and for each CIFAR and each extra picture the numbers of the nouns that fit it."""
-    words = [CLASS_WORDS.get(name, (name,)) for name in train.classes]
+    (labels, classes), (terms, term_names) = train.label(0), train.label(-1)
+    words = [CLASS_WORDS.get(name, (name,)) for name in classes]
     number = {word: k for k, names in enumerate(words) for word in names}
     of_class = list(range(len(words)))
     term_number = []
-    for term, label in zip(train.term_names, train.term_class().tolist(), strict=True):
+    for term, label in zip(term_names, train.term_class().tolist(), strict=True):
         if KEPT_OUT.search(term):
             term_number.append(label)
             continue
@@ -69,7 +72,7 @@ def collect_nouns(train: Images, extra: list[tuple[str, ...]]) -> tuple[Nouns, l
             words.append((term,))
             of_class.append(label)
         term_number.append(number[term])
-    mine = [[c, term_number[t]] for c, t in zip(train.labels.tolist(), train.terms.tolist(), strict=True)]
+    mine = [[c, term_number[t]] for c, t in zip(labels.tolist(), terms.tolist(), strict=True)]
     others = []
     for names in extra:
         fitting = [name for name in names if not KEPT_OUT.search(name)] or ["thing"]
@@ -96,8 +99,8 @@ class Contrastive:
 
     def __init__(self, lab: Lab) -> None:
         self.lab, self.opt = lab, lab.options(DEFAULTS)
-        self.train = read_images(lab.config.data, lab.data, "train")
-        self.test = read_images(lab.config.data, lab.data, "test")
+        self.train = read_images(lab.config.data, lab.data, "train", resolution=32, channels=3)
+        self.test = read_images(lab.config.data, lab.data, "test", resolution=32, channels=3)
         folder = lab.data if lab.data.is_dir() else lab.data.parent
         extra, words = read_nouned(folder, "train")
         self.nouns, mine, others = collect_nouns(self.train, words)
@@ -105,7 +108,7 @@ class Contrastive:
         self.fitting = mine + others
         self.colours, self.scenes = main_colour(self.pixels), scenes(self.pixels)
         self.test_colours = main_colour(self.test.pixels)
-        self.classes = torch.cat([self.train.labels, torch.full((len(extra),), -2)])
+        self.classes = torch.cat([self.train.label(0)[0], torch.full((len(extra),), -2)])
         self.captioner = Captioner(self.nouns.words, self.colours, self.scenes)
         torch.manual_seed(lab.config.seed)
         net, self.vocabulary = self._towers()
@@ -125,11 +128,11 @@ class Contrastive:
         path = folder / "text.safetensors"
         if not path.is_file():
             raise MissingModel(f"Expected {path}. Train it: zeuxis train pocket-text, then --weights DIR.")
-        shape = read_facts(path, "vocabulary", "width", "layers", "heads")
-        text = TextTower(len(shape["vocabulary"]), shape["width"], shape["layers"], shape["heads"])
-        load_weights(text, path)
-        self.text_shape = {key: shape[key] for key in ("width", "layers", "heads")}
-        return DualEncoder(eyes.trunk, text, self.opt["joint"]), shape["vocabulary"]
+        text, model = build(path, "text"), read_model(path)
+        assert isinstance(text, TextTower)
+        self.text_facts, self.text_sha256 = model.parts["text"], checksum(tensors_of(path, "text", verify=False))
+        towers = DualEncoder(eyes.trunk, text, self.opt["joint"], text.direct.out_features)
+        return towers, list(vocabulary_of(model, text.tokens.num_embeddings))
 
     def _sentence_vectors(self, texts: list[str], net: DualEncoder) -> Tensor:
         """Frozen text tower with a memory: texts -> (P, 384)."""
@@ -210,12 +213,12 @@ class Contrastive:
         rows = torch.split(torch.arange(len(self.test)), 500)
         with self.lab.autocast():
             images = torch.cat([net.image(self.test.batch(r).to(self.lab.device)).cpu() for r in rows])
-        labels, classes = self.test.labels, self.test.classes
+        labels, classes = self.test.label(0)
 
         def embed(texts: list[str]) -> Tensor:
             return net.words(self.wordpiece.batch(texts, net.text.longest).to(self.lab.device)).cpu()
 
-        top1, top5 = zero_shot.term_retrieval(images, self.test.terms, self.test.term_names, embed)
+        top1, top5 = zero_shot.term_retrieval(images, *self.test.label(-1), embed)
         words, precision = zero_shot.synonym_accuracy(images, labels, classes, embed)
         nouns = [classes[k] for k in labels.tolist()]
         return {
@@ -232,10 +235,17 @@ class Contrastive:
         return None
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
-        """`scorer.safetensors`: both towers and heads, the vocabulary in the header; or without the text tower."""
+        """`scorer.safetensors`: both towers and heads with the vocabulary; or without the text tower, named instead."""
         net, path = encoder_of(nets), folder / f"{self.opt['name']}.safetensors"
-        facts = {"family": "dual_encoder", "joint": self.opt["joint"], "trunk_widths": list(net.trunk.widths)}
-        if not self.opt["with_text"]:
-            own = {k: v for k, v in net.state_dict().items() if not k.startswith("text.") and "num_batches" not in k}
-            return [write_tensors(own, path, facts, torch.float16)]
-        return [save_weights(net, path, facts | {"text": self.text_shape, "vocabulary": self.vocabulary})]
+        shape = {"joint": self.opt["joint"], "widths": list(net.trunk.widths), "sentence": net.text_head.in_features}
+        state = {name: value for name, value in net.state_dict().items() if not name.startswith("text.")}
+        parts = {"encoder": Part(shape, state)}
+        about: dict[str, object] = {
+            "text_sha256": self.text_sha256,
+            "data": self.train.source,
+            "data_licence": self.train.licence,
+        }
+        if self.opt["with_text"]:
+            parts["text"] = Part(self.text_facts, net.text.state_dict())
+            about["vocabulary"] = self.vocabulary
+        return [write_model(path, "dual-encoder", parts, about=about)]

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zeuxis.errors import MissingExtra
-from zeuxis.hub.weights import save_weights
+from zeuxis.hub.model_file import Part, write_model
 from zeuxis.lab.sentences import training_sentences
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
 from zeuxis.nets.text_tower import TextTower
@@ -138,6 +138,11 @@ class Distil:
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
         """`text.safetensors` with the vocabulary in its header."""
-        shape = {key: self.opt[key] for key in ("width", "layers", "heads")}
-        facts = {"family": "text_tower", **shape, "vocabulary": self.vocabulary, "teacher": "all-MiniLM-L6-v2"}
-        return [save_weights(nets["text"], folder / "text.safetensors", facts)]
+        net = nets["text"]
+        assert isinstance(net, TextTower)
+        facts = {key: self.opt[key] for key in ("width", "layers", "heads")}
+        facts |= {"tokens": len(self.vocabulary), "output": net.direct.out_features}
+        about = {"vocabulary": self.vocabulary, "teacher": "all-MiniLM-L6-v2"}
+        return [
+            write_model(folder / "text.safetensors", "text-tower", {"text": Part(facts, net.state_dict())}, about=about)
+        ]

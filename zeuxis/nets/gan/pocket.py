@@ -8,14 +8,33 @@ first convolution of a block runs before the up-sampling, a quarter of the cost.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeuxis.nets.layers import ConditionalBatchNorm, conv, dtype_of, upsample
+from zeuxis.errors import BadInput
+from zeuxis.nets.gan.base import LatentGenerator, check_size
+from zeuxis.nets.layers import ConditionalBatchNorm, bounded, conv, dtype_of, normalise_spectrum, upsample
 from zeuxis.nets.trunk import Trunk
+
+
+def pair() -> tuple[type[PocketGenerator], type[PocketDiscriminator]]:
+    """Generator and discriminator."""
+    return PocketGenerator, PocketDiscriminator
+
+
+def _class_and_term(resolution: int, classes: Sequence[int], channels: int, **sizes: int) -> tuple[int, int]:
+    """The two label counts; BadInput for any other picture or condition than this architecture knows."""
+    check_size(resolution, classes, channels=channels, **sizes)
+    if resolution != 32 or channels != 3 or len(classes) != 2:
+        raise BadInput(
+            "The pocket architecture draws 32x32 colour pictures of two kinds of labels (class and term), got "
+            f'{resolution} pixels, {channels} channels, {len(classes)} kinds. Choose architecture = "stylegan2".'
+        )
+    return classes[0], classes[1]
 
 
 class GeneratorBlock(nn.Module):
@@ -34,21 +53,25 @@ class GeneratorBlock(nn.Module):
         return out + upsample(self.skip(x))
 
 
-class PocketGenerator(nn.Module):
-    """z (N, z_dim) and an embedding (N, embed_dim) -> images (N, 3, 32, 32) in [-1, 1].
+class PocketGenerator(LatentGenerator):
+    """z (N, z_dim) and labels (N, 2) or an embedding (N, embed_dim) -> images (N, 3, 32, 32) in [-1, 1].
 
-    `embedding` holds one row per term (fine class), the sum of a class part and a term part, so that rows of one
-    class lie together and a point between rows is a mixture.
+    An embedding is the sum of a class part and a term part, so that those of one class lie together and a point between
+    them is a mixture.
     """
 
     def __init__(
-        self, classes: int = 10, terms: int = 396, z_dim: int = 64, embed_dim: int = 128,
-        widths: tuple[int, ...] = (192, 160, 96, 48),
+        self, resolution: int = 32, classes: Sequence[int] = (10, 396), *, channels: int = 3, z_dim: int = 64,
+        embed_dim: int = 128, widths: Sequence[int] = (192, 160, 96, 48),
     ) -> None:  # fmt: skip
         super().__init__()
+        count, terms = self.classes = _class_and_term(resolution, classes, channels, z_dim=z_dim, embed_dim=embed_dim)
+        bounded("the number of widths", len(widths), 4, 4)
+        widths = [bounded("a width", width, 1, 4096) for width in widths]
+        self.resolution = resolution
         condition = z_dim + embed_dim
         self.z_dim, self.embed_dim, self.width = z_dim, embed_dim, widths[0]
-        self.class_embedding = nn.Embedding(classes, embed_dim)
+        self.class_embedding = nn.Embedding(count, embed_dim)
         self.term_embedding = nn.Embedding(terms, embed_dim)
         nn.init.normal_(self.class_embedding.weight, std=1.0)
         nn.init.normal_(self.term_embedding.weight, std=0.2)
@@ -60,14 +83,16 @@ class PocketGenerator(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.orthogonal_(module.weight)
 
-    def embed(self, classes: Tensor, terms: Tensor) -> Tensor:
-        """Class and term indices (N,), (N,) -> (N, embed_dim)."""
-        of_class: Tensor = self.class_embedding(classes)
-        of_term: Tensor = self.term_embedding(terms)
+    def embed(self, y: Tensor) -> Tensor:
+        """Class and term (N, 2) -> (N, embed_dim)."""
+        of_class: Tensor = self.class_embedding(y[:, 0])
+        of_term: Tensor = self.term_embedding(y[:, 1])
         return of_class + of_term
 
-    def forward(self, z: Tensor, embedding: Tensor) -> Tensor:
-        """(N, z_dim), (N, embed_dim) -> (N, 3, 32, 32)."""
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """(N, z_dim), labels (N, 2) or embeddings (N, embed_dim) -> (N, 3, 32, 32)."""
+        embedding = self.condition(z, y)
+        assert embedding is not None  # it has labels
         y = torch.cat([z, embedding], dim=1).to(self.start.weight.dtype)  # (N, z_dim + embed_dim)
         x = self.start(y).view(-1, self.width, 4, 4).contiguous(memory_format=torch.channels_last)
         for block in self.blocks:
@@ -104,27 +129,35 @@ class Head(nn.Module):
         self.real = nn.Linear(width, 1)
         self.classes, self.terms = nn.Embedding(classes, width), nn.Embedding(terms, width)
 
-    def forward(self, x: Tensor, classes: Tensor | None, terms: Tensor | None) -> Tensor:
-        """(N, cin, size, size), (N,), (N,) -> (N,)."""
+    def forward(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """(N, cin, size, size), (N, 2) -> (N,)."""
         h = self.body(x).mean((2, 3))  # (N, width)
         logit: Tensor = self.real(h).squeeze(1)
-        if classes is not None and terms is not None:
-            logit = logit + ((self.classes(classes) + self.terms(terms)) * h).sum(1)
+        if y is not None:
+            logit = logit + ((self.classes(y[:, 0]) + self.terms(y[:, 1])) * h).sum(1)
         return logit
 
 
 class PocketDiscriminator(nn.Module):
-    """Images (N, 3, 32, 32) in [-1, 1] with class and term -> one logit per head (N, heads).
+    """Images (N, 3, 32, 32) in [-1, 1] with class and term -> one logit per head (N, heads), spectrally normalised.
 
     One head sees RGB through its own convolutions, the others see the frozen trunk at 16x16, 8x8 and 4x4.
     """
 
-    def __init__(self, trunk: Trunk, classes: int = 10, terms: int = 396, width: int = 48) -> None:
+    def __init__(
+        self, resolution: int = 32, classes: Sequence[int] = (10, 396), *, channels: int = 3, width: int = 48,
+        trunk_widths: Sequence[int] = (32, 64, 128, 192), trunk: Trunk | None = None, normalised: bool = True,
+    ) -> None:  # fmt: skip
         super().__init__()
+        count, terms = self.classes = _class_and_term(resolution, classes, channels, width=width)
+        trunk = Trunk(tuple(trunk_widths)) if trunk is None else trunk  # type: ignore[arg-type]
         self.trunk = trunk.requires_grad_(False).eval()
         self.pixels = nn.Sequential(conv(3, 32, 4, 2), Activation(), conv(32, 64), Activation())
         shapes = [(64, 16), *zip(trunk.widths[1:], (16, 8, 4), strict=True)]
-        self.heads = nn.ModuleList(Head(c, size, width, classes, terms) for c, size in shapes)
+        self.heads = nn.ModuleList(Head(c, size, width, count, terms) for c, size in shapes)
+        if normalised:
+            normalise_spectrum(self.pixels)
+            normalise_spectrum(self.heads)
 
     def train(self, mode: bool = True) -> PocketDiscriminator:
         """The trunk stays in eval mode: its statistics are frozen."""
@@ -132,14 +165,12 @@ class PocketDiscriminator(nn.Module):
         self.trunk.eval()
         return self
 
-    def features(self, images: Tensor) -> list[Tensor]:
-        """What the heads look at: RGB features and the frozen ones."""
-        return [self.pixels(images.to(dtype_of(self.pixels))), *self.trunk.stages(images)]
+    def frozen(self, images: Tensor) -> list[Tensor]:
+        """The trunk's maps, for one batch that serves two updates; gradients flow to `images`."""
+        return self.trunk.stages(images)
 
-    def forward(self, images: Tensor, classes: Tensor | None = None, terms: Tensor | None = None) -> Tensor:
-        """(N, 3, 32, 32), (N,), (N,) -> (N, heads). Without labels: realism regardless of class."""
-        return self.judge(self.features(images), classes, terms)
-
-    def judge(self, maps: list[Tensor], classes: Tensor | None = None, terms: Tensor | None = None) -> Tensor:
-        """Feature maps of `features`, labels (N,) -> logits (N, heads)."""
-        return torch.stack([head(x, classes, terms) for head, x in zip(self.heads, maps, strict=True)], dim=1)
+    def forward(self, images: Tensor, y: Tensor | None = None, frozen: list[Tensor] | None = None) -> Tensor:
+        """(N, 3, 32, 32), (N, 2) -> (N, heads). Without labels: whatever the class."""
+        maps = self.frozen(images) if frozen is None else frozen
+        maps = [self.pixels(images.to(dtype_of(self.pixels))), *maps]
+        return torch.stack([head(x, y) for head, x in zip(self.heads, maps, strict=True)], dim=1)

@@ -1,0 +1,150 @@
+"""Any GAN that the training lab has exported, from its model file: what ships in the package and what users trained."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput, WeightsRefused
+from zeuxis.hub.model_file import build, file_sha256, read_model
+from zeuxis.nets.gan.base import LatentGenerator
+from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
+from zeuxis.spaces import ClassMix, Normal, Product, Space, check
+
+REACH = 1.1  # see ClassMix: further from all labels these networks draw what no judge recognises
+MOST_ROWS = 10_000  # the distances between all of them are kept for a moment: 400 MB
+
+
+class LabGenerator:
+    """Latent = z (standard normal) and, with labels, an embedding that starts at one row of labels and may mix them.
+
+    A row is a combination of labels that occurs in the training data ("red casual shoes"); rows are drawn as often as
+    they occur there. `classes` keeps only rows with all the words of one of its entries, `ban` leaves such
+    rows out. Attribute `labels` names the rows that are left.
+    """
+
+    name = "lab"
+
+    def __init__(
+        self, path: Path, device: torch.device | None = None, *, classes: Sequence[str] = (), ban: Sequence[str] = ()
+    ) -> None:
+        self.device = device or torch.device("cpu")
+        self.path, self.sha256 = path, file_sha256(path)
+        self.model = read_model(path)
+        net = build(path, "generator")
+        if not isinstance(net, LatentGenerator):
+            raise WeightsRefused(path, f"holds a {type(net).__name__}, which is no generator of the training lab")
+        self.resolution = net.resolution
+        self.words, rows, counts = _rows(self.model.about, net.classes, path)
+        names = names_of_rows(self.words, rows)
+        kept = _kept(names, classes, ban)
+        self.labels = tuple(names[k] for k in kept)
+        self.rows, self.counts = rows[kept], counts[kept]
+        self.space: Space = Normal(net.z_dim, bound=3.0, radius=0.9)
+        if net.classes:
+            shares = None if bool((self.counts == self.counts[:1]).all()) else self.counts.double()
+            mix = ClassMix(net.embed(self.rows), self.labels, reach=REACH, shares=shares)
+            self.space = Product(self.space, mix)
+        self._nets = Precisions(placed(net, self.device))
+        self._judges: Precisions | None = None
+        self.dtype = torch.float32
+
+    @property
+    def licence(self) -> str:
+        """Of the data that it was trained on, in plain words."""
+        return self.model.licence
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """Draw in `dtype`; images come out as float32 either way."""
+        self.dtype = dtype
+
+    def render(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N, 3, R, R)` float32 in [0, 1], grey ones as RGB. BadInput for another width, NaN or infinity."""
+        decoded = self.space.decode(check(self.space, x).to(self.device))
+        z, embedding = decoded if isinstance(decoded, tuple) else (decoded, None)
+        images: Tensor = self._nets[self.dtype](z, embedding)  # nominally in [-1, 1]
+        return (images.float() / 2 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)
+
+    def realism(self, images: Tensor) -> Tensor:
+        """`(N, 3, R, R) -> (N,)`: the discriminator's logits, their mean over its heads, whatever the class."""
+        if self._judges is None:
+            self._judges = Precisions(placed(fold_batch_norm(build(self.path, "discriminator")), self.device))
+        channels = self.model.parts["discriminator"].get("channels", 3)
+        shown = images.to(self.device)[:, :channels] * 2 - 1
+        logits: Tensor = self._judges[self.dtype](shown)  # (N,) or (N, heads)
+        return logits.float().flatten(1).mean(1) if logits.ndim > 1 else logits.float()
+
+    def describe(self, x: Tensor) -> str:
+        """The labels that one latent `(D,)` mixes: "62 % red heels, 25 % red sandals"."""
+        return self.space.describe(x)
+
+
+def names_of_rows(words: dict[str, tuple[str, ...]], rows: Tensor) -> tuple[str, ...]:
+    """Rows of labels (K, L), coarse before fine -> names: the words from fine to coarse, "red casual shoes".
+
+    A coarse word that its fine one implies is left out ("fire truck", not "fire truck truck"); names that would be the
+    same then have it after all.
+    """
+    kinds = list(words.values())
+    if not kinds:
+        return ("",) * len(rows)
+    implied = len(kinds) > 1 and len(torch.unique(rows[:, -1])) >= 0.9 * len(rows)
+    full = [" ".join(kind[k] for kind, k in zip(reversed(kinds), reversed(row), strict=True)) for row in rows.tolist()]
+    short = [kinds[-1][row[-1]] for row in rows.tolist()] if implied else full
+    often, fully = Counter(short), Counter(full)
+    return tuple((f if often[s] > 1 == fully[f] else s).lower() for s, f in zip(short, full, strict=True))
+
+
+def _rows(
+    about: dict[str, Any], classes: Sequence[int], path: Path
+) -> tuple[dict[str, tuple[str, ...]], Tensor, Tensor]:
+    """Words of each kind of label, rows (K, L) and counts (K,) from the header. WeightsRefused for what cannot be."""
+    raw, rows, counts = about.get("labels"), about.get("rows"), about.get("counts")
+    if not classes:
+        return {}, torch.zeros(1, 0, dtype=torch.long), torch.ones(1)
+    good = isinstance(raw, dict) and isinstance(rows, list) and isinstance(counts, list)
+    if not good or [len(w) if isinstance(w, list) else -1 for w in raw.values()] != list(classes):  # type: ignore[union-attr]
+        raise WeightsRefused(path, "does not name the labels of its generator. Export it again")
+    words = {str(name)[:60]: tuple(str(word)[:200] for word in of) for name, of in raw.items()}  # type: ignore[union-attr]
+    whole = all(
+        isinstance(row, list) and len(row) == len(classes)
+        and all(type(k) is int and 0 <= k < count for k, count in zip(row, classes, strict=True))
+        for row in rows  # type: ignore[union-attr]
+    )  # fmt: skip
+    positive = all(type(n) is int and 0 < n < 2**53 for n in counts)  # type: ignore[union-attr]
+    if not whole or not positive or not 1 <= len(rows) == len(counts) <= MOST_ROWS:  # type: ignore[arg-type]
+        raise WeightsRefused(path, "has rows of labels that its generator does not know. Export it again")
+    return words, torch.tensor(rows, dtype=torch.long), torch.tensor(counts, dtype=torch.float64)
+
+
+def _kept(names: Sequence[str], classes: Sequence[str], ban: Sequence[str]) -> list[int]:
+    """Numbers of the rows that `classes` asks for and `ban` does not forbid. BadInput for a word that names none."""
+    kept = set(range(len(names)))
+    if classes:
+        kept = set().union(*(_matching(names, entry) for entry in classes))
+    for entry in ban:
+        kept -= _matching(names, entry)
+    if not kept:
+        raise BadInput("No label is left to draw from. Ask for more with --class, or ban fewer.")
+    return sorted(kept)
+
+
+def _matching(names: Sequence[str], entry: str) -> set[int]:
+    """Rows named `entry`, by number, or whose names hold all its words."""
+    wanted = entry.lower().split()
+    found = {k for k, name in enumerate(names) if name == " ".join(wanted)} or {
+        k for k, name in enumerate(names) if wanted and set(wanted) <= set(name.split())
+    }
+    if not found and entry.isdecimal() and len(entry) < 10 and int(entry) < len(names):
+        found = {int(entry)}
+    if not found:
+        near = difflib.get_close_matches(entry.lower(), [*{w for name in names for w in name.split()}, *names], n=3)
+        hint = f" Did you mean {' or '.join(near)}?" if near else ""
+        raise BadInput(f"This generator knows no label {entry[:60]!r}.{hint}")
+    return found

@@ -1,0 +1,55 @@
+"""A classifier that guides a generator: its frozen trunk is in the discriminator, its class head scores the fakes.
+
+Classifier guidance as in StyleGAN-XL (Sauer et al. 2022, arXiv 2202.00273, section 3.3).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+from zeuxis.lab.tasks.classifier import load_trunk
+from zeuxis.nets.layers import placed
+from zeuxis.nets.trunk import Trunk, TrunkClassifier
+
+
+class Guide:
+    """A trained TrunkClassifier, frozen."""
+
+    def __init__(self, net: TrunkClassifier, device: torch.device) -> None:
+        self.net = placed(net, device).requires_grad_(False)
+
+    @classmethod
+    def of(
+        cls, name: str | None, weights: Path | None, words: dict[str, tuple[str, ...]], device: torch.device
+    ) -> Guide | None:
+        """The trunk `name`.safetensors in the folder `weights`; None for no name. BadInput if its classes differ."""
+        if name is None:
+            return None
+        path = (weights or Path()) / f"{name}.safetensors"
+        net, classes = load_trunk(path)
+        wanted = next(iter(words.values()), ())
+        if list(classes) != list(wanted):
+            raise BadInput(
+                f"{path} knows the classes {', '.join(classes[:3])}, ..., the data have "
+                f"{', '.join(wanted[:3]) or 'none'}, ... Train the trunk on the same data first."
+            )
+        return cls(net, device)
+
+    @property
+    def trunk(self) -> Trunk:
+        """What the discriminator sees through."""
+        return self.net.trunk
+
+    def loss(self, maps: list[Tensor], y: Tensor) -> Tensor:
+        """Cross entropy of the first label, from the trunk's maps of generated pictures."""
+        return F.cross_entropy(self.net.classes(Trunk.pool(maps[-1])).float(), y[:, 0])
+
+    @torch.no_grad()
+    def right(self, images: Tensor, y: Tensor) -> int:
+        """How many images (N, 3, 32, 32) in [-1, 1] are recognised as their first label."""
+        return int((self.net(images)[0].argmax(1) == y[:, 0]).sum())

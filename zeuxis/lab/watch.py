@@ -1,0 +1,150 @@
+"""What a GAN training looks at between steps: held-out distance, the best checkpoint, signs of collapse.
+
+Distances are of MobileNet v1's pooled features to pictures of the test split; no discriminator here sees through that
+network. Grey pictures are shown to it as RGB.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from zeuxis.data import ImageSet
+from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.evaluation.frechet import frechet_distance
+from zeuxis.evaluation.health import SAME, descriptors, distances
+from zeuxis.lab.tasks.base import Lab
+from zeuxis.nets.mobilenet import load_pocket
+from zeuxis.rng import stream
+
+if TYPE_CHECKING:
+    from zeuxis.lab.adversarial import Adversarial
+    from zeuxis.lab.guidance import Guide
+
+ROWS, NEIGHBOURS = 10, 5
+DUPLICATES, COVERAGE, SATURATION = 0.2, 0.1, 0.99  # shares at which the collapse alarm sounds
+SIDE = 160  # pixels that MobileNet v1 sees
+
+
+def standing_statistics(task: Adversarial, generator: nn.Module, batches: int = 24) -> None:
+    """Batch-norm statistics of the averaged weights: plain means over fresh batches (BigGAN, section 4.1)."""
+    norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d)]
+    generator.eval()
+    if not norms:
+        return
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative average
+    generator.train()
+    with torch.no_grad():
+        for index in range(batches):
+            z, y = task.latents(stream(0, "standing", index), 128)
+            with task.lab.autocast():
+                generator(z, y)
+    generator.eval()
+    for norm in norms:
+        norm.momentum = 0.1
+
+
+class Watch:
+    """Figures of a generator on `count` pictures, the best distance so far, and the alarm."""
+
+    def __init__(self, train: ImageSet, test: ImageSet, y: Tensor, count: int, lab: Lab) -> None:
+        self.train, self.test, self.lab = train, test, lab
+        if len(test) < 2:
+            raise BadInput(f"Expected two held-out pictures at least, got {len(test)}. Put more into the test split.")
+        self.count = min(count, len(test))
+        found, counts = torch.unique(y, dim=0, return_counts=True) if y.shape[1] else (y[:1], torch.tensor([len(y)]))
+        self.combinations = found, counts
+        self.columns = 20 if train.resolution <= 32 else 12
+        self.best, self.is_best = math.inf, True
+        self.latest: dict[str, float] = {}
+        self._net: nn.Module | None = None
+        self._real: Tensor | None = None
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images (N, C, R, R) in [0, 1] -> MobileNet v1's pooled features (N, 512)."""
+        if self._net is None:
+            self._net = load_pocket("v1").to(self.lab.device)
+        rows = []
+        with torch.no_grad():
+            for part in torch.split(images, 50):
+                x = part.to(self.lab.device).expand(-1, 3, -1, -1)
+                x = F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=False).clamp(0, 1) * 2 - 1
+                rows.append(self._net.features(x).float().cpu())  # type: ignore[operator]
+        return torch.cat(rows)
+
+    def figures(self, task: Adversarial, generator: nn.Module, guide: Guide | None) -> dict[str, float]:
+        """Held-out figures by name; notes whether this is the best so far."""
+        z, y = task.latents(stream(0, "evaluate"), self.count)
+        images = task.draw(generator, z, y)
+        if not bool(torch.isfinite(images).all()):
+            raise SearchStopped("The averaged generator draws NaN. Lower the rates, or use fp32.")
+        if self._real is None:
+            rows = torch.randperm(len(self.test), generator=stream(0, "held out"))[: self.count]
+            self._real = self.features(self.test.batch(rows) / 2 + 0.5)
+        fake = self.features(images)
+        found = {"held_out_frechet": frechet_distance(self._real, fake)}
+        found["coverage"] = _coverage(self._real, fake)
+        shown = descriptors(images[:500])
+        twins = torch.tril(distances(shown, shown) < SAME, diagonal=-1).any(dim=1)
+        found["duplicates"] = float(twins.double().mean())
+        found["saturation"] = self._saturation(task, images[:500], y[:500])
+        if guide is not None:
+            parts = zip(torch.split(images, 125), torch.split(y, 125), strict=True)
+            found["recognised_by_guide"] = sum(guide.right(x * 2 - 1, c) for x, c in parts) / len(images)
+        collapsed = found["coverage"] < COVERAGE, found["duplicates"] > DUPLICATES, found["saturation"] > SATURATION
+        found["collapse_signs"] = float(sum(collapsed))
+        self.is_best = found["held_out_frechet"] < self.best
+        self.best = min(self.best, found["held_out_frechet"])
+        self.latest = {name: round(value, 4) for name, value in found.items()}
+        return found
+
+    def _saturation(self, task: Adversarial, images: Tensor, y: Tensor) -> float:
+        """How sure the discriminator is: the share of pairs whose training picture has the higher logit, 0.5 at best.
+
+        Near 1 nothing is left to learn from it, or it knows the training set by heart.
+        """
+        discriminator = task.discriminator.eval()
+        rows = torch.randperm(len(self.train), generator=stream(0, "saturation"))[: len(images)]
+        real = self.train.batch(rows).to(self.lab.device)
+        with torch.no_grad():
+            on_real = _logits(discriminator, real, task.y[rows].to(self.lab.device))
+            on_fake = _logits(discriminator, images * 2 - 1, y)
+        return float((on_real[:, None] > on_fake[None]).double().mean())
+
+    def grid(self, task: Adversarial) -> tuple[Tensor, Tensor]:
+        """Latents of the sample grid: ten rows of labels (the most frequent combinations), always the same."""
+        rng = stream(0, "samples")
+        found, counts = self.combinations
+        top = counts.argsort(descending=True, stable=True)
+        rows = found[top[:: max(1, len(top) // (8 * ROWS))][:ROWS]]
+        y = rows.repeat_interleave(self.columns, dim=0) if found.shape[1] else found[:1].expand(ROWS * self.columns, 0)
+        z = torch.randn(len(y), task.generator.z_dim, generator=rng)
+        return z.to(self.lab.device), y.to(self.lab.device)
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"best": None if math.isinf(self.best) else self.best}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """From the checkpoint."""
+        self.best = math.inf if state.get("best") is None else float(state["best"])
+
+
+def _logits(discriminator: nn.Module, images: Tensor, y: Tensor) -> Tensor:
+    """One number a picture: the mean over heads (N,)."""
+    parts = [discriminator(a, b).float() for a, b in zip(torch.split(images, 100), torch.split(y, 100), strict=True)]
+    logits = torch.cat(parts)
+    return logits.mean(1) if logits.ndim == 2 else logits
+
+
+def _coverage(real: Tensor, fake: Tensor) -> float:
+    """Share of real rows whose ball to the k-th real neighbour holds a generated row (Naeem et al. 2020, Eq. 6)."""
+    nearest = min(NEIGHBOURS + 1, len(real))  # the first is the row itself
+    radius = torch.cdist(real, real).kthvalue(nearest, dim=1).values
+    return float((torch.cdist(real, fake).amin(1) <= radius).double().mean())

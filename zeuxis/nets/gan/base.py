@@ -1,0 +1,83 @@
+"""What the GAN architectures share: conditions of several labels, the latent space, minibatch deviation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from zeuxis.errors import BadInput
+from zeuxis.nets.layers import bounded
+
+
+def check_size(
+    resolution: int, classes: Sequence[int], least: int = 8, most: int = 256, *, channels: int = 3, **sizes: int
+) -> tuple[int, ...]:
+    """`classes` as a tuple; BadInput unless `resolution` is a power of two in [least, most] and all numbers are sane.
+
+    `sizes` are other options by name, each a whole number from 1 on.
+    """
+    whole = isinstance(resolution, int) and not isinstance(resolution, bool)
+    if not whole or not least <= resolution <= most or resolution & (resolution - 1):
+        raise BadInput(f"Expected a resolution that is a power of two from {least} to {most}, got {resolution!r}.")
+    if not all(isinstance(count, int) and 1 <= count <= 100_000 for count in classes) or len(classes) > 8:
+        raise BadInput(f"Expected up to 8 kinds of labels of 1 to 100,000 names each, got {list(classes)[:9]}.")
+    if channels not in (1, 3):
+        raise BadInput(f"Expected 1 channel (grey) or 3 (colours), got {repr(channels)[:40]}.")
+    for name, size in sizes.items():
+        bounded(name, size, 1, 2**16)
+    return tuple(classes)
+
+
+class Condition(nn.Module):
+    """Labels of several kinds `(N, L)` int64 -> `(N, dim)`: the sum of one learned vector per label.
+
+    The first kind (class, type) starts with deviation 1, the others (term, colour) with `fine`, so that what shares its
+    first label lies together and a point between two rows is a mixture.
+    """
+
+    def __init__(self, classes: Sequence[int], dim: int, fine: float = 0.5) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(count, dim) for count in classes)
+        for place, table in enumerate(self.tables):
+            nn.init.normal_(table.weight, std=fine if place else 1.0)  # type: ignore[arg-type]
+
+    def forward(self, y: Tensor) -> Tensor:
+        """(N, L) -> (N, dim)."""
+        out: Tensor = sum(table(y[:, place]) for place, table in enumerate(self.tables))  # type: ignore[assignment]
+        return out
+
+
+class LatentGenerator(nn.Module):
+    """A generator of z (N, z_dim) and a condition: labels (N, L) int64, or embeddings (N, embed_dim) float32."""
+
+    resolution: int
+    z_dim: int
+    embed_dim: int
+    classes: tuple[int, ...]
+
+    def embed(self, y: Tensor) -> Tensor:
+        """Labels (N, L) -> (N, embed_dim)."""
+        raise NotImplementedError
+
+    def condition(self, z: Tensor, y: Tensor | None) -> Tensor | None:
+        """The embedding (N, embed_dim) of `y`, whichever of the two it is; None for a generator without labels."""
+        if not self.classes:
+            return None
+        if y is None:
+            raise BadInput(f"This generator needs {len(self.classes)} labels for each of the {len(z)} latents.")
+        return y if y.is_floating_point() else self.embed(y)
+
+
+def minibatch_deviation(x: Tensor, group: int = 8) -> Tensor:
+    """One more channel: the mean deviation over groups of pictures (Karras et al. 2018, arXiv 1710.10196, section 3).
+
+    (N, C, H, W) -> (N, C + 1, H, W); N is cut into groups of `group`, or the largest divisor of N below it.
+    """
+    count, channels, height, width = x.shape
+    group = next(g for g in range(min(group, count), 0, -1) if count % g == 0)
+    spread = x.float().reshape(group, -1, channels, height, width)
+    spread = (spread.var(dim=0, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))  # (N / group,)
+    plane = spread.to(x.dtype).repeat(group)[:, None, None, None].expand(-1, 1, height, width)
+    return torch.cat([x, plane], dim=1)

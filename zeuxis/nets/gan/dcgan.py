@@ -1,0 +1,97 @@
+"""DCGAN: Radford, Metz and Chintala, "Unsupervised representation learning with deep convolutional generative
+adversarial networks" (2016), https://arxiv.org/abs/1511.06434
+
+Strided convolutions up and down, batch norm everywhere but at the pictures, ReLU up, leaky ReLU down, tanh at the end.
+Labels, which the paper has none of, are put behind z, and behind the picture as planes of one number each.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from zeuxis.nets.gan.base import Condition, LatentGenerator, check_size
+from zeuxis.nets.layers import dtype_of
+
+
+def pair() -> tuple[type[Generator], type[Discriminator]]:
+    """Generator and discriminator."""
+    return Generator, Discriminator
+
+
+def _initialise(net: nn.Module) -> None:
+    """Section 4: weights from N(0, 0.02); gains of batch norm around 1 (from the authors' code)."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02)
+
+
+class Generator(LatentGenerator):
+    """z (N, z_dim) and labels or embeddings -> images (N, channels, R, R) in [-1, 1]. `width` channels at R / 2."""
+
+    def __init__(
+        self, resolution: int, classes: Sequence[int] = (), *, channels: int = 3, z_dim: int = 100, embed_dim: int = 32,
+        width: int = 64,
+    ) -> None:  # fmt: skip
+        super().__init__()
+        sizes = {"z_dim": z_dim, "embed_dim": embed_dim, "width": width}
+        self.classes = check_size(resolution, classes, channels=channels, **sizes)
+        self.resolution, self.z_dim, self.embed_dim = resolution, z_dim, embed_dim
+        self.labels = Condition(self.classes, embed_dim)
+        steps = int(math.log2(resolution)) - 3  # doublings between 4x4 and R / 2
+        cin, cout = z_dim + (embed_dim if classes else 0), width * 2**steps
+        layers: list[nn.Module] = [nn.ConvTranspose2d(cin, cout, 4, bias=False), nn.BatchNorm2d(cout), nn.ReLU()]
+        for _ in range(steps):
+            layers += [
+                nn.ConvTranspose2d(cout, cout // 2, 4, 2, 1, bias=False), nn.BatchNorm2d(cout // 2), nn.ReLU()
+            ]  # fmt: skip
+            cout //= 2
+        self.body = nn.Sequential(*layers, nn.ConvTranspose2d(cout, channels, 4, 2, 1), nn.Tanh())
+        _initialise(self)
+
+    def embed(self, y: Tensor) -> Tensor:
+        """Labels (N, L) -> (N, embed_dim)."""
+        embedded: Tensor = self.labels(y)
+        return embedded
+
+    def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
+        """(N, z_dim), labels (N, L) or embeddings (N, embed_dim) -> (N, channels, R, R)."""
+        condition = self.condition(z, y)
+        x = z if condition is None else torch.cat([z, condition], dim=1)
+        images: Tensor = self.body(x.to(dtype_of(self.body))[:, :, None, None])
+        return images
+
+
+class Discriminator(nn.Module):
+    """Images (N, channels, R, R) in [-1, 1] and labels (N, L) -> logits (N,). `width` channels at R / 2."""
+
+    def __init__(
+        self, resolution: int, classes: Sequence[int] = (), *, channels: int = 3, embed_dim: int = 32, width: int = 64
+    ) -> None:
+        super().__init__()
+        self.classes = check_size(resolution, classes, channels=channels, embed_dim=embed_dim, width=width)
+        self.embed_dim, self.labels = embed_dim, Condition(self.classes, embed_dim)
+        cout = width
+        layers: list[nn.Module] = [
+            nn.Conv2d(channels + (embed_dim if classes else 0), cout, 4, 2, 1), nn.LeakyReLU(0.2)
+        ]  # fmt: skip
+        for _ in range(int(math.log2(resolution)) - 3):
+            layers += [
+                nn.Conv2d(cout, 2 * cout, 4, 2, 1, bias=False), nn.BatchNorm2d(2 * cout), nn.LeakyReLU(0.2)
+            ]  # fmt: skip
+            cout *= 2
+        self.body = nn.Sequential(*layers, nn.Conv2d(cout, 1, 4))
+        _initialise(self)
+
+    def forward(self, images: Tensor, y: Tensor | None = None) -> Tensor:
+        """(N, channels, R, R), (N, L) -> (N,). Without labels their planes are 0."""
+        if self.classes:
+            planes = images.new_zeros(len(images), self.embed_dim) if y is None else self.labels(y).to(images.dtype)
+            images = torch.cat([images, planes[:, :, None, None].expand(-1, -1, *images.shape[2:])], dim=1)
+        logits: Tensor = self.body(images.to(dtype_of(self.body)))
+        return logits.flatten()
