@@ -30,7 +30,8 @@ from zeuxis.generators.choose import make_generator
 from zeuxis.generators.lab import LabGenerator
 from zeuxis.hub.model_file import build, read_model
 from zeuxis.lab import adversarial, checkpoint, watch
-from zeuxis.lab.adversarial import Adversarial, Options, options_of
+from zeuxis.lab.adversarial import Adversarial
+from zeuxis.lab.adversarial_options import Options, options_of
 from zeuxis.lab.augment import diff_augment
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.lab.tasks.classifier import load_trunk

@@ -13,7 +13,7 @@ import zeuxis.lab
 from zeuxis.config import TrainConfig
 from zeuxis.data import READERS
 from zeuxis.errors import BadInput
-from zeuxis.lab.adversarial import Options, options_of
+from zeuxis.lab.adversarial_options import Options, options_of
 from zeuxis.lab.objectives import OBJECTIVES
 from zeuxis.lab.penalties import PENALTIES
 from zeuxis.lab.tasks import TASKS

@@ -6,7 +6,8 @@ from lab_helpers import GANS, OPTIONS, recipe
 from torch import nn
 
 from zeuxis.lab import adversarial
-from zeuxis.lab.adversarial import Adversarial, Penalty
+from zeuxis.lab.adversarial import Adversarial
+from zeuxis.lab.adversarial_options import Penalty
 from zeuxis.lab.penalties import PENALTIES
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.nets.gan import ARCHITECTURES

@@ -7,18 +7,17 @@ if unbroken. What is generated takes its labels from the data, as they occur the
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import Tensor, nn
-from torch.nn.utils import parametrize
 from torch.optim import Optimizer
 
 from zeuxis.data import ImageSet, read_images
 from zeuxis.errors import BadInput
-from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
+from zeuxis.lab.adversarial_options import Adam, options_of
 from zeuxis.lab.augment import diff_augment
+from zeuxis.lab.exports import start_from, write_export
 from zeuxis.lab.guidance import Guide
 from zeuxis.lab.objectives import OBJECTIVES, mode_seeking
 from zeuxis.lab.penalties import PENALTIES
@@ -26,79 +25,8 @@ from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate
 from zeuxis.lab.watch import Watch, standing_statistics
 from zeuxis.nets.gan import ARCHITECTURES
 from zeuxis.nets.gan.base import LatentGenerator
-from zeuxis.nets.layers import fold_spectrum, placed
+from zeuxis.nets.layers import placed
 from zeuxis.rng import stream
-
-NOT_EXPORTED = ("._u", "._v", "num_batches_tracked")  # of spectral normalisation, of batch norm
-
-
-class Strict(BaseModel):
-    """Unknown names are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-Beta = Annotated[float, Field(ge=0, lt=1)]
-
-
-class Adam(Strict):
-    """One optimiser: Kingma and Ba 2015, arXiv 1412.6980."""
-
-    lr: float = Field(default=2e-4, gt=0)
-    betas: tuple[Beta, Beta] = (0.0, 0.99)
-    eps: float = Field(default=1e-8, gt=0)
-
-
-class Penalty(Strict):
-    """Weight of a penalty, and steps from one time it is computed to the next."""
-
-    weight: float = Field(gt=0)
-    every: int = Field(1, ge=1)
-
-
-class Options(Strict):
-    """The `[options]` of a recipe of the task "adversarial"."""
-
-    architecture: str
-    generator: dict[str, Any] = Field({}, description="options of the architecture's generator")
-    discriminator: dict[str, Any] = Field({}, description="options of the architecture's discriminator")
-    objective: str = "hinge"
-    penalties: dict[str, Penalty] = {}
-    augmentation: tuple[str, ...] = Field((), description="of what the discriminator sees, real and generated")
-    flip: bool = Field(True, description="mirror half of the real pictures")
-    resolution: int | None = Field(None, description="pixels; the data set's own if not given")
-    channels: int | None = None
-    labels: tuple[str, ...] | None = Field(None, description="labels that are conditions; all, or () for none")
-    balance: float = Field(0.0, ge=0, le=1, description="0: labels as they occur, 1: each combination as often")
-    discriminator_steps: int = Field(1, ge=1, le=100)
-    optimizers: dict[str, Adam] = Field({}, description="of generator and discriminator")
-    decay_from: float = Field(1.0, ge=0, le=1, description="the rates fall linearly to a tenth from this progress on")
-    mode_seeking: float = Field(0.0, ge=0, description="weight of the loss that keeps two latents of a label apart")
-    guidance: float = Field(0.0, ge=0, description="weight of a classifier's cross entropy on generated pictures")
-    trunk: str | None = Field(None, description="weight file in --weights of a trained trunk: discriminator, guidance")
-    name: str = "generator"  # of the exported file
-    start: str | None = Field(None, description="model file in --weights to start from in place of random weights")
-    watch: int = Field(2000, ge=20, description="pictures in each held-out figure")
-
-
-def options_of(raw: dict[str, Any]) -> Options:
-    """The recipe's options, checked. BadInput, UnknownName."""
-    try:
-        options = Options.model_validate(raw)
-    except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(
-            f"Wrong options of the task adversarial: {wrong}. Known: {', '.join(Options.model_fields)}."
-        ) from error
-    ARCHITECTURES.check(options.architecture)
-    OBJECTIVES.check(options.objective)
-    for name in options.penalties:
-        PENALTIES.check(name)
-    for name in options.optimizers:
-        if name not in ("generator", "discriminator"):
-            raise BadInput(f"Expected optimizers of generator and discriminator, got one of {name[:40]!r}.")
-    diff_augment(torch.zeros(1, 3, 8, 8), stream(0), options.augmentation)  # refuses unknown names
-    return options
 
 
 class Adversarial:
@@ -123,7 +51,7 @@ class Adversarial:
         torch.manual_seed(lab.config.seed)  # initial weights; nothing else draws from the global generator
         generator, discriminator = self.build(self.guide.trunk if self.guide else None)
         if opt.start is not None:
-            self._start_from((lab.weights or Path()) / f"{opt.start}.safetensors", generator, discriminator)
+            start_from(self, (lab.weights or Path()) / f"{opt.start}.safetensors", generator, discriminator)
         self.generator, self.discriminator = placed(generator, lab.device), placed(discriminator, lab.device)
         self.nets: dict[str, nn.Module] = {"generator": self.generator, "discriminator": self.discriminator}
         self.optimizers: dict[str, Optimizer] = {name: self._optimizer(name) for name in self.nets}
@@ -146,25 +74,6 @@ class Adversarial:
             said = str(error).partition("\n")[0][:200] or type(error).__name__
             raise BadInput(f"The architecture {opt.architecture!r} cannot be built: {said}.") from error
         return generator, discriminator
-
-    def _start_from(self, path: Path, *nets: nn.Module) -> None:
-        """Fill fresh networks from an earlier export of the same architecture; optimisers start anew."""
-        model = read_model(path)
-        if model.family != f"gan-{self.opt.architecture}":
-            raise BadInput(f"{path} holds a {model.family}, expected gan-{self.opt.architecture} to start from.")
-        if model.about.get("labels") != {name: list(words) for name, words in self.words.items()}:
-            raise BadInput(f"{path} was trained with other labels than those of the data. Start without it.")
-        for part, net in zip(("generator", "discriminator"), nets, strict=True):
-            own = {name: value for name, value in net.state_dict().items() if not name.endswith(NOT_EXPORTED)}
-            given = {_normalised_name(name, own): value for name, value in tensors_of(path, part).items()}
-            if self.guide:  # its trunk is the one that --weights names
-                own, given = ({n: v for n, v in d.items() if not n.startswith("trunk.")} for d in (own, given))
-            every = own.keys() | given.keys()
-            wrong = [n for n in every if not (n in own and n in given and own[n].shape == given[n].shape)]
-            if wrong:
-                raise BadInput(f"{path} does not fit this recipe's {part}: {min(wrong)} differs. Start without it.")
-            net.load_state_dict(given, strict=False)
-            _find_spectrum(net)
 
     def _optimizer(self, name: str) -> Optimizer:
         adam = self.opt.optimizers.get(name, Adam())
@@ -218,9 +127,8 @@ class Adversarial:
             total = total + opt.mode_seeking * apart
         descend(self.optimizers["generator"], total)
         self.discriminator.requires_grad_(True)
-        for frozen_net in (getattr(self.discriminator, "trunk", None),):
-            if frozen_net is not None:
-                frozen_net.requires_grad_(False)
+        if self.guide:
+            self.guide.trunk.requires_grad_(False)  # the part of the discriminator that is never trained
         return {name: float(value.detach()) for name, value in figures.items()}
 
     def _discriminator_update(self, rng: torch.Generator, update: int, *, pairs: bool) -> Any:
@@ -286,62 +194,12 @@ class Adversarial:
         """The inverse of `state`."""
         self.watch.load_state(state)
 
-    @torch.no_grad()
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
-        """One model file: generator (averaged) and discriminator (spectral normalisation folded).
-
-        `NAME.safetensors` is the best by the held-out distance, `NAME-last.safetensors` the newest.
-        """
+        """`NAME.safetensors`, the best by the held-out distance, and `NAME-last.safetensors`, the newest."""
         generator = nets["generator"]
         standing_statistics(self, generator)
-        plain = self.build(_copy_of(getattr(self.discriminator, "trunk", None)))[1]
-        plain.load_state_dict(self.discriminator.state_dict())
-        fold_spectrum(plain.eval())
-        facts_d = {k: v for k, v in self.opt.discriminator.items() if k != "normalised"}
-        if self.guide:
-            facts_d["trunk_widths"] = list(self.guide.trunk.widths)
-        parts = {
-            "generator": Part(self.facts | self.opt.generator, generator.state_dict()),
-            "discriminator": Part(self.facts | facts_d | _plain_facts(plain), plain.state_dict()),
-        }
-        rows, counts = self.watch.combinations
-        about = {
-            "labels": {name: list(words) for name, words in self.words.items()},
-            "rows": rows.tolist(),
-            "counts": counts.tolist(),
-            "data": self.train.source,
-            "trained": {"recipe": self.lab.config.about, "seed": self.lab.config.seed, "figures": self.watch.latest},
-        }
-        written = []
-        for name in [f"{self.opt.name}-last", *([self.opt.name] if self.watch.is_best else [])]:
-            path = folder / f"{name}.safetensors"
-            family = f"gan-{self.opt.architecture}"
-            written.append(write_model(path, family, parts, about=about, licence=self.train.licence))
-        return written
-
-
-def _normalised_name(name: str, own: dict[str, Tensor]) -> str:
-    """Where an exported weight goes: exports have spectral normalisation folded, networks in training have not."""
-    stem, _, last = name.rpartition(".")
-    inner = f"{stem}.parametrizations.{last}.original"
-    return inner if inner in own else name
-
-
-@torch.no_grad()
-def _find_spectrum(net: nn.Module, iterations: int = 30) -> None:
-    """Power iterations, one at each look at a weight: the vectors of fresh networks are not those of loaded weights."""
-    normalised = [m for m in net.train().modules() if parametrize.is_parametrized(m, "weight")]
-    for _ in range(iterations):
-        for module in normalised:
-            getattr(module, "weight")  # noqa: B009
-
-
-def _plain_facts(net: nn.Module) -> dict[str, Any]:
-    return {"normalised": False} if hasattr(net, "frozen") else {}
-
-
-def _copy_of(trunk: Any) -> Any:
-    return None if trunk is None else type(trunk)(trunk.widths)
+        names = [f"{self.opt.name}-last", *([self.opt.name] if self.watch.is_best else [])]
+        return [write_export(self, generator, folder / f"{name}.safetensors") for name in names]
 
 
 def _conditions(data: ImageSet, names: tuple[str, ...]) -> tuple[Tensor, dict[str, tuple[str, ...]]]:

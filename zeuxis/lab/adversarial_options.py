@@ -1,0 +1,84 @@
+"""The `[options]` of a recipe of the task "adversarial", read strictly."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zeuxis.errors import BadInput
+from zeuxis.lab.augment import diff_augment
+from zeuxis.lab.objectives import OBJECTIVES
+from zeuxis.lab.penalties import PENALTIES
+from zeuxis.nets.gan import ARCHITECTURES
+from zeuxis.rng import stream
+
+
+class Strict(BaseModel):
+    """Unknown names are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Beta = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Adam(Strict):
+    """One optimiser: Kingma and Ba 2015, arXiv 1412.6980."""
+
+    lr: float = Field(default=2e-4, gt=0)
+    betas: tuple[Beta, Beta] = (0.0, 0.99)
+    eps: float = Field(default=1e-8, gt=0)
+
+
+class Penalty(Strict):
+    """Weight of a penalty, and steps from one time it is computed to the next."""
+
+    weight: float = Field(gt=0)
+    every: int = Field(1, ge=1)
+
+
+class Options(Strict):
+    """The `[options]` of a recipe of the task "adversarial"."""
+
+    architecture: str
+    generator: dict[str, Any] = Field({}, description="options of the architecture's generator")
+    discriminator: dict[str, Any] = Field({}, description="options of the architecture's discriminator")
+    objective: str = "hinge"
+    penalties: dict[str, Penalty] = {}
+    augmentation: tuple[str, ...] = Field((), description="of what the discriminator sees, real and generated")
+    flip: bool = Field(True, description="mirror half of the real pictures")
+    resolution: int | None = Field(None, description="pixels; the data set's own if not given")
+    channels: int | None = None
+    labels: tuple[str, ...] | None = Field(None, description="labels that are conditions; all, or () for none")
+    balance: float = Field(0.0, ge=0, le=1, description="0: labels as they occur, 1: each combination as often")
+    discriminator_steps: int = Field(1, ge=1, le=100)
+    optimizers: dict[str, Adam] = Field({}, description="of generator and discriminator")
+    decay_from: float = Field(1.0, ge=0, le=1, description="the rates fall linearly to a tenth from this progress on")
+    mode_seeking: float = Field(0.0, ge=0, description="weight of the loss that keeps two latents of a label apart")
+    guidance: float = Field(0.0, ge=0, description="weight of a classifier's cross entropy on generated pictures")
+    trunk: str | None = Field(None, description="weight file in --weights of a trained trunk: discriminator, guidance")
+    name: str = "generator"  # of the exported file
+    start: str | None = Field(None, description="model file in --weights to start from in place of random weights")
+    watch: int = Field(2000, ge=20, description="pictures in each held-out figure")
+
+
+def options_of(raw: dict[str, Any]) -> Options:
+    """The recipe's options, checked. BadInput, UnknownName."""
+    try:
+        options = Options.model_validate(raw)
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise BadInput(
+            f"Wrong options of the task adversarial: {wrong}. Known: {', '.join(Options.model_fields)}."
+        ) from error
+    ARCHITECTURES.check(options.architecture)
+    OBJECTIVES.check(options.objective)
+    for name in options.penalties:
+        PENALTIES.check(name)
+    for name in options.optimizers:
+        if name not in ("generator", "discriminator"):
+            raise BadInput(f"Expected optimizers of generator and discriminator, got one of {name[:40]!r}.")
+    diff_augment(torch.zeros(1, 3, 8, 8), stream(0), options.augmentation)  # refuses unknown names
+    return options

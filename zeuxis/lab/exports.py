@@ -1,0 +1,86 @@
+"""A GAN of the training lab as a model file, and a training that starts from one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from zeuxis.errors import BadInput
+from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
+from zeuxis.nets.layers import fold_spectrum
+
+if TYPE_CHECKING:
+    from zeuxis.lab.adversarial import Adversarial
+
+NOT_EXPORTED = ("._u", "._v", "num_batches_tracked")  # of spectral normalisation, of batch norm
+
+
+@torch.no_grad()
+def write_export(task: Adversarial, generator: nn.Module, path: Path) -> Path:
+    """Generator as given and discriminator with its spectral normalisation folded, as one model file."""
+    trunk: Any = task.guide.trunk if task.guide else None
+    plain = task.build(None if trunk is None else type(trunk)(trunk.widths))[1]
+    plain.load_state_dict(task.discriminator.state_dict())
+    fold_spectrum(plain.eval())
+    facts = task.facts | {k: v for k, v in task.opt.discriminator.items() if k != "normalised"}
+    if trunk is not None:
+        facts["trunk_widths"] = list(trunk.widths)
+    if hasattr(plain, "frozen"):
+        facts["normalised"] = False
+    parts = {
+        "generator": Part(task.facts | task.opt.generator, generator.state_dict()),
+        "discriminator": Part(facts, plain.state_dict()),
+    }
+    rows, counts = task.watch.combinations
+    config = task.lab.config
+    about = {
+        "labels": {name: list(words) for name, words in task.words.items()},
+        "rows": rows.tolist(),
+        "counts": counts.tolist(),
+        "data": task.train.source,
+        "trained": {"recipe": config.about, "seed": config.seed, "figures": task.watch.latest},
+    }
+    return write_model(path, f"gan-{task.opt.architecture}", parts, about=about, licence=task.train.licence)
+
+
+def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
+    """Fill fresh networks (generator, discriminator) from an earlier export of the same architecture and labels.
+
+    Optimisers start anew. BadInput for the export of another training.
+    """
+    model = read_model(path)
+    if model.family != f"gan-{task.opt.architecture}":
+        raise BadInput(f"{path} holds a {model.family}, expected gan-{task.opt.architecture} to start from.")
+    if model.about.get("labels") != {name: list(words) for name, words in task.words.items()}:
+        raise BadInput(f"{path} was trained with other labels than those of the data. Start without it.")
+    for part, net in zip(("generator", "discriminator"), nets, strict=True):
+        own = {name: value for name, value in net.state_dict().items() if not name.endswith(NOT_EXPORTED)}
+        given = {_normalised_name(name, own): value for name, value in tensors_of(path, part).items()}
+        if task.guide:  # its trunk is the one that --weights names
+            own, given = ({n: v for n, v in d.items() if not n.startswith("trunk.")} for d in (own, given))
+        every = own.keys() | given.keys()
+        wrong = [n for n in every if not (n in own and n in given and own[n].shape == given[n].shape)]
+        if wrong:
+            raise BadInput(f"{path} does not fit this recipe's {part}: {min(wrong)} differs. Start without it.")
+        net.load_state_dict(given, strict=False)
+        _find_spectrum(net)
+
+
+def _normalised_name(name: str, own: dict[str, Tensor]) -> str:
+    """Where an exported weight goes: exports have spectral normalisation folded, networks in training have not."""
+    stem, _, last = name.rpartition(".")
+    inner = f"{stem}.parametrizations.{last}.original"
+    return inner if inner in own else name
+
+
+@torch.no_grad()
+def _find_spectrum(net: nn.Module, iterations: int = 30) -> None:
+    """Power iterations, one at each look at a weight: the vectors of fresh networks are not those of loaded weights."""
+    normalised = [m for m in net.train().modules() if parametrize.is_parametrized(m, "weight")]
+    for _ in range(iterations):
+        for module in normalised:
+            getattr(module, "weight")  # noqa: B009
