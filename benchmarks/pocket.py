@@ -1,6 +1,6 @@
 """Every figure of the pocket model cards, recomputed: python benchmarks/pocket.py --data PATH --judges FOLDER
 
-PATH is the CIFAR-10 pack or the official archive. FOLDER holds classifiers that this project did not train
+PATH is the folder with the packs; the CIFAR-10 pack or archive alone does for all but "distances". FOLDER holds classifiers that this project did not train
 (cifar10_resnet20-12fca82f.th and cifar10_resnet32-d509ac18.th of akamaster/pytorch_resnet_cifar10); without it the
 figures that need them are left out. Writes benchmarks/results/pocket.json and the pictures of the cards.
 """
@@ -12,7 +12,9 @@ import json
 import time
 from pathlib import Path
 
+import distances
 import torch
+from distances import DATA, unit
 from torch import Tensor
 
 from zeuxis.config import RunConfig
@@ -22,8 +24,9 @@ from zeuxis.evaluation.classify import predict, recognised, wilson
 from zeuxis.evaluation.diversity import effective_number
 from zeuxis.evaluation.frechet import frechet_distance
 from zeuxis.evaluation.neighbours import nearest
+from zeuxis.generators import GENERATORS
 from zeuxis.generators.pocket import Pocket
-from zeuxis.hub.pocket import pocket_path
+from zeuxis.hub.pocket import POCKET
 from zeuxis.lab.attributes import COLOURS, main_colour
 from zeuxis.lab.curves import save_grid
 from zeuxis.nets.cifar_resnet import CifarResNet, from_state
@@ -35,11 +38,6 @@ from zeuxis.scorers.pocket import PocketScorer, SecondPocketScorer
 HERE = Path(__file__).parent / "results"
 CPU = torch.device("cpu")
 Figures = dict[str, object]
-
-
-def unit(data: ImageSet, rows: Tensor) -> Tensor:
-    """Rows of a data set as (B, 3, H, W) in [0, 1]."""
-    return (data.batch(rows) + 1) / 2
 
 
 def scorer_figures(test: ImageSet, scorer: PocketScorer) -> Figures:
@@ -78,9 +76,9 @@ def conditional_samples(generator: Pocket, per_class: int) -> tuple[Tensor, Tens
     """Prior samples, `per_class` of each class, terms drawn uniformly within the class: images and labels."""
     images, labels = [], []
     z_space, mix = generator.space.spaces
-    for label in range(len(generator.classes)):
+    for label in range(len(generator.words["class"])):
         rng = stream(0, "conditional", label)
-        terms = (generator.term_class == label).nonzero().flatten()
+        terms = (generator.rows[:, 0] == label).nonzero().flatten()
         rows = terms[torch.randint(0, len(terms), (per_class,), generator=rng)]
         x = torch.cat([z_space.sample(per_class, rng), mix.places[rows]], dim=1)
         images.append(torch.cat([generator.render(piece) for piece in x.split(100)]))
@@ -95,8 +93,8 @@ def generator_figures(train: ImageSet, test: ImageSet, judges: dict[str, CifarRe
     found: Figures = {f"recognised_{name}": recognised(net, images, labels) for name, net in judges.items()}
     for name, net in judges.items():
         guess = predict(net, images)
-        shares = [float((guess[labels == k] == k).float().mean()) for k in range(len(generator.classes))]
-        found[f"by_class_{name}"] = dict(zip(generator.classes, shares, strict=True))
+        shares = [float((guess[labels == k] == k).float().mean()) for k in range(len(generator.words["class"]))]
+        found[f"by_class_{name}"] = dict(zip(generator.words["class"], shares, strict=True))
     judge = PocketJudge(CPU)
     found["recognised_pocket_judge"] = float(
         (torch.cat([judge.probabilities(p).argmax(1) for p in images.split(500)]) == labels).float().mean()
@@ -142,13 +140,16 @@ def bred_figures(judges: dict[str, CifarResNet], seeds: int, generations: int) -
     """Populations bred for "a photo of a {class}": recognised share and effective number of the final population."""
     from tempfile import TemporaryDirectory
 
-    classes = Pocket(CPU).classes
+    classes = Pocket(CPU).words["class"]
     rows: list[Figures] = []
     keep = []
     for seed in range(seeds):
         for label, name in enumerate(classes):
             config = RunConfig(
-                prompt=(f"a photo of {zero_shot.with_article(name)}",), seed=seed, generations=generations
+                prompt=(f"a photo of {zero_shot.with_article(name)}",),
+                generator="pocket",
+                seed=seed,
+                generations=generations,
             )
             with TemporaryDirectory() as folder, open_session(config, Path(folder) / "run") as session:
                 last = list(session)[-1]
@@ -191,11 +192,12 @@ def main() -> None:
     parser.add_argument("--judges", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--generations", type=int, default=RunConfig().generations)
-    parser.add_argument("--only", nargs="*", default=["scorer", "second", "judge", "generator", "bred"])
+    parser.add_argument("--only", nargs="*", default=["scorer", "second", "judge", "generator", "bred", "distances"])
     args = parser.parse_args()
     HERE.mkdir(exist_ok=True)
     path = HERE / "pocket.json"
     found = json.loads(path.read_text()) if path.exists() else {}
+    folder = args.data if args.data.is_dir() else args.data.parent
     test, judges = read_images("cifar10", args.data, "test"), read_judges(args.judges)
     parts = {
         "scorer": lambda: scorer_figures(test, PocketScorer(CPU)),
@@ -203,14 +205,13 @@ def main() -> None:
         "judge": lambda: judge_figures(test),
         "generator": lambda: generator_figures(read_images("cifar10", args.data, "train"), test, judges),
         "bred": lambda: bred_figures(judges, args.seeds, args.generations),
+        "distances": lambda: {name: distances.figures(name, folder, HERE) for name in DATA if name in GENERATORS},
     }
     for name in args.only:
         begin = time.monotonic()
         found[name] = parts[name]() | {"seconds": round(time.monotonic() - begin)}
         print(name, json.dumps({k: v for k, v in found[name].items() if k != "runs"}, indent=1), flush=True)
-    sizes = {
-        n: pocket_path(n).stat().st_size for n in ("generator", "discriminator", "scorer", "scorer_second", "judge")
-    }
+    sizes = {path.stem: path.stat().st_size for path in sorted(POCKET.glob("*.safetensors"))}
     found["bytes"] = sizes | {"all": sum(sizes.values())}
     path.write_text(json.dumps(found, indent=1) + "\n")
 

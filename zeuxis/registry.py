@@ -13,10 +13,14 @@ from zeuxis.errors import UnknownName
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: `target` is "module:attribute", `about` one line for `zeuxis list`."""
+    """One row: `target` is "module:attribute", `about` one line for `zeuxis list`.
+
+    `licence` says in plain words what may be done with weights that ship, as far as the data they were trained on say.
+    """
 
     target: str
     about: str
+    licence: str = ""
 
 
 class Table:

@@ -10,16 +10,27 @@ import typer
 from zeuxis import configs
 from zeuxis.generators import GENERATORS
 from zeuxis.lab import recipe_files
-from zeuxis.registry import unknown
+from zeuxis.registry import Table, unknown
 from zeuxis.scorers import JUDGES, SCORERS
 from zeuxis.search import SEARCHES
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
+
+def with_licences(table: Table) -> Callable[[], dict[str, str]]:
+    """Name -> one line and, for what ships, the licence of the data behind it."""
+
+    def rows() -> dict[str, str]:
+        licences = {name: entry.licence for name, entry in table.rows.items() if entry.licence}
+        return {n: f"{about}  [{licences[n]}]" if n in licences else about for n, about in table.about().items()}
+
+    return rows
+
+
 KINDS: dict[str, Callable[[], dict[str, str]]] = {
-    "generators": GENERATORS.about,
-    "scorers": SCORERS.about,
-    "judges": JUDGES.about,
+    "generators": with_licences(GENERATORS),
+    "scorers": with_licences(SCORERS),
+    "judges": with_licences(JUDGES),
     "searches": SEARCHES.about,
     "recipes": recipe_files.about,
     "configs": configs.about,

@@ -56,7 +56,7 @@ def _say(line: dict[str, float]) -> None:
     typer.echo(f"images {int(line['images']):>10,}  {figures}")
     if line.get("collapse_signs", 0) >= 2:
         typer.echo(
-            "warning: signs of collapse (few different pictures, or a discriminator that is always right), usual in the "
+            "warning: signs of collapse (few different pictures, a discriminator that is always right), usual in the "
             "first images. Look at samples/; what is exported is the best so far.",
             err=True,
         )

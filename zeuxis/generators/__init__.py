@@ -6,10 +6,14 @@ GENERATORS come with the package; FAMILIES draw from a weight file whose header 
 
 from zeuxis.registry import Entry, Table
 
+CIFAR10 = "data: CIFAR-10, which states no licence; cite Krizhevsky 2009"
+
 GENERATORS = Table(
     "generator",
     {
-        "pocket": Entry("zeuxis.generators.pocket:Pocket", "the small GAN that ships inside the package, 32x32"),
+        "pocket": Entry(
+            "zeuxis.generators.pocket:Pocket", "animals and vehicles of CIFAR-10, 32x32, inside the package", CIFAR10
+        ),
         "toy": Entry("zeuxis.generators.toy:ToyGenerator", "a disc, square or triangle on a coloured ground, 32x32"),
     },
 )

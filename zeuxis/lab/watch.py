@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.evaluation.coverage import density_coverage
 from zeuxis.evaluation.frechet import frechet_distance
 from zeuxis.evaluation.health import SAME, descriptors, distances
 from zeuxis.lab.tasks.base import Lab
@@ -89,7 +90,7 @@ class Watch:
             self._real = self.features(self.test.batch(rows) / 2 + 0.5)
         fake = self.features(images)
         found = {"held_out_frechet": frechet_distance(self._real, fake)}
-        found["coverage"] = _coverage(self._real, fake)
+        found["coverage"] = density_coverage(fake, self._real, k=min(NEIGHBOURS, len(self._real) - 1)).coverage
         shown = descriptors(images[:500])
         twins = torch.tril(distances(shown, shown) < SAME, diagonal=-1).any(dim=1)
         found["duplicates"] = float(twins.double().mean())
@@ -141,10 +142,3 @@ def _logits(discriminator: nn.Module, images: Tensor, y: Tensor) -> Tensor:
     parts = [discriminator(a, b).float() for a, b in zip(torch.split(images, 100), torch.split(y, 100), strict=True)]
     logits = torch.cat(parts)
     return logits.mean(1) if logits.ndim == 2 else logits
-
-
-def _coverage(real: Tensor, fake: Tensor) -> float:
-    """Share of real rows whose ball to the k-th real neighbour holds a generated row (Naeem et al. 2020, Eq. 6)."""
-    nearest = min(NEIGHBOURS + 1, len(real))  # the first is the row itself
-    radius = torch.cdist(real, real).kthvalue(nearest, dim=1).values
-    return float((torch.cdist(real, fake).amin(1) <= radius).double().mean())

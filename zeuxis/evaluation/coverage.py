@@ -1,0 +1,37 @@
+"""Density and coverage (Naeem et al. 2020, arXiv 2002.09797): fidelity and variety that one outlier cannot move.
+
+Around each real row lies the ball that reaches to its k-th nearest real neighbour.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+
+
+class DensityCoverage(NamedTuple):
+    """`density` >= 0, about 1 for real pictures; `coverage` in [0, 1]."""
+
+    density: float
+    coverage: float
+
+
+def density_coverage(generated: Tensor, real: Tensor, *, k: int = 5) -> DensityCoverage:
+    """Of features `(N, D)` and `(M, D)`, `k` neighbours, the row itself not counted.
+
+    Density (Eq. 5): the mean number of real balls that a generated row lies in, over k. Coverage (Eq. 6): the share of
+    real balls with a generated row in them.
+    """
+    if generated.ndim != 2 or real.ndim != 2 or generated.shape[1] != real.shape[1]:
+        raise BadInput(f"Expected rows of one width, got {tuple(generated.shape)} and {tuple(real.shape)}.")
+    if not 1 <= k < len(real) or not len(generated):
+        raise BadInput(
+            f"Expected more than {k} real rows and at least one generated, got {len(real)}, {len(generated)}."
+        )
+    radius = torch.cdist(real, real).kthvalue(k + 1, dim=1).values  # (M,), its own 0 is among them
+    inside = torch.cdist(real, generated) <= radius[:, None]  # (M, N)
+    return DensityCoverage(float(inside.double().sum(0).mean() / k), float(inside.any(1).double().mean()))
