@@ -1,6 +1,7 @@
 """Every figure of the pocket model cards, recomputed: python benchmarks/pocket.py --data PATH --judges FOLDER
 
-PATH is the folder with the packs; the CIFAR-10 pack or archive alone does for all but "distances". FOLDER holds classifiers that this project did not train
+PATH is the folder with the packs; the CIFAR-10 pack or archive alone does for all but "distances".
+FOLDER holds classifiers that this project did not train
 (cifar10_resnet20-12fca82f.th and cifar10_resnet32-d509ac18.th of akamaster/pytorch_resnet_cifar10); without it the
 figures that need them are left out. Writes benchmarks/results/pocket.json and the pictures of the cards.
 """

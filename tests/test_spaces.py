@@ -210,3 +210,11 @@ def test_embeddings_may_live_anywhere_and_are_copied():
 def test_a_space_that_cannot_be_is_refused(make):
     with pytest.raises(BadInput):
         make()
+
+
+def test_labels_are_drawn_in_proportion_to_their_shares_and_none_when_none_is_asked_for():
+    shares = torch.tensor([1.0, 2.0, 5.0])
+    mix = ClassMix(torch.eye(3), ("a", "b", "c"), shares=shares)
+    drawn = torch.cdist(mix.sample(4000, stream(0, "shares")), mix.places).argmin(1)
+    assert torch.allclose(torch.bincount(drawn).double() / 4000, shares.double() / 8, atol=0.03)
+    assert mix.sample(0, stream(0)).shape == (0, 3)

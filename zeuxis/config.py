@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from zeuxis.errors import BadInput
 
-Start = Literal["prior", "bank", "sweep"]
+Start = Literal["auto", "prior", "labels", "bank", "sweep"]
 Precision = Literal["auto", "fp32", "bf16"]
 
 GENERATOR_OPTIONS = ("truncation", "truncation_cutoff", "exact_truncation", "space", "classes", "ban")
@@ -57,7 +57,9 @@ class RunConfig(BaseModel):
     )
 
     start: Start = Field(
-        "prior", description="prior; bank: the best of the generator's start bank; sweep: one picture of each class"
+        "auto",
+        description="auto: as suits the generator; prior; labels: those nearest to the phrase; bank: the best of the "
+        "generator's start bank; sweep: one picture of each class",
     )
     start_images: int | None = Field(
         None, ge=1, le=100_000, description="draws of the prior in the first generation, the best of which are kept"

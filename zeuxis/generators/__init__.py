@@ -7,12 +7,16 @@ GENERATORS come with the package; FAMILIES draw from a weight file whose header 
 from zeuxis.registry import Entry, Table
 
 CIFAR10 = "data: CIFAR-10, which states no licence; cite Krizhevsky 2009"
+PRODUCTS = "data: shop photos of unclear rights; for research"
 
 GENERATORS = Table(
     "generator",
     {
         "pocket": Entry(
             "zeuxis.generators.pocket:Pocket", "animals and vehicles of CIFAR-10, 32x32, inside the package", CIFAR10
+        ),
+        "pocket-products": Entry(
+            "zeuxis.generators.pocket:PocketProducts", "shoes, bags, watches, ... by type and colour, 64x64", PRODUCTS
         ),
         "toy": Entry("zeuxis.generators.toy:ToyGenerator", "a disc, square or triangle on a coloured ground, 32x32"),
     },

@@ -20,3 +20,10 @@ class Pocket(LabGenerator):
         self, device: torch.device | None = None, *, classes: Sequence[str] = (), ban: Sequence[str] = ()
     ) -> None:
         super().__init__(pocket_path(self.file), device, classes=classes, ban=ban)
+
+
+class PocketProducts(Pocket):
+    """Shop photos on white, 64x64. Latent = z (64) and an embedding (64) of one type and colour that occur together."""
+
+    name = "pocket-products"
+    file = "products"

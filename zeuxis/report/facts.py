@@ -83,6 +83,8 @@ def start(facts: dict[str, Any]) -> str:
         return f"warm: the best of a bank of {facts['bank_images']:,} images, which are not counted"
     if "sweep_images" in facts:
         return f"cold: one picture of each of {facts['sweep_images']:,} classes"
+    if facts.get("labels"):
+        return f"cold: draws of the labels nearest to the phrase: {', '.join(facts['labels'])}"
     if "start_images" in facts:
         return f"cold: the best of {facts['start_images']:,} draws of the prior"
     return "cold: draws of the prior"

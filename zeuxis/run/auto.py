@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -26,16 +26,17 @@ KNOWN = 0.6  # cosine of sentence vectors from which a word stands for the phras
 
 @dataclass(frozen=True)
 class Member:
-    """A generator of the package: the file that its words are in, the scorer and the judge that know them."""
+    """A generator of the package: the file that its words are in, the scorer and the judge that know them, its start."""
 
     file: str
     scorer: str
     judge: str
+    start: Literal["prior", "labels"]
 
 
 MEMBERS = {
-    "pocket": Member("generator", "pocket", "pocket"),
-    "pocket-products": Member("products", "pocket-64", "mobilenet-v1"),
+    "pocket": Member("generator", "pocket", "pocket", "prior"),
+    "pocket-products": Member("products", "pocket-64", "mobilenet-v1", "labels"),
 }
 
 
@@ -52,8 +53,8 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
 
     `known` is the configuration of the run to go on with: its names are taken, whatever would be chosen today.
     """
-    fields = {name: getattr(config, name) for name in ("generator", "scorer", "judge")}
-    if not any(map(_is_auto, (config.generator, config.judge, *config.scorer))):
+    fields = {name: getattr(config, name) for name in ("generator", "scorer", "judge", "start")}
+    if not any(map(_any_auto, fields.values())):
         return config, []
     if known is not None:
         kept = {name: tuple(v) if isinstance(v := known[name], list) else v for name in fields if name in known}
@@ -65,6 +66,7 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
     member = MEMBERS.get(fields["generator"], MEMBERS["pocket"])
     fields["scorer"] = tuple(member.scorer + name[len(AUTO) :] if _is_auto(name) else name for name in config.scorer)
     fields["judge"] = member.judge if config.judge == AUTO else config.judge
+    fields["start"] = member.start if config.start == AUTO else config.start
     return config.model_copy(update=fields), notes
 
 

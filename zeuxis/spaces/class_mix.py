@@ -94,8 +94,9 @@ class ClassMix(Bounded):
         if self.shares is None:
             chosen = torch.randint(len(self.labels), (count, self.blend), generator=rng)
         else:
-            drawn = torch.multinomial(self.shares, count * self.blend, replacement=True, generator=rng)
-            chosen = drawn.view(count, self.blend)
+            reached = (self.shares.double() / self.shares.sum()).cumsum(0)  # torch.multinomial cannot draw none
+            drawn = torch.rand(count, self.blend, generator=rng, dtype=torch.float64)
+            chosen = torch.searchsorted(reached, drawn).clamp(max=len(self.labels) - 1)
         x = self.places[chosen]  # (N, blend, E)
         share = -torch.log1p(-torch.rand(count, self.blend, 1, generator=rng, dtype=torch.float64))  # exponential(1)
         share = (share + 1e-12) / (share + 1e-12).sum(dim=1, keepdim=True)  # normalised: uniform on the simplex
