@@ -81,7 +81,6 @@ def read_raw_file(path: Path) -> Path:
     return found[0]
 
 
-
 def _check(checkpoint: Checkpoint, file: Path) -> None:
     """Every part can be built from its facts and is filled by its tensors."""
     json.dumps(checkpoint.about)

@@ -89,7 +89,12 @@ def _parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
 
 def in_words(model: Model) -> str:
     """What a model file holds: "a classifier (speedrun)"."""
-    known = {"dual-encoder": "a scorer", "text-tower": "a text tower", "inception": "a network of features"}
+    known = {
+        "dual-encoder": "a scorer",
+        "aligned": "a scorer",
+        "text-tower": "a text tower",
+        "inception": "a network of features",
+    }
     other = next((what for part, what in PARTS.items() if part in model.parts), "networks")
     return f"{known.get(model.family, other)} ({model.family})"
 

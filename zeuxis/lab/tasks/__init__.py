@@ -6,8 +6,9 @@ TASKS = Table(
     "task",
     {
         "classifier": Entry("zeuxis.lab.tasks.classifier:Classifier", "a classifier: the pocket judge, the trunk"),
-        "gan": Entry("zeuxis.lab.tasks.gan:ConditionalGAN", "class-conditional GAN with hinge loss"),
+        "adversarial": Entry("zeuxis.lab.adversarial:Adversarial", "a GAN of parts named in the recipe"),
         "distil": Entry("zeuxis.lab.tasks.distil:Distil", "text tower learned from a sentence encoder"),
         "contrastive": Entry("zeuxis.lab.tasks.contrastive:Contrastive", "dual encoder of images and phrases"),
+        "alignment": Entry("zeuxis.lab.tasks.alignment:Alignment", "heads over frozen picture and sentence vectors"),
     },
 )

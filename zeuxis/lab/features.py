@@ -1,0 +1,108 @@
+"""What frozen networks make of pictures and sentences, computed once: in the user's cache, or in memory.
+
+features/KEY.npy: float16 (up to 2000, D). KEY stands for the pixels, the network's weights and the view.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from zeuxis.data import to_signed
+from zeuxis.data.cache import checksum, data_folder
+from zeuxis.hub.header import vocabulary_of
+from zeuxis.hub.model_file import build, read_model, tensors_of
+from zeuxis.hub.model_file import checksum as tensors_checksum
+from zeuxis.hub.pocket import pocket_path
+from zeuxis.lab.augment import flip_and_shift
+from zeuxis.nets.text_tower import TextTower
+from zeuxis.nets.wordpiece import WordPiece
+from zeuxis.rng import stream
+
+BATCH = 20  # small enough for the processor's cache
+PIECE = 2000  # pictures in one file
+VERSION = 1  # of what the views do; a higher number leaves old entries unread
+SMALLEST = 256  # pictures worth keeping
+
+
+def cached_features(
+    pixels: Tensor, features: Callable[[Tensor], Tensor], identity: str, view: int = 0, folder: Path | None = None
+) -> Tensor:
+    """`features` of uint8 pictures (N, H, W, 3) -> float16 (N, D), from the cache where they are there.
+
+    View 0 is the picture as it is; any other mirrors half of the pictures and shifts each by up to a sixteenth of its
+    side, at random but always alike. `identity` says which network it is (a checksum). `folder` replaces the cache's.
+    The cache is filled piece by piece, so a run that was cut goes on where it was.
+    """
+    folder = folder or data_folder().parent / "features"
+    return torch.cat([_piece(part, features, identity, view, folder) for part in torch.split(pixels, PIECE)])
+
+
+def _piece(pixels: Tensor, features: Callable[[Tensor], Tensor], identity: str, view: int, folder: Path) -> Tensor:
+    flat = np.ascontiguousarray(pixels.numpy())
+    key = hashlib.sha256(repr((VERSION, identity, view, flat.shape, checksum(flat))).encode()).hexdigest()[:24]
+    path = folder / f"{key}.npy"
+    if path.exists():
+        return torch.from_numpy(np.load(path, allow_pickle=False))
+    found = _computed(pixels, features, view)
+    if len(pixels) >= SMALLEST:
+        _store(found, path)
+    return torch.from_numpy(found)
+
+
+@torch.no_grad()
+def _computed(pixels: Tensor, features: Callable[[Tensor], Tensor], view: int) -> np.ndarray:
+    rows = []
+    for start in range(0, len(pixels), BATCH):
+        x = to_signed(pixels[start : start + BATCH])
+        if view:
+            x = flip_and_shift(x, stream(view, "features", start), pad=max(x.shape[-1] // 16, 1))
+        rows.append(features((x + 1) / 2).half().cpu().numpy())
+    return np.concatenate(rows)
+
+
+def _store(found: np.ndarray, path: Path) -> None:
+    """A folder that cannot be written costs time, never the run."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            np.save(file, found, allow_pickle=False)
+        part.replace(path)
+    except OSError:
+        part.unlink(missing_ok=True)
+
+
+class Sentences:
+    """The pocket scorer's text tower with a memory: texts -> vectors (P, `width`) on the CPU."""
+
+    def __init__(self, device: torch.device) -> None:
+        path = pocket_path("scorer")
+        tower, model = build(path, "text"), read_model(path)
+        assert isinstance(tower, TextTower)
+        self.tower, self.device, self.width = tower.to(device), device, tower.direct.out_features
+        self.wordpiece = WordPiece(vocabulary_of(model, tower.tokens.num_embeddings))
+        self.sha256 = tensors_checksum(tensors_of(path, "text", verify=False))
+        self._number: dict[str, int] = {}
+        self._vectors = torch.empty(0, self.width)
+
+    def __call__(self, texts: list[str]) -> Tensor:
+        """Texts -> (P, width), each of length 1."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._number]
+        if new:
+            with torch.no_grad():
+                found = self.tower(self.wordpiece.batch(new, self.tower.longest).to(self.device)).cpu()
+            start, stop = len(self._number), len(self._number) + len(new)
+            if stop > len(self._vectors):  # twice the room, so that copying stays rare
+                room = torch.empty(max(2 * stop, 4096), self.width)
+                room[:start] = self._vectors[:start]
+                self._vectors = room
+            self._vectors[start:stop] = found
+            self._number |= dict(zip(new, range(start, stop), strict=True))
+        return self._vectors[[self._number[text] for text in texts]]
