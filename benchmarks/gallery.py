@@ -1,6 +1,7 @@
-"""The pictures of the README and of docs/limits.md: python benchmarks/gallery.py [--generations N]
+"""The pictures of the README and of docs/limits.md: python benchmarks/gallery.py [--generations N] [--only gallery]
 
-Runs the shipped program with its defaults, once for each phrase, and draws the best different pictures in a row each.
+Runs the shipped program with its defaults, once for each phrase. `gallery` is a contact sheet, the best picture of each
+phrase; `failures` are the best different pictures, a row each. Nothing is picked by hand.
 """
 
 from __future__ import annotations
@@ -16,22 +17,34 @@ from zeuxis.config import RunConfig
 from zeuxis.report.top import distinct
 from zeuxis.run import RunFolder, generate
 
-GALLERY = (
-    "a red fire truck", "a white horse on grass", "a jet under a blue sky", "a ship on blue water",
-    "a yellow car", "a kitten", "a green frog", "a moose",
+PRODUCTS = (
+    "a red high heel", "a black wrist watch", "a green backpack", "a pair of blue sneakers", "a brown handbag",
+    "a white sports shoe", "a pair of sunglasses", "a pink flip flop", "a brown belt", "a red lipstick",
+    "a black formal shoe", "a blue cap",
+)  # fmt: skip
+KINDS = (
+    "a red fire truck", "a white horse on grass", "a jet under a blue sky", "a ship on blue water", "a green frog",
+    "a yellow car",
 )  # fmt: skip
 FAILURES = ("a castle", "two dogs", "a purple airplane", "a cat at night", "a man riding a horse")
+ACROSS, TILE = 6, 150  # of the contact sheet
 DOCS = Path(__file__).parent.parent / "docs" / "images"
 SIZE, COLUMNS, MARGIN, LABEL = 96, 10, 4, 230
 
 
-def row(phrase: str, generations: int) -> np.ndarray:
-    """One run: the best different pictures, enlarged, side by side: uint8 (SIZE, COLUMNS * SIZE, 3)."""
+def population(phrase: str, generations: int) -> list[Image.Image]:
+    """One run: its final population, the best first."""
     with TemporaryDirectory() as parent:
         folder = Path(parent) / "run"
         generate(phrase, seed=1, generations=generations, out=folder)
-        population = [Image.open(file).convert("RGB") for file in RunFolder(folder).individuals()]  # best first
-        pictures = [population[place] for place in distinct([np.asarray(p) for p in population], COLUMNS)]
+        print(phrase, flush=True)
+        return [Image.open(file).convert("RGB") for file in RunFolder(folder).individuals()]
+
+
+def row(phrase: str, generations: int) -> np.ndarray:
+    """The best different pictures of a run, enlarged, side by side: uint8 (SIZE, COLUMNS * SIZE, 3)."""
+    found = population(phrase, generations)
+    pictures = [found[place] for place in distinct([np.asarray(p) for p in found], COLUMNS)]
     enlarged = [np.asarray(p.resize((SIZE, SIZE), Image.Resampling.NEAREST)) for p in pictures]
     enlarged += [np.full((SIZE, SIZE, 3), 255, np.uint8)] * (COLUMNS - len(enlarged))
     return np.concatenate(enlarged, axis=1)
@@ -45,18 +58,33 @@ def sheet(phrases: tuple[str, ...], generations: int, path: Path) -> None:
         top = number * (SIZE + MARGIN)
         canvas.paste(Image.fromarray(row(phrase, generations)), (LABEL, top))
         draw.text((8, top + SIZE // 2 - 10), phrase, "black", font)
-        print(phrase, flush=True)
     path.parent.mkdir(parents=True, exist_ok=True)
     canvas.save(path, optimize=True)
 
 
+def contact(phrases: tuple[str, ...], generations: int, path: Path) -> None:
+    """The best picture of each phrase with the phrase below."""
+    lines = -(-len(phrases) // ACROSS)
+    canvas = Image.new("RGB", (ACROSS * (TILE + MARGIN), lines * (TILE + 24)), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
+    for number, phrase in enumerate(phrases):
+        left, top = number % ACROSS * (TILE + MARGIN), number // ACROSS * (TILE + 24)
+        best = population(phrase, generations)[0].resize((TILE, TILE), Image.Resampling.LANCZOS)
+        canvas.paste(best, (left, top))
+        draw.text((left + 4, top + TILE + 3), phrase, "black", font)
+    canvas.save(path, optimize=True)
+
+
 def main() -> None:
-    """Both sheets."""
+    """The sheets."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--generations", type=int, default=RunConfig().generations)
+    parser.add_argument("--only", nargs="*", default=["gallery", "failures"])
     args = parser.parse_args()
-    sheet(GALLERY, args.generations, DOCS / "gallery.png")
-    sheet(FAILURES, args.generations, DOCS / "failures.png")
+    if "gallery" in args.only:
+        contact(PRODUCTS + KINDS, args.generations, DOCS / "gallery.png")
+    if "failures" in args.only:
+        sheet(FAILURES, args.generations, DOCS / "failures.png")
 
 
 if __name__ == "__main__":

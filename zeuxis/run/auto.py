@@ -26,7 +26,7 @@ KNOWN = 0.6  # cosine of sentence vectors from which a word stands for the phras
 
 @dataclass(frozen=True)
 class Member:
-    """A generator of the package: the file that its words are in, the scorer and the judge that know them, its start."""
+    """A generator of the package: the file with its words, the scorer and the judge that know them, its start."""
 
     file: str
     scorer: str

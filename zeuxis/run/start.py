@@ -26,7 +26,8 @@ def start_of(
     """The first latents `(M, D)` (None: the prior) and what run.json says about them.
 
     "bank" costs no image: the best of the generator's bank for this prompt. "sweep" is one latent of each class, all
-    of them counted. "labels" are draws of the few labels whose names are nearest to the phrase. "draws" are `start_images` draws of the prior in the first generation, counted as well.
+    of them counted. "labels" are draws of the few labels whose names are nearest to the phrase. "draws" are
+    `start_images` draws of the prior in the first generation, counted as well.
     """
     if config.start == "bank":
         banks = [open_bank(generator, scorer, config.generator_options()) for scorer in scorers]
@@ -38,8 +39,8 @@ def start_of(
         return banks[0].best(total, config.start_images or config.population), facts
     if config.start == "labels":
         count = max(config.start_images or 0, config.population)
-        x, names = near_labels(generator.space, prompt, count, stream(config.seed, "labels"))
-        return x, {"kind": "cold", "labels": names}
+        near, names = near_labels(generator.space, prompt, count, stream(config.seed, "labels"))
+        return near, {"kind": "cold", "labels": names}
     if config.start == "sweep":
         x = class_sweep(generator.space, stream(config.seed, "sweep"))
         if x is None:

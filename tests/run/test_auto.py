@@ -1,0 +1,86 @@
+"""Which generator, scorer, judge and start "auto" becomes, and what the user is told."""
+
+import pytest
+import torch
+
+from zeuxis.config import RunConfig
+from zeuxis.generators.pocket import Pocket, PocketProducts
+from zeuxis.rng import stream
+from zeuxis.run import RunFolder, generate, resume
+from zeuxis.run.auto import MEMBERS, settle
+from zeuxis.run.start import near_labels
+from zeuxis.scorers.prompts import parse_prompt
+from zeuxis.spaces import Normal
+
+PHRASES = {
+    "pocket-products": (
+        "a red high heel",
+        "a black wrist watch",
+        "a pair of blue sneakers",
+        "gold earrings",
+        "a handbag",
+    ),
+    "pocket": ("a frog", "a red fire truck", "a white horse on grass", "a ship on blue water", "a kitten"),
+}
+
+
+@pytest.mark.parametrize(("name", "phrase"), [(name, phrase) for name, of in PHRASES.items() for phrase in of])
+def test_the_generator_is_the_one_whose_labels_are_nearest(name, phrase):
+    config, notes = settle(RunConfig(prompt=(phrase,)))
+    member = MEMBERS[name]
+    assert (config.generator, config.scorer, config.judge) == (name, (member.scorer,), member.judge)
+    assert config.start == member.start and len(notes) == 1 and notes[0].startswith(f"The generator is {name}: ")
+
+
+def test_a_phrase_that_none_can_draw_is_told_so():
+    config, notes = settle(RunConfig(prompt=("a snowy mountain",)))
+    assert config.generator in MEMBERS and "none of the generators here was trained on such pictures" in notes[0]
+    assert "none of the generators" not in settle(RunConfig(prompt=("a frog",)))[1][0]
+
+
+def test_what_is_named_is_left_alone():
+    named = RunConfig(
+        prompt=("a frog",), generator="pocket-products", scorer=("toy", "auto:0.5"), judge=None, start="prior"
+    )
+    config, notes = settle(named)
+    assert (config.generator, config.scorer, config.judge) == ("pocket-products", ("toy", "pocket-64:0.5"), None)
+    assert config.start == "prior" and notes == []
+    assert settle(config) == (config, [])
+
+
+def test_only_positive_words_choose():
+    assert settle(RunConfig(prompt=("a frog",), negative=("a red high heel",)))[0].generator == "pocket"
+
+
+def test_a_resumed_run_keeps_what_was_chosen(tmp_path):
+    generate("a brown handbag", generations=1, population=4, augment=0, seed=1, out=tmp_path / "run")
+    record = RunFolder(tmp_path / "run").record
+    assert record["config"]["generator"] == "pocket-products" and record["start"]["labels"][0] == "brown handbags"
+    assert any(note.startswith("The generator is pocket-products") for note in record["notes"])
+    assert resume(tmp_path / "run", generations=2).images > 4
+    again = {**record["config"], "generator": "pocket"}
+    assert settle(RunConfig(prompt=("a brown handbag",)), again)[0].generator == "pocket"
+
+
+def test_a_start_at_labels_draws_from_the_nearest_ones():
+    generator = PocketProducts(torch.device("cpu"))
+    x, names = near_labels(generator.space, parse_prompt(("a green backpack",)), 16, stream(0))
+    assert names[0] == "green backpacks" and x.shape == (16, generator.space.dim)
+    mix = generator.space.spaces[1]
+    found = torch.cdist(generator.space.split(x)[1], mix.places).argmin(1)
+    assert {mix.labels[k] for k in found.tolist()} == set(names)
+    assert torch.equal(generator.space.clip(x), x)
+
+
+def test_a_start_at_labels_without_words_or_labels_is_the_prior():
+    space, rng = Normal(4), stream(0)
+    x, names = near_labels(space, parse_prompt(("a frog",)), 8, rng)
+    assert x.shape == (8, 4) and names == []
+
+
+def test_every_member_is_there_and_draws():
+    for kind in (Pocket, PocketProducts):
+        generator = kind(torch.device("cpu"))
+        images = generator.render(generator.space.sample(2, stream(0)))
+        assert images.shape == (2, 3, generator.resolution, generator.resolution)
+        assert generator.realism(images).shape == (2,) and generator.describe(generator.space.sample(1, stream(0))[0])
