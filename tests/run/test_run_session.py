@@ -15,6 +15,7 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunError, SearchStopped, UnknownName
 from zeuxis.rng import stream
 from zeuxis.run import RunFolder, checkpoint, entry, generate, make_config, open_session, reopen_session, resume
+from zeuxis.run.auto import settle
 from zeuxis.run.build import choose_device
 from zeuxis.run.naming import fresh_folder, slug
 from zeuxis.scorers.toy import ToyScorer
@@ -62,7 +63,7 @@ def test_a_run_folder_holds_what_the_design_says(folder):
 def test_run_json_says_where_the_run_comes_from(folder):
     record = json.loads(folder.record_path.read_text())
     assert record["prompt"] == "a red disc on white" and record["seed"] == 7
-    assert RunConfig.model_validate(record["config"]) == toy_config() == folder.config
+    assert RunConfig.model_validate(record["config"]) == settle(toy_config())[0] == folder.config
     assert set(record["software"]) >= {"zeuxis", "torch", "python"}
     assert set(record["machine"]) >= {"cpu", "device"}
     models = record["models"]
