@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zeuxis.data.base import ImageSet, read_images
+from zeuxis.data import ImageSet, read_images
 from zeuxis.evaluation.classify import wilson
 from zeuxis.hub.pocket import pocket_path
 from zeuxis.nets import imagenet_classes

@@ -1,4 +1,4 @@
-"""An image set, and the table of readers that make one.
+"""An image set: what every reader gives.
 
 Every reader gives the same thing: uint8 pictures of one size, labels by name, captions. It is decoded once; the pixels
 then lie in the user's cache as a plain `.npy` that is memory-mapped (zeuxis.data.cache).
@@ -7,17 +7,13 @@ then lie in the user's cache as a plain `.npy` that is memory-mapped (zeuxis.dat
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.registry import Entry, Table
 
 SPLITS = ("train", "test")
-LARGEST_SIDE = 1024  # pixels; what a set may be resampled to
 MOST_BYTES = 16 * 2**30  # of decoded pixels in one split
 
 
@@ -92,66 +88,3 @@ class ImageSet:
 def to_signed(pixels: Tensor) -> Tensor:
     """uint8 (B, H, W, C) -> float32 (B, C, H, W) in [-1, 1], channels last."""
     return pixels.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
-
-
-class Reader(Protocol):
-    """What a row of READERS points at."""
-
-    def files(self, path: Path, split: str) -> list[Path]:
-        """Every file that the split depends on; `path` is the main one or its folder. BadInput if there is none."""
-        ...
-
-    def read(self, path: Path, split: str, resolution: int | None) -> ImageSet:
-        """The split at its native resolution, or at the one asked for where the reader knows better than resampling."""
-        ...
-
-
-READERS = Table(
-    "data reader",
-    {
-        "cifar10": Entry("zeuxis.data.cifar10:CIFAR10", "CIFAR-10, 32 px: the .npz pack or the official archive"),
-        "mnist": Entry("zeuxis.data.digits:MNIST", "handwritten digits, 28 px grey: pack or IDX files"),
-        "fashion-mnist": Entry("zeuxis.data.digits:FASHION_MNIST", "clothes, 28 px grey: pack or IDX files"),
-        "products": Entry("zeuxis.data.products:PRODUCTS", "shop photos on white with titles, type and colour, 64 px"),
-        "tiny-imagenet": Entry("zeuxis.data.packs:TINY_IMAGENET", "160 ImageNet classes, 64 px, research only"),
-        "caltech": Entry("zeuxis.data.packs:CALTECH", "93 nouns of Caltech-101, 64 px"),
-        "emoji": Entry("zeuxis.data.packs:EMOJI", "Noto emoji on plain grounds with their names, 64 px"),
-        "afhq-cat": Entry("zeuxis.data.packs:AFHQ_CAT", "portraits of cats, 128 px, non-commercial"),
-        "imagenet-sample": Entry("zeuxis.data.packs:IMAGENET_SAMPLE", "one picture of each ImageNet class, 128 px"),
-        "folder": Entry("zeuxis.data.folder:FOLDER", "your own pictures: sub-folders are classes, .txt files captions"),
-    },
-)
-
-
-def read_images(
-    kind: str, path: str | Path, split: str = "train", *, resolution: int | None = None, channels: int | None = None
-) -> ImageSet:
-    """One split of the data set at `path` (a file, or the folder that holds it) by the reader `kind`.
-
-    `resolution` in pixels a side resamples once, with antialiasing (MNIST gets a black border from 28 to 32 instead);
-    None keeps the set's own. `channels` 1 or 3 converts. BadInput for a file that is missing, damaged or of another
-    kind; UnknownName for an unknown reader.
-    """
-    from zeuxis.data.cache import cached
-    from zeuxis.data.convert import converted
-
-    reader: Reader = READERS[kind]
-    path = Path(path).absolute()
-    if split not in SPLITS:
-        raise BadInput(f"Expected the split train or test, got {split!r}.")
-    if resolution is not None and not 1 <= resolution <= LARGEST_SIDE:
-        raise BadInput(f"Expected a resolution of 1 to {LARGEST_SIDE} pixels, got {resolution}.")
-    if channels not in (None, 1, 3):
-        raise BadInput(f"Expected 1 or 3 channels, got {channels}.")
-
-    def decoded() -> ImageSet:
-        return converted(reader.read(path, split, resolution), resolution, channels)
-
-    try:
-        if not path.exists():
-            raise BadInput(f"Expected a data set at {path}, found nothing there. Give its place with --data PATH.")
-        return cached(decoded, reader.files(path, split), (kind, str(path), split, resolution, channels))
-    except OSError as error:  # no right to look into a folder, a disk that fails
-        raise BadInput(f"Expected a readable data set at {path}, got: {error.strerror or error}. Check it.") from error
-    except MemoryError as error:
-        raise BadInput(f"Expected a data set that fits into memory at {path}. Ask for a lower resolution.") from error

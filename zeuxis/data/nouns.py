@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from zeuxis.data.base import read_images
 from zeuxis.data.packs import read_emoji_text
+from zeuxis.data.readers import read_images
 
 
 def read_nouned(folder: Path, split: str, size: int = 32) -> tuple[Tensor, list[tuple[str, ...]]]:
