@@ -14,6 +14,7 @@ ROOT = Path(zeuxis.__file__).parent
 # Each line may import from the lines above it. `types` to `config` are read one after the other, so each is a line.
 ORDER = [
     *(["types"], ["errors"], ["rng"], ["registry"], ["config"]),
+    ["storage"],
     ["pictures"],
     ["data"],
     ["spaces", "nets"],

@@ -26,7 +26,7 @@ from zeuxis.config import RunConfig
 from zeuxis.report.commands import flag, generate_command
 from zeuxis.run import RunFolder
 from zeuxis.run.auto import settle
-from zeuxis.run.lock import RunLock
+from zeuxis.storage.lock import RunLock
 
 PROMPT = "a red disc on blue"
 FAST = ("--precision", "fp32")  # no time spent on the gate

@@ -76,7 +76,7 @@ class RunConfig(BaseModel):
     augment: int = Field(
         2, ge=0, le=64, description="augmented views per image in the score beside the plain one; 0 for none"
     )
-    realism: float = Field(0.0, description="weight of the discriminator's opinion in the score")
+    realism: float = Field(0.0, allow_inf_nan=False, description="weight of the discriminator's opinion in the score")
     norm_prior: float = Field(0.0, ge=0, description="weight of the penalty for latents longer than the prior's")
     unique: bool = Field(False, description="of two pictures that look alike only the fitter keeps its score")
     on_collapse: Literal["nothing", "restart", "stir"] = Field(
@@ -113,9 +113,9 @@ class TrainConfig(BaseModel):
     task: str = Field(description="see zeuxis.lab.tasks: adversarial, classifier, contrastive, distil")
     data: str = Field("cifar10", description="reader: cifar10, products, folder, ... (zeuxis.data)")
     about: str = ""
-    seed: int = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     images: int = Field(gt=0, description="images shown in total")
-    batch: int = Field(64, ge=1)
+    batch: int = Field(64, ge=1, le=65_536)
     precision: Precision = "auto"
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step; 0 switches it off")
     ema_half_life: int | None = Field(None, gt=0, description="of the average, in images, in place of ema")

@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from zeuxis.run import files
+from zeuxis.storage import files
 
 
 @pytest.fixture(autouse=True)

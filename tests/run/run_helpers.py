@@ -10,10 +10,11 @@ from pathlib import Path
 
 from zeuxis.config import RunConfig
 from zeuxis.generators.toy import ToyGenerator
-from zeuxis.run import files, open_session
+from zeuxis.run import open_session
 from zeuxis.run.problem import Problem
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.toy import ToyJudge, ToyScorer
+from zeuxis.storage import files
 
 RED = Prompt((Phrase("a red disc on white"),))
 

@@ -52,6 +52,16 @@ def test_only_positive_words_choose():
     assert settle(RunConfig(prompt=("a frog",), negative=("a red high heel",)))[0].generator == "pocket"
 
 
+def test_weights_count_in_the_choice():
+    assert settle(RunConfig(prompt=("a cat:0.1", "a red heel:2")))[0].generator == "pocket-products"
+    assert settle(RunConfig(prompt=("a cat:2", "a red heel:0.1")))[0].generator == "pocket"
+
+
+def test_the_classes_asked_for_choose_the_generator_that_has_them():
+    assert settle(RunConfig(prompt=("a cat",), classes=("Heels",)))[0].generator == "pocket-products"
+    assert settle(RunConfig(prompt=("a red heel",), classes=("dog",)))[0].generator == "pocket"
+
+
 def test_a_resumed_run_keeps_what_was_chosen(tmp_path):
     generate("a brown handbag", generations=1, population=4, augment=0, seed=1, out=tmp_path / "run")
     record = RunFolder(tmp_path / "run").record

@@ -8,7 +8,8 @@ import pytest
 from run_helpers import FaultyCalls, fingerprint, run_to_the_end, toy_config
 
 from zeuxis.errors import RunUnwritable
-from zeuxis.run import files, open_session
+from zeuxis.run import open_session
+from zeuxis.storage import files
 
 CONFIG = toy_config(generations=2, population=2, view_every=3)
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EACCES, errno.EROFS)

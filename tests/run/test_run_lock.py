@@ -9,7 +9,7 @@ from run_helpers import child, run_to_the_end, toy_config
 
 from zeuxis.errors import RunLocked
 from zeuxis.run import RunFolder, open_session
-from zeuxis.run.lock import RunLock
+from zeuxis.storage.lock import RunLock
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
 

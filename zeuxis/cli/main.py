@@ -63,6 +63,11 @@ class Commands(TyperGroup):
             typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
             typer.echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from error
+        except OSError as error:  # what no command has put into words of its own
+            typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+            where = f"{error.filename}: " if error.filename else ""
+            typer.echo(f"Cannot read or write {where}{error.strerror or error}. Check the path.", err=True)
+            raise typer.Exit(2) from error
         except KeyboardInterrupt:
             typer.echo("\nInterrupted.", err=True)
             raise typer.Exit(INTERRUPTED) from None

@@ -25,8 +25,8 @@ def replay(
 ) -> None:
     """Draw a saved picture again and compare the pixels. Exit code 0 if not one differs, else 2."""
     from zeuxis.run import replay as draw_again
-    from zeuxis.run.files import atomic_write
     from zeuxis.run.pictures import picture_png
+    from zeuxis.storage.files import atomic_write
 
     result = draw_again(png, generator)
     info = result.info

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.experiments.design import Cell, Design
-from zeuxis.run.files import atomic_write, make_folder, unwritable
 from zeuxis.run.sealed import seal, unseal
+from zeuxis.storage.files import atomic_write, make_folder, unwritable
 
 LISTS = ("variants", "phrases", "populations")
 GROWS = (*LISTS, "seeds", "held_out")  # what an experiment may be given more of

@@ -11,7 +11,7 @@ from zeuxis.experiments.figures import curves_png, reversed_png
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.tables import cell_records, line_records, markdown, write_csv, write_parquet
 from zeuxis.report.html import PAGES, data_uri
-from zeuxis.run.files import atomic_write
+from zeuxis.storage.files import atomic_write
 
 CLASSICS = ("ga-thesis", "de-rand", "de-best")  # those of the thesis's own figure
 

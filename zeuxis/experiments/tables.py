@@ -13,7 +13,7 @@ from zeuxis.errors import MissingExtra
 from zeuxis.experiments.analysis import Estimate, Line, images_to
 from zeuxis.experiments.cell import eye_names
 from zeuxis.experiments.design import Cell, Design, is_warm
-from zeuxis.run.files import atomic_write
+from zeuxis.storage.files import atomic_write
 
 Row = dict[str, Any]
 Record = dict[str, str | int | float | bool | None]

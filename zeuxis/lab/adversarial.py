@@ -46,6 +46,8 @@ class Adversarial:
         self.guide = Guide.of(opt.trunk, lab.weights, self.words, lab.device)
         if opt.guidance and self.guide is None:
             raise BadInput('Guidance needs a trained classifier: set trunk = "trunk" and give its folder by --weights.')
+        if opt.mode_seeking and lab.config.batch < 2:
+            raise BadInput("Mode seeking compares pairs within a batch: expected a batch of 2 at least, got 1.")
         self.weight = _row_weights(self.y, opt.balance)
         self.facts = {"resolution": self.train.resolution, "classes": list(sizes), "channels": self.train.channels}
         torch.manual_seed(lab.config.seed)  # initial weights; nothing else draws from the global generator

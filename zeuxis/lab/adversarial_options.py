@@ -11,6 +11,7 @@ from zeuxis.errors import BadInput
 from zeuxis.lab.augment import diff_augment
 from zeuxis.lab.objectives import OBJECTIVES
 from zeuxis.lab.penalties import PENALTIES
+from zeuxis.lab.tasks.base import plain_name
 from zeuxis.nets.gan import ARCHITECTURES
 from zeuxis.rng import stream
 
@@ -27,7 +28,7 @@ Beta = Annotated[float, Field(ge=0, lt=1)]
 class Adam(Strict):
     """One optimiser: Kingma and Ba 2015, arXiv 1412.6980."""
 
-    lr: float = Field(default=2e-4, gt=0)
+    lr: float = Field(default=2e-4, gt=0, allow_inf_nan=False)
     betas: tuple[Beta, Beta] = (0.0, 0.99)
     eps: float = Field(default=1e-8, gt=0)
 
@@ -35,7 +36,7 @@ class Adam(Strict):
 class Penalty(Strict):
     """Weight of a penalty, and steps from one time it is computed to the next."""
 
-    weight: float = Field(gt=0)
+    weight: float = Field(gt=0, allow_inf_nan=False)
     every: int = Field(1, ge=1)
 
 
@@ -73,6 +74,9 @@ def options_of(raw: dict[str, Any]) -> Options:
         raise BadInput(
             f"Wrong options of the task adversarial: {wrong}. Known: {', '.join(Options.model_fields)}."
         ) from error
+    for name in (options.name, options.start, options.trunk):
+        if name is not None:
+            plain_name(name)
     ARCHITECTURES.check(options.architecture)
     OBJECTIVES.check(options.objective)
     for name in options.penalties:

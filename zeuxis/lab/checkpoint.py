@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,10 @@ def save(task: Task, averages: dict[str, Average], progress: dict[str, int], fol
     fresh.replace(newest)
 
 
-def load(task: Task, averages: dict[str, Average], folder: Path) -> dict[str, int]:
-    """Restore the newest readable checkpoint into `task` and `averages`; {} when there is none."""
+def load(
+    task: Task, averages: dict[str, Average], folder: Path, say: Callable[[str], None] = lambda text: None
+) -> dict[str, int]:
+    """Restore the newest good checkpoint into `task` and `averages`; {} when there is none. `say` hears of damage."""
     damaged = []
     for name in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
         path = folder / name
@@ -53,11 +56,16 @@ def load(task: Task, averages: dict[str, Average], folder: Path) -> dict[str, in
             with safe_open(path, "pt") as file:
                 header = json.loads((file.metadata() or {})["progress"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, KeyError, ValueError, OSError) as error:
-            damaged.append(f"{name}: {error}")
+            progress = {key: int(value) for key, value in header.items() if key != "state"}
+            if min(progress.values(), default=0) < 0:
+                raise ValueError("counts below 0")
+            _restore(task, averages, tensors, header)
+        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+            damaged.append(f"{name}: {str(error)[:200]}")
             continue
-        _restore(task, averages, tensors, header)
-        return {key: int(value) for key, value in header.items() if key != "state"}
+        if damaged:
+            say(f"{damaged[0].partition(':')[0]} is damaged; going on from {name}, the one before it.")
+        return progress
     if damaged:
         raise RunDamaged(
             f"No checkpoint in {folder} can be read ({'; '.join(damaged)}). Start afresh in another folder."

@@ -26,11 +26,13 @@ def save_grid(images: Tensor, path: Path, columns: int = 20, scale: int = 2) -> 
 
 
 def read_log(folder: Path) -> list[dict[str, float]]:
-    """The lines of `log.jsonl`; one that was cut when the training was killed is left out."""
+    """The lines of `log.jsonl`; one that was cut or is no line of figures is left out."""
     path, lines = folder / "log.jsonl", []
     for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        with contextlib.suppress(ValueError):
-            lines.append(json.loads(text))
+        with contextlib.suppress(ValueError, RecursionError):
+            line = json.loads(text)
+            if isinstance(line, dict) and "images" in line and all(type(v) in (int, float) for v in line.values()):
+                lines.append(line)
     return lines
 
 

@@ -32,7 +32,7 @@ def load(name: str | Path) -> TrainConfig:
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise BadInput(f"{path}: {wrong}. Known fields: {', '.join(TrainConfig.model_fields)}.") from error
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise BadInput(f"Expected a recipe in TOML at {path}, but it cannot be read: {error}.") from error
 
 

@@ -17,12 +17,13 @@ import torch
 from torch import nn
 
 from zeuxis.config import TrainConfig
-from zeuxis.errors import BadInput, RunDamaged, SearchStopped
+from zeuxis.errors import BadInput, RunDamaged, RunUnwritable, SearchStopped, ZeuxisError
 from zeuxis.lab import checkpoint, curves
 from zeuxis.lab.ema import Average
 from zeuxis.lab.machine import choose_threads, pick_dtype
 from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab, Task
+from zeuxis.storage.lock import RunLock
 
 Line = dict[str, float]
 
@@ -37,21 +38,61 @@ def train(
     `report` hears each line of the log, `say` sentences about how it is computed.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return _train(config, data, folder, device, weights, report, say)
+    except ZeuxisError:
+        raise
+    except OSError as error:
+        where = error.filename or folder
+        raise RunUnwritable(
+            f"Cannot read or write {where}: {error.strerror or error}. Mend that, or give another folder with --out; "
+            "what was trained up to the last checkpoint is kept."
+        ) from error
+
+
+def _train(
+    config: TrainConfig, data: Path, folder: Path, device: torch.device, weights: Path | None,
+    report: Callable[[Line], None], say: Callable[[str], None],
+) -> list[Path]:  # fmt: skip
+    _check_place(folder)
     _check_recipe(config, folder)
     dtype, settled = _settled(config, folder, device, say)
     lab = Lab(config, data, device, dtype, weights)
     with torch.random.fork_rng(devices=[]):  # torch.nn draws initial weights from the global generator: put it back
         task: Task = TASKS[config.task](lab)
+        notes = getattr(getattr(task, "train", None), "notes", [])
+        for note in [*notes[:5], *([f"and {len(notes) - 5} more such notes"] if len(notes) > 5 else [])]:
+            say(note)
         batch = getattr(task, "images_per_step", config.batch)
         averages = {
             name: Average(task.nets[name], config.ema, config.ema_half_life, config.ema_ramp, batch)
             for name in (task.averaged if config.ema or config.ema_half_life else ())
         }
-        write_text(folder / "machine.json", json.dumps(settled))
-        write_text(folder / "train.json", config.model_dump_json(indent=1))
-        for line in steps(task, averages, config, folder):
-            report(line)
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = RunLock(folder)
+        try:
+            write_text(folder / "machine.json", json.dumps(settled))
+            write_text(folder / "train.json", config.model_dump_json(indent=1))
+            count = 0
+            for line in steps(task, averages, config, folder, say):
+                report(line)
+                count += 1
+            if not count:
+                say(f"This training has its {config.images:,} images already: nothing was done.")
+                if not list((folder / "export").glob("*.safetensors")):
+                    task.export(averaged_nets(task, averages), folder / "export")
+        finally:
+            lock.release()
     return sorted((folder / "export").glob("*.safetensors"))
+
+
+def _check_place(folder: Path) -> None:
+    """BadInput for a place that cannot be a folder, before anything is loaded."""
+    if not str(folder).strip() or folder == Path():
+        raise BadInput("Expected a folder of its own for the training, got the current one. Give --out FOLDER.")
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise BadInput(f"Expected a folder for the training, but {there} is a file. Give another --out FOLDER.")
 
 
 def _settled(
@@ -80,9 +121,12 @@ def averaged_nets(task: Task, averages: dict[str, Average]) -> dict[str, nn.Modu
     return dict(task.nets) | {name: average.net for name, average in averages.items()}
 
 
-def steps(task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path) -> Iterator[Line]:
+def steps(
+    task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path,
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[Line]:  # fmt: skip
     """The loop itself: step, average, report, checkpoint. Yields each line of the log."""
-    done = checkpoint.load(task, averages, folder)
+    done = checkpoint.load(task, averages, folder, say)
     batch: int = getattr(task, "images_per_step", config.batch)
     step, seconds = done.get("step", 0), float(done.get("seconds", 0))
     last = step * batch // config.checkpoint_every if done else -1  # due when the unbroken run would be

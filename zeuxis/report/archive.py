@@ -18,9 +18,9 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zeuxis.report.curve import DPI, LIGHT, Colours
 from zeuxis.run.archive import read_archive
-from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.pictures import GROUND, INK
+from zeuxis.storage.files import atomic_write
 
 INCHES = (6.4, 5.4)
 LARGEST = 1536  # pixels across the cells of a collage

@@ -12,8 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import Row, RunFolder
+from zeuxis.storage.files import atomic_write
 
 INCHES, DPI = (8.0, 5.0), 130
 PANEL = 1.6  # inches that the population's health adds below

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 
 from zeuxis.report.curve import BEST, DPI, LIGHT, MEAN, WORST, Colours, dress
 from zeuxis.report.facts import pick_words
-from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import RunFolder
+from zeuxis.storage.files import atomic_write
 
 PANEL, HEIGHT = 6.0, 5.0  # inches; one panel for each objective after the first
 MOST = 20_000  # points of earlier generations that are drawn

@@ -19,8 +19,8 @@ from zeuxis.report.facts import archive_words, facts, objective_words, pick_word
 from zeuxis.report.front import front_png, visited, write_front
 from zeuxis.report.verdict import Picture, has_word, percent, pictures, verdict
 from zeuxis.run.archive import read_archive
-from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import RunFolder
+from zeuxis.storage.files import atomic_write
 
 STAGES = 6  # grids that show how the population came about
 STAGE_WIDTH = 720  # pixels across; grids in the folder are larger

@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from zeuxis.report.verdict import pictures
-from zeuxis.run.files import atomic_write, make_folder, remove
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.pictures import grid_png, score_label
+from zeuxis.storage.files import atomic_write, make_folder, remove
 
 SAME = 6.0  # mean difference per colour value in steps of 0..255; below it, two pictures look alike to a person
 

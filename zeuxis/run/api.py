@@ -14,16 +14,16 @@ from zeuxis.errors import BadInput, RunLocked
 from zeuxis.run.auto import settle
 from zeuxis.run.build import Built, build
 from zeuxis.run.decisions import Decisions
-from zeuxis.run.files import make_folder
 from zeuxis.run.finish import Summary
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.lock import RunLock
 from zeuxis.run.naming import fresh_folder
 from zeuxis.run.provenance import same_models
 from zeuxis.run.sealed import Header
 from zeuxis.run.session import Session
 from zeuxis.run.store import check_usable
 from zeuxis.search import QUALITY_DIVERSITY
+from zeuxis.storage.files import make_folder
+from zeuxis.storage.lock import RunLock
 from zeuxis.types import Event
 
 CHANGEABLE = ("generations", "budget", "target", "patience")  # what a resumed run may be told anew

@@ -12,7 +12,6 @@ from typing import Any
 
 from torch import Tensor
 
-from zeuxis.run.files import atomic_write, make_folder, sweep
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.measures import parse_measure
 from zeuxis.run.metadata import PictureInfo
@@ -20,6 +19,7 @@ from zeuxis.run.pictures import picture_png, to_pixels
 from zeuxis.run.sealed import Header, damaged, seal_json, unseal_json
 from zeuxis.run.store import RunStore
 from zeuxis.search.archive import Archive
+from zeuxis.storage.files import atomic_write, make_folder, sweep
 
 FORMAT = 1
 AT_ONCE = 64  # pictures held in memory

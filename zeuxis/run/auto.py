@@ -82,12 +82,17 @@ def _any_auto(value: str | tuple[str, ...] | None) -> bool:
 def choose(config: RunConfig) -> Choice:
     """The generator of the package whose labels come nearest to the positive words of the prompt."""
     prompt = parse_prompt(config.prompt, config.negative, (), templates=False) if config.prompt else None
-    texts = [phrase.text for phrase in prompt.phrases if phrase.text and phrase.weight > 0] if prompt else []
+    asked_for = [p for p in prompt.phrases if p.text and p.weight > 0] if prompt else []
     words = {name: _words(member) for name, member in MEMBERS.items() if name in GENERATORS and _there(member)}
-    if not texts or len(words) < 2:
+    knowing = {name: of for name, of in words.items() if all(_knows(of, entry) for entry in config.classes)}
+    words = knowing or words
+    if config.classes and len(knowing) == 1:
+        return Choice(next(iter(knowing)), f"The generator is {next(iter(knowing))}: it has the classes asked for.")
+    if not asked_for or len(words) < 2:
         return Choice("pocket", "")  # nothing to choose by
     scorer = PocketScorer(torch.device("cpu"))
-    asked = scorer.sentences(texts).mean(0)  # (S,)
+    weights = torch.tensor([phrase.weight for phrase in asked_for])
+    asked = weights @ scorer.sentences([phrase.text for phrase in asked_for]) / weights.sum()  # (S,)
     found = {}
     for name, known in words.items():
         closeness = scorer.sentences(known) @ asked
@@ -99,6 +104,11 @@ def choose(config: RunConfig) -> Choice:
     if near < KNOWN:
         why += " That is not near: none of the generators here was trained on such pictures."
     return Choice(name, why)
+
+
+def _knows(words: list[str], entry: str) -> bool:
+    """Whether a class of `--class` is among the words: one of them holds all of its own words."""
+    return any(set(entry.lower().split()) <= set(word.split()) for word in words)
 
 
 def _there(member: Member) -> bool:

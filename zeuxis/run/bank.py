@@ -24,9 +24,9 @@ from zeuxis.generators.base import Generator
 from zeuxis.hub.cache import cache_folder
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.rng import stream
-from zeuxis.run.files import atomic_write, make_folder, unwritable
 from zeuxis.run.memory import MICRO_BATCH, micro_batches
 from zeuxis.scorers.phrases import normalised, unit
+from zeuxis.storage.files import atomic_write, make_folder, unwritable
 
 CHUNK = 512  # rows between two marks of how far it is
 SEED = 0

@@ -18,10 +18,10 @@ from torch import Tensor
 
 from zeuxis.errors import RunDamaged
 from zeuxis.rng import stream
-from zeuxis.run.files import remove
 from zeuxis.run.folder import Row, RunFolder, readable
 from zeuxis.run.sealed import damaged, seal, unseal
 from zeuxis.search.base import Search
+from zeuxis.storage.files import remove
 
 FORMAT = 1
 KEPT = 2

@@ -14,7 +14,6 @@ from torch import Tensor
 from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
 from zeuxis.run.archive import write_archive
-from zeuxis.run.files import atomic_write
 from zeuxis.run.folder import Best
 from zeuxis.run.healthy import unwrapped
 from zeuxis.run.metadata import PictureInfo
@@ -26,6 +25,7 @@ from zeuxis.run.view import JudgeView
 from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import Search
 from zeuxis.search.pareto import HasFront
+from zeuxis.storage.files import atomic_write
 
 
 @dataclass(frozen=True)

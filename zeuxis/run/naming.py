@@ -8,7 +8,7 @@ import unicodedata
 from pathlib import Path
 
 from zeuxis.config import RunConfig
-from zeuxis.run.files import make_folder
+from zeuxis.storage.files import make_folder
 
 RUNS = Path("runs")
 LONGEST = 40

@@ -18,12 +18,12 @@ from zeuxis.run.build import Built
 from zeuxis.run.checkpoint import Start, load_latest
 from zeuxis.run.finish import Summary, finish
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.lock import RunLock
 from zeuxis.run.loop import run
 from zeuxis.run.sealed import Header
 from zeuxis.run.stopping import from_config
 from zeuxis.run.store import RunStore, record
 from zeuxis.run.view import JudgeView
+from zeuxis.storage.lock import RunLock
 from zeuxis.types import Event
 
 

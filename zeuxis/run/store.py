@@ -18,14 +18,14 @@ from torch import Tensor
 from zeuxis.errors import RunError
 from zeuxis.run import checkpoint, entry
 from zeuxis.run.background import Background
-from zeuxis.run.files import append_line, atomic_write, make_folder, sweep
 from zeuxis.run.folder import FORMAT, RunFolder
-from zeuxis.run.lock import RunLock
 from zeuxis.run.pictures import population_png, to_pixels
 from zeuxis.run.problem import Problem
 from zeuxis.run.sealed import Header, seal_json
 from zeuxis.run.view import JudgeView
 from zeuxis.search.base import Search
+from zeuxis.storage.files import append_line, atomic_write, make_folder, sweep
+from zeuxis.storage.lock import RunLock
 from zeuxis.types import Event
 
 PICTURES_WAITING = 8

@@ -14,10 +14,10 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.rng import stream
-from zeuxis.run.files import atomic_write
 from zeuxis.run.memory import micro_batches
 from zeuxis.run.metadata import PictureInfo
 from zeuxis.run.pictures import grid_png, picture_png, to_pixels
+from zeuxis.storage.files import atomic_write
 
 MICRO_BATCH = 8
 MOST = 4096

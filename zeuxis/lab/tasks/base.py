@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -35,7 +36,19 @@ class Lab:
             raise BadInput(
                 f"Unknown option {', '.join(sorted(unknown))} of task {self.config.task}. Known: {', '.join(known)}."
             )
-        return known | self.config.options
+        options = known | self.config.options
+        if "name" in options:
+            plain_name(options["name"])
+        return options
+
+
+def plain_name(name: Any) -> str:
+    """`name` if it can be the name of a file in a folder of ours, on any system; BadInput for anything else."""
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", name):
+        raise BadInput(
+            f"Expected a plain name for a file (letters, digits, '-', '_', '.'; 64 at most), got {str(name)[:60]!r}."
+        )
+    return name
 
 
 class Task(Protocol):

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from zeuxis.errors import RunLocked
-from zeuxis.run.files import unwritable
+from zeuxis.storage.files import unwritable
 
 
 class RunLock:
