@@ -18,7 +18,9 @@ from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.pocket import PocketScorer
 
-NAMES = ("generator", "scorer", "scorer_second", "judge", "mobilenet_v1", "mobilenet_v2")
+NAMES = (
+    *("generator", "products", "scorer", "scorer64", "scorer_second", "judge", "mobilenet_v1", "mobilenet_v2"),
+)
 CPU = torch.device("cpu")
 UNSEEN = {"lorry": "truck", "puppy": "dog", "jet": "airplane", "kitten": "cat", "pony": "horse", "vessel": "ship"}
 
@@ -59,7 +61,8 @@ def samples(generator, classes):
 
 
 def test_all_models_together_are_small() -> None:
-    assert sum((POCKET / f"{name}.safetensors").stat().st_size for name in NAMES) <= 40 * 2**20
+    assert sum(path.stat().st_size for path in POCKET.glob("*.safetensors")) <= 60 * 2**20
+    assert {path.stem for path in POCKET.glob("*.safetensors")} == set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -71,6 +74,12 @@ def test_weight_file_names_its_architecture(name: str) -> None:
 def test_model_card_tells_data_recipe_cost_and_licence(name: str) -> None:
     card = (POCKET / f"{name}.md").read_text(encoding="utf-8").lower()
     assert all(word in card for word in ("data", "recipe", "cost", "measured", "licence", "cifar-10"))
+
+
+@pytest.mark.parametrize("name", ("products", "scorer64", "mobilenet_v1", "mobilenet_v2"))
+def test_every_other_card_says_what_it_is_made_of_and_what_was_measured(name: str) -> None:
+    card = (POCKET / f"{name}.md").read_text(encoding="utf-8").lower()
+    assert all(word in card for word in ("data" if name in ("products", "scorer64") else "origin", "measured", "licence"))
 
 
 def test_cards_show_the_figures_of_the_benchmark() -> None:
