@@ -33,7 +33,7 @@ def unit(data: ImageSet, rows: Tensor) -> Tensor:
 
 
 def figures(name: str, path: Path, pictures: Path | None = None) -> dict[str, object]:
-    """One generator against its own training data; `pictures` is where a grid of samples and neighbours goes."""
+    """One generator against its own training data; `pictures` is where a grid of samples goes."""
     generator, train = GENERATORS[name](), read_images(DATA[name], path, "train")
     order = torch.randperm(len(train), generator=stream(0, "distances"))
     one, two = unit(train, order[:COUNT]), unit(train, order[COUNT : 2 * COUNT])
@@ -45,7 +45,7 @@ def figures(name: str, path: Path, pictures: Path | None = None) -> dict[str, ob
     found = {"n": COUNT, "samples": against(fake, real), "real": against(floor, real)}
     found["effective_of_64"] = {"samples": _effective(drawn), "real": _effective(two)}
     small = descriptors(unit(train, torch.arange(len(train))))
-    near, where = distances(descriptors(drawn[:200]), small).min(dim=1)
+    near = distances(descriptors(drawn[:200]), small).amin(1)
     test = read_images(DATA[name], path, "test")
     held = distances(descriptors(unit(test, torch.arange(200))), small).amin(1)
     found["nearest_training_rms"] = {
@@ -53,7 +53,6 @@ def figures(name: str, path: Path, pictures: Path | None = None) -> dict[str, ob
         "test_pictures": [float(held.min()), float(held.median())],
     }
     if pictures is not None:
-        save_grid(torch.cat([drawn[:20], unit(train, where[:20])]), pictures / f"neighbours-{name}.png", 20, 2)
         save_grid(drawn[:160], pictures / f"samples-{name}.png", 16, 2)
     return found
 
