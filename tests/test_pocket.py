@@ -79,7 +79,8 @@ def test_model_card_tells_data_recipe_cost_and_licence(name: str) -> None:
 @pytest.mark.parametrize("name", ("products", "scorer64", "mobilenet_v1", "mobilenet_v2"))
 def test_every_other_card_says_what_it_is_made_of_and_what_was_measured(name: str) -> None:
     card = (POCKET / f"{name}.md").read_text(encoding="utf-8").lower()
-    assert all(word in card for word in ("data" if name in ("products", "scorer64") else "origin", "measured", "licence"))
+    source = "data" if name in ("products", "scorer64") else "origin"
+    assert all(word in card for word in (source, "measured", "licence"))
 
 
 def test_cards_show_the_figures_of_the_benchmark() -> None:
