@@ -18,9 +18,7 @@ from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.pocket import PocketScorer
 
-NAMES = (
-    *("generator", "products", "scorer", "scorer64", "scorer_second", "judge", "mobilenet_v1", "mobilenet_v2"),
-)
+NAMES = (*("generator", "products", "scorer", "scorer64", "scorer_second", "judge", "mobilenet_v1", "mobilenet_v2"),)
 CPU = torch.device("cpu")
 UNSEEN = {"lorry": "truck", "puppy": "dog", "jet": "airplane", "kitten": "cat", "pony": "horse", "vessel": "ship"}
 
