@@ -27,6 +27,7 @@ from zeuxis.errors import MissingModel, RunUnwritable, UnknownName, WeightsRefus
 from zeuxis.hub.header import COUNTER, Model, check_facts, parse
 from zeuxis.hub.weights import file_sha256, fit, pour
 from zeuxis.nets import NETWORKS
+from zeuxis.storage.files import sync
 
 __all__ = ["Model", "Part", "build", "build_from", "check_model", "checksum", "count_values", "file_sha256", "is_model",
            "read_model", "tensors_of", "write_model"]  # fmt: skip
@@ -75,9 +76,9 @@ def write_model(
     try:
         save_file(cast, fresh, {"facts": text})
         fresh.chmod(0o644)  # safetensors writes for the owner only
-        _sync(fresh)
+        sync(fresh)
         fresh.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     except (OSError, SafetensorError) as error:
         with contextlib.suppress(OSError):
             fresh.unlink()
@@ -232,12 +233,3 @@ def _opened(path: Path) -> Iterator[Any]:
             yield file
     except (SafetensorError, ValueError, OSError) as error:
         raise WeightsRefused(path, f"cannot be read as safetensors: {error}. Fetch or export it again") from error
-
-
-def _sync(path: Path) -> None:
-    """To the disk, so that a power cut after this leaves what was written."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

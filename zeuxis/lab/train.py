@@ -23,6 +23,7 @@ from zeuxis.lab.ema import Average
 from zeuxis.lab.machine import choose_threads, pick_dtype
 from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab, Task
+from zeuxis.storage.files import atomic_write
 from zeuxis.storage.lock import RunLock
 
 Line = dict[str, float]
@@ -71,8 +72,8 @@ def _train(
         folder.mkdir(parents=True, exist_ok=True)
         lock = RunLock(folder)
         try:
-            write_text(folder / "machine.json", json.dumps(settled))
-            write_text(folder / "train.json", config.model_dump_json(indent=1))
+            atomic_write(folder / "machine.json", json.dumps(settled).encode())
+            atomic_write(folder / "train.json", config.model_dump_json(indent=1).encode())
             count = 0
             for line in steps(task, averages, config, folder, say):
                 report(line)
@@ -161,14 +162,6 @@ def steps(
                 checkpoint.save(task, averages, {"step": step, "seconds": round(seconds)}, folder)
                 begin = time.monotonic()
             yield line
-
-
-def write_text(path: Path, text: str) -> None:
-    """`text` as the whole file `path`. Atomic."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
 
 
 def _show(task: Task, averages: dict[str, Average], folder: Path, images: int) -> None:

@@ -19,8 +19,9 @@ from zeuxis.errors import RunUnwritable
 PART = ".part"  # the ending of a file that is not finished yet
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """A file or folder to the disk, so that a power cut after this leaves what was written."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
@@ -35,7 +36,7 @@ class Calls:
     write: Callable[[int, bytes | memoryview], int] = os.write
     fsync: Callable[[int], None] = os.fsync
     rename: Callable[[Path, Path], None] = os.replace
-    sync_folder: Callable[[Path], None] = _sync_folder
+    sync_folder: Callable[[Path], None] = sync
     make_folder: Callable[[Path], None] = os.mkdir
     remove: Callable[[Path], None] = os.unlink
 
