@@ -56,10 +56,17 @@ class LatentGenerator(nn.Module):
     z_dim: int
     embed_dim: int
     classes: tuple[int, ...]
+    labels: nn.Module  # a Condition, where `embed` is this one
 
     def embed(self, y: Tensor) -> Tensor:
-        """Labels (N, L) -> (N, embed_dim)."""
-        raise NotImplementedError
+        """Labels (N, L) -> (N, embed_dim), by the Condition `labels`."""
+        embedded: Tensor = self.labels(y)
+        return embedded
+
+    def joined(self, z: Tensor, y: Tensor | None) -> Tensor:
+        """z with the embedding of `y` behind it: (N, z_dim + embed_dim); z alone without labels."""
+        condition = self.condition(z, y)
+        return z if condition is None else torch.cat([z, condition], dim=1)
 
     def condition(self, z: Tensor, y: Tensor | None) -> Tensor | None:
         """The embedding (N, embed_dim) of `y`, whichever of the two it is; None for a generator without labels."""

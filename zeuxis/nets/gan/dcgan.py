@@ -54,15 +54,9 @@ class Generator(LatentGenerator):
         self.body = nn.Sequential(*layers, nn.ConvTranspose2d(cout, channels, 4, 2, 1), nn.Tanh())
         _initialise(self)
 
-    def embed(self, y: Tensor) -> Tensor:
-        """Labels (N, L) -> (N, embed_dim)."""
-        embedded: Tensor = self.labels(y)
-        return embedded
-
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(N, z_dim), labels (N, L) or embeddings (N, embed_dim) -> (N, channels, R, R)."""
-        condition = self.condition(z, y)
-        x = z if condition is None else torch.cat([z, condition], dim=1)
+        x = self.joined(z, y)
         images: Tensor = self.body(x.to(dtype_of(self.body))[:, :, None, None])
         return images
 

@@ -132,11 +132,6 @@ class Generator(LatentGenerator):
         self.convs = nn.ModuleList(Modulated(b, b, w_dim) for b in chosen[1:])
         self.colours = nn.ModuleList(ToColours(b, channels, w_dim) for b in chosen)
 
-    def embed(self, y: Tensor) -> Tensor:
-        """Labels (N, L) -> (N, embed_dim)."""
-        embedded: Tensor = self.labels(y)
-        return embedded
-
     def map(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """z (N, z_dim) and labels or embeddings -> w (N, w_dim); both are normalised to a root mean square of 1."""
         condition = self.condition(z, y)

@@ -55,15 +55,9 @@ class Generator(LatentGenerator):
         self.blocks = nn.Sequential(*(Up(width) for _ in range(int(math.log2(resolution)) - 2)))
         self.norm, self.colours = nn.BatchNorm2d(width), conv(width, channels)
 
-    def embed(self, y: Tensor) -> Tensor:
-        """Labels (N, L) -> (N, embed_dim)."""
-        embedded: Tensor = self.labels(y)
-        return embedded
-
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(N, z_dim), labels (N, L) or embeddings (N, embed_dim) -> (N, channels, R, R)."""
-        condition = self.condition(z, y)
-        x = z if condition is None else torch.cat([z, condition], dim=1)
+        x = self.joined(z, y)
         h = self.start(x.to(self.start.weight.dtype)).view(-1, self.width, 4, 4)
         h = self.blocks(h.contiguous(memory_format=torch.channels_last))
         return torch.tanh(self.colours(F.relu(self.norm(h))))
