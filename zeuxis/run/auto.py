@@ -82,17 +82,17 @@ def _any_auto(value: str | tuple[str, ...] | None) -> bool:
 def choose(config: RunConfig) -> Choice:
     """The generator of the package whose labels come nearest to the positive words of the prompt."""
     prompt = parse_prompt(config.prompt, config.negative, (), templates=False) if config.prompt else None
-    asked_for = [p for p in prompt.phrases if p.text and p.weight > 0] if prompt else []
     words = {name: _words(member) for name, member in MEMBERS.items() if name in GENERATORS and _there(member)}
     knowing = {name: of for name, of in words.items() if all(_knows(of, entry) for entry in config.classes)}
     words = knowing or words
     if config.classes and len(knowing) == 1:
         return Choice(next(iter(knowing)), f"The generator is {next(iter(knowing))}: it has the classes asked for.")
-    if not asked_for or len(words) < 2:
+    if prompt is None or len(words) < 2:
         return Choice("pocket", "")  # nothing to choose by
     scorer = PocketScorer(torch.device("cpu"))
-    weights = torch.tensor([phrase.weight for phrase in asked_for])
-    asked = weights @ scorer.sentences([phrase.text for phrase in asked_for]) / weights.sum()  # (S,)
+    asked = scorer.asked(prompt)  # (S,)
+    if asked is None:
+        return Choice("pocket", "")
     found = {}
     for name, known in words.items():
         closeness = scorer.sentences(known) @ asked

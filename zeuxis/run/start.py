@@ -59,11 +59,10 @@ def near_labels(space: Space, prompt: Prompt, count: int, rng: torch.Generator) 
     words or labels: draws of the prior.
     """
     mix = next((part for part in parts(space) if isinstance(part, ClassMix)), None)
-    texts = [phrase.text for phrase in prompt.phrases if phrase.text and phrase.weight > 0]
-    if mix is None or not texts:
-        return space.sample(count, rng), []
     scorer = PocketScorer(torch.device("cpu"))
-    asked = scorer.sentences(texts).mean(0)  # (S,)
+    asked = scorer.asked(prompt)  # (S,)
+    if mix is None or asked is None:
+        return space.sample(count, rng), []
     near = scorer.sentences(list(mix.labels)) @ asked  # (K,)
     top = near.argsort(descending=True, stable=True)[:MOST_LABELS]
     top = top[near[top] >= near[top[0]] - WITHIN]

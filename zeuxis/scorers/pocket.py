@@ -116,6 +116,14 @@ class EncoderScorer:
         text = self._net(torch.float32).text
         return F.normalize(text(self.wordpiece.batch(texts, text.longest).to(self.device)).float(), dim=1)
 
+    def asked(self, prompt: Prompt) -> Tensor | None:
+        """Where the positive words of a prompt lie among `sentences`: their weighted mean `(S,)`; None without any."""
+        phrases = [phrase for phrase in prompt.phrases if phrase.text and phrase.weight > 0]
+        if not phrases:
+            return None
+        weights = torch.tensor([phrase.weight for phrase in phrases], device=self.device)
+        return weights @ self.sentences([phrase.text for phrase in phrases]) / weights.sum()
+
     def knows(self, word: str) -> bool:
         """Whether the text tower has word pieces for a word."""
         return self.wordpiece.pieces(word) != [self.wordpiece.unknown]
