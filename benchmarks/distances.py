@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 
 from zeuxis.data import ImageSet, read_images
-from zeuxis.evaluation.coverage import density_coverage
-from zeuxis.evaluation.diversity import effective_number
-from zeuxis.evaluation.frechet import frechet_distance
-from zeuxis.evaluation.health import descriptors, distances
-from zeuxis.evaluation.kernel import kernel_distance
-from zeuxis.evaluation.precision_recall import precision_recall
 from zeuxis.generators import GENERATORS
 from zeuxis.lab.curves import save_grid
+from zeuxis.metrics.coverage import density_coverage
+from zeuxis.metrics.diversity import effective_number
+from zeuxis.metrics.frechet import frechet_distance
+from zeuxis.metrics.health import descriptors, distances
+from zeuxis.metrics.kernel import kernel_distance
+from zeuxis.metrics.precision_recall import precision_recall
 from zeuxis.rng import stream
 from zeuxis.scorers.imagenet_judge import MobileNetJudge
 

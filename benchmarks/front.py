@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from zeuxis.config import RunConfig
-from zeuxis.run.build import Models, build, load_models
 from zeuxis.run.loop import run
+from zeuxis.run.prepare import Models, load_models, prepare_run
 from zeuxis.search.pareto import HasFront, front_of
 
 RUNS = {"nsga2": 1.0, "ga + 0.1 realism": 0.1, "ga + 0.3 realism": 0.3, "ga + 1 realism": 1.0, "ga": 1e-9}
@@ -38,10 +38,8 @@ def one(name: str, phrase: str, seed: int, args: argparse.Namespace, models: Mod
     config = RunConfig(
         prompt=(phrase,), judge=None, search=name.split()[0], realism=RUNS[name], seed=seed, population=args.population
     )
-    built = build(config, loaded=models)
-    problem, search = built.problem, built.new_search()
-    problem.prepare()
-    problem.gate(config.population, config.precision)
+    prepared = prepare_run(config, models)
+    problem, search = prepared.problem, prepared.new_search()
     seen = []
     for event in run(problem, search, seed=seed, generations=args.generations):
         text, realism = event.evaluation.parts.values()

@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zeuxis.config import RunConfig
 from zeuxis.report.top import distinct
-from zeuxis.run import RunFolder, generate
+from zeuxis.run import RunFolder
+from zeuxis.workflows import generate
 
 PRODUCTS = (
     "a red high heel", "a black wrist watch", "a green backpack", "a pair of blue sneakers", "a brown handbag",

@@ -28,12 +28,11 @@ import torch
 from random_weights import PREFIX, random_file
 from torch import Tensor
 
+from zeuxis.compute.device import choose_device, machine, software
+from zeuxis.compute.micro_batches import micro_batches
 from zeuxis.config import RunConfig
 from zeuxis.rng import stream
 from zeuxis.run import Session, open_session
-from zeuxis.run.build import choose_device
-from zeuxis.run.memory import micro_batches
-from zeuxis.run.provenance import machine, software
 
 Block = Callable[[], object]
 Figures = dict[str, float | int | list[float]]

@@ -20,12 +20,12 @@ from pathlib import Path
 import torch
 from random_weights import PREFIX, random_file
 
-from zeuxis.config import RunConfig
+from zeuxis.compute.device import choose_device
+from zeuxis.compute.micro_batches import out_of_memory
+from zeuxis.config import RunConfig, make_config
 from zeuxis.rng import stream
-from zeuxis.run import make_config
-from zeuxis.run.build import Models, build, choose_device, load_models
-from zeuxis.run.decisions import Decisions
-from zeuxis.run.memory import out_of_memory
+from zeuxis.run.prepare import Models, load_models, prepare_run
+from zeuxis.run.record import Decisions
 
 TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "tf32": torch.float32}
 
@@ -34,9 +34,8 @@ def images_per_second(
     config: RunConfig, models: Models, population: int, size: int, kind: str, generations: int
 ) -> float | None:
     """None where the device has too little memory for it."""
-    problem = build(config, Decisions([(0, size)]), models).problem
+    problem = prepare_run(config, models, decisions=Decisions([(0, size)])).problem
     torch.backends.cudnn.allow_tf32 = kind == "tf32"
-    problem.prepare()
     problem.set_precision(TYPES[kind])
     x, taken = problem.generator.space.sample(population, stream(0, "bench")), []
     for _ in range(generations + 1):

@@ -22,14 +22,14 @@ from zeuxis.config import RunConfig
 from zeuxis.data import ImageSet, read_images
 from zeuxis.evaluation import zero_shot
 from zeuxis.evaluation.classify import predict, recognised, wilson
-from zeuxis.evaluation.diversity import effective_number
-from zeuxis.evaluation.frechet import frechet_distance
-from zeuxis.evaluation.neighbours import nearest
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.pocket import Pocket
 from zeuxis.hub.pocket import POCKET
 from zeuxis.lab.attributes import COLOURS, main_colour
 from zeuxis.lab.curves import save_grid
+from zeuxis.metrics.diversity import effective_number
+from zeuxis.metrics.frechet import frechet_distance
+from zeuxis.metrics.neighbours import nearest
 from zeuxis.nets.cifar_resnet import CifarResNet, from_state
 from zeuxis.rng import stream
 from zeuxis.run import open_session

@@ -22,13 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeuxis.compute.device import machine, software
 from zeuxis.hub.checkpoint import Raw
 from zeuxis.hub.layouts import biggan as layout
 from zeuxis.hub.weights import fill
 from zeuxis.nets import NETWORKS
 from zeuxis.nets.biggan import BigGANDeep
 from zeuxis.nets.layers import cast_copy, placed
-from zeuxis.run.provenance import machine, software
 
 HERE = Path(__file__).parent / "results"
 CPU = torch.device("cpu")

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
+from zeuxis.compute.micro_batches import MICRO_BATCH
 from zeuxis.config import RunConfig
 from zeuxis.run import run
-from zeuxis.run.build import build, load_models
-from zeuxis.run.decisions import Decisions
-from zeuxis.run.memory import MICRO_BATCH
+from zeuxis.run.prepare import load_models, prepare_run
+from zeuxis.run.record import Decisions
 from zeuxis.search.archive import Grid, HasArchive, fill
 
 CELLS = 16
@@ -43,11 +43,9 @@ def configure(variant: str, seed: int, arguments: argparse.Namespace) -> RunConf
 
 
 def one(config: RunConfig, loaded, ranges) -> dict:
-    built = build(config, Decisions([(0, MICRO_BATCH)], ranges=ranges), loaded)
-    built.problem.prepare()
-    built.problem.gate(config.population, config.precision)
-    search, started = built.new_search(), time.perf_counter()
-    events = list(run(built.problem, search, seed=config.seed, generations=config.generations))
+    prepared = prepare_run(config, loaded, decisions=Decisions([(0, MICRO_BATCH)], ranges=ranges))
+    search, started = prepared.new_search(), time.perf_counter()
+    events = list(run(prepared.problem, search, seed=config.seed, generations=config.generations))
     seconds = time.perf_counter() - started
     told = [(event.batch.x, event.evaluation.score, event.evaluation.measures) for event in events]
     archive = fill(Grid(CELLS, ranges), *(torch.cat(rows) for rows in zip(*told, strict=True)))
@@ -90,7 +88,7 @@ def main() -> None:
     sizes = {"population": arguments.population, "generations": arguments.generations}
     config = configure("ga", 0, arguments)
     loaded = load_models(config)
-    problem = build(config, None, loaded).problem
+    problem = prepare_run(config, loaded).problem
     problem.choose_ranges()
     ranges = problem.decisions.ranges
     asked = {"prompt": config.prompt[0], "measures": config.measures}

@@ -24,9 +24,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeuxis.compute.device import machine, software
 from zeuxis.nets.layers import Precisions, placed
 from zeuxis.nets.stylegan2 import Block, StyleGAN2
-from zeuxis.run.provenance import machine, software
 
 RESULTS = Path(__file__).parent / "results"
 

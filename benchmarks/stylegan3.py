@@ -23,9 +23,9 @@ import torch.nn.functional as F
 from published import measure
 from torch import Tensor
 
+from zeuxis.compute.device import machine, software
 from zeuxis.nets.layers import Precisions, placed
 from zeuxis.nets.stylegan3 import Layer, StyleGAN3
-from zeuxis.run.provenance import machine, software
 
 RESULTS = Path(__file__).parent / "results"
 LAYERS, CRITICAL, MARGIN, TAPS = 14, 2, 10, 6  # of the published networks

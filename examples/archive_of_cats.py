@@ -3,8 +3,8 @@
 import sys
 
 from zeuxis.report.archive import write_archive_pictures
-from zeuxis.run import RunFolder, generate
-from zeuxis.run.archive import read_archive
+from zeuxis.run import RunFolder
+from zeuxis.workflows import generate
 
 generations = int(sys.argv[1]) if len(sys.argv) > 1 else 40
 
@@ -18,7 +18,7 @@ summary = generate(
     seed=7,
 )
 folder = RunFolder(summary.folder)
-archive = read_archive(folder)
+archive = folder.archive()
 print(f"{archive['filled']} of {archive['cells'] ** 2} cells filled, QD score {archive['qd_score']:.2f}")
 
 for elite in sorted(archive["elites"], key=lambda elite: -elite["score"])[:5]:

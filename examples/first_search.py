@@ -2,7 +2,7 @@
 
 import sys
 
-from zeuxis.run import generate
+from zeuxis.workflows import generate
 
 generations = int(sys.argv[1]) if len(sys.argv) > 1 else 40
 
@@ -10,6 +10,6 @@ summary = generate(
     "a red fire truck",
     generations=generations,
     seed=7,
-    on_event=lambda event: print(f"generation {event.generation}: best {event.best_score:.4f}"),
+    listener=lambda event: print(f"generation {event.generation}: best {event.best_score:.4f}"),
 )
 print(summary.description, "->", summary.folder)

@@ -4,7 +4,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from zeuxis.run import make_config, open_session, replay, resume
+from zeuxis.config import make_config
+from zeuxis.run import open_session
+from zeuxis.tools.replay import replay
+from zeuxis.workflows import resume
 
 generations = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 

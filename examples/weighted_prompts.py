@@ -2,7 +2,7 @@
 
 import sys
 
-from zeuxis.run import generate
+from zeuxis.workflows import generate
 
 generations = int(sys.argv[1]) if len(sys.argv) > 1 else 40
 

@@ -15,7 +15,9 @@ ROOT = Path(zeuxis.__file__).parent
 ORDER = [
     *(["types"], ["errors"], ["rng"], ["registry"], ["config"]),
     ["storage"],
+    ["compute"],
     ["pictures"],
+    ["metrics"],
     ["data"],
     ["spaces", "nets"],
     ["hub"],
@@ -24,7 +26,7 @@ ORDER = [
     ["run", "lab", "configs"],
     ["report"],
     ["experiments"],
-    ["tools"],
+    ["tools", "workflows"],
     ["cli", "studio", "pocket"],
     ["__main__"],
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -41,6 +42,44 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class JudgeEvaluation:
+    """`score` and `confidence` `(N,)` and `label` per image of one generation.
+
+    `guide` is the mean guiding score of the population and `mean` the judge's mean score, each as it comes: the
+    scales differ, so one `gap` says nothing. A gap that widens while `guide` rises says that the search has learnt to
+    please the scorer without showing what was asked for. `best` and `best_label` are the judge's score and label of
+    the image with the highest guiding score.
+    """
+
+    generation: int
+    score: Tensor
+    label: tuple[str, ...]
+    confidence: Tensor
+    guide: float
+    mean: float
+    best: float
+    best_label: str
+
+    @property
+    def gap(self) -> float:
+        """Mean guiding score minus the judge's mean score."""
+        return self.guide - self.mean
+
+
+class Evaluated(NamedTuple):
+    """What a problem returns for a batch: the evaluation that the search is told, and what it is not.
+
+    `images` `(N, 3, H, W)` in [0, 1] are the pictures that were scored, `seconds` the time spent on them (wall clock),
+    `health` says how alive the population is (`zeuxis.metrics.health`).
+    """
+
+    evaluation: Evaluation
+    images: Tensor | None = None
+    seconds: float = 0.0
+    health: Mapping[str, float] = NO_HEALTH
+
+
+@dataclass(frozen=True)
 class Event:
     """One finished generation. Yielded only after `tell`, so every event is a legal checkpoint.
 
@@ -48,7 +87,8 @@ class Event:
     `best_score` are the search's `best`: the best ever seen in this run, or with several objectives its pick from the
     front as it is now; `image_seconds` is the time spent on this generation's images (wall clock). `images`
     `(N, 3, H, W)` in [0, 1] are the pictures that were scored. `health` says how alive the population is
-    (`zeuxis.evaluation.health`); `view` what the judge made of it, where it looked.
+    (`zeuxis.metrics.health`); `judged` is the judge's evaluation, in those
+    generations where it was asked.
     """
 
     generation: int
@@ -60,4 +100,4 @@ class Event:
     images: Tensor | None = None
     image_seconds: float = 0.0
     health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
-    view: object | None = None
+    judged: JudgeEvaluation | None = None

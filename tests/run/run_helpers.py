@@ -6,8 +6,10 @@ import os
 import signal
 import threading
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 
+from zeuxis import workflows
 from zeuxis.config import RunConfig
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.run import open_session
@@ -15,6 +17,10 @@ from zeuxis.run.problem import Problem
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.toy import ToyJudge, ToyScorer
 from zeuxis.storage import files
+from zeuxis.workflows import Outputs
+
+generate = partial(workflows.generate, outputs=Outputs(report=False, top=0))
+resume = partial(workflows.resume, outputs=Outputs(report=False, top=0))
 
 RED = Prompt((Phrase("a red disc on white"),))
 

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from run_helpers import generate, resume
 
 from zeuxis.config import RunConfig
 from zeuxis.generators.pocket import Pocket, PocketProducts
 from zeuxis.rng import stream
-from zeuxis.run import RunFolder, generate, resume
+from zeuxis.run import RunFolder
 from zeuxis.run.auto import MEMBERS, settle
 from zeuxis.run.start import near_labels
 from zeuxis.scorers.prompts import parse_prompt

@@ -7,15 +7,15 @@ import json
 import numpy as np
 import pytest
 import torch
+from run_helpers import generate
 
 from zeuxis.errors import BadInput, MissingModel, RunDamaged
 from zeuxis.generators.pocket import Pocket
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.report.facts import facts
 from zeuxis.rng import stream
-from zeuxis.run import generate
-from zeuxis.run.bank import CHUNK, Bank, all_banks, bank_folder, build_bank, open_bank
 from zeuxis.run.folder import RunFolder
+from zeuxis.scorers.bank import CHUNK, Bank, all_banks, bank_folder, build_bank, open_bank
 from zeuxis.scorers.pocket import PocketScorer
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.scorers.toy import ToyScorer
@@ -47,7 +47,7 @@ def test_a_bank_scores_its_rows_as_the_scorer_scores_their_pictures(pocket):
 
 
 def test_a_bank_that_grew_is_the_one_built_at_once(pocket, monkeypatch, tmp_path):
-    monkeypatch.setattr("zeuxis.run.bank.CHUNK", 16)
+    monkeypatch.setattr("zeuxis.scorers.bank.CHUNK", 16)
     generator, scorer = pocket
     build_bank(generator, scorer, 24, {})
     grown = build_bank(generator, scorer, 40, {})
@@ -60,7 +60,7 @@ def test_a_bank_that_grew_is_the_one_built_at_once(pocket, monkeypatch, tmp_path
 
 
 def test_a_bank_that_was_broken_off_goes_on(pocket, monkeypatch):
-    monkeypatch.setattr("zeuxis.run.bank.CHUNK", 16)
+    monkeypatch.setattr("zeuxis.scorers.bank.CHUNK", 16)
     generator, scorer = pocket
 
     def stop(done, count):
@@ -98,7 +98,7 @@ def test_a_scorer_without_embeddings_and_odd_sizes_are_refused(pocket):
 
 
 def test_damage_is_found(pocket, monkeypatch):
-    monkeypatch.setattr("zeuxis.run.bank.CHUNK", 16)
+    monkeypatch.setattr("zeuxis.scorers.bank.CHUNK", 16)
     bank = build_bank(*pocket, 32, {})
     rows = np.load(bank.folder / "embeddings.npy", mmap_mode="r+")
     rows[3] += 1

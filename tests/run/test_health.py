@@ -6,20 +6,19 @@ import math
 
 import pytest
 import torch
+from run_helpers import generate, resume
 
 from zeuxis.errors import BadInput
-from zeuxis.evaluation.diversity import effective_number
-from zeuxis.evaluation.health import MOST, descriptors, distances, health
+from zeuxis.metrics.diversity import effective_number
+from zeuxis.metrics.health import MOST, descriptors, distances, health
 from zeuxis.rng import stream
-from zeuxis.run import generate, resume
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.healthy import Healthy
 from zeuxis.run.problem import excess
 from zeuxis.run.stopping import exploitation
-from zeuxis.run.view import JudgeView
 from zeuxis.search import SEARCHES
+from zeuxis.search.healthy import Healthy
 from zeuxis.spaces import Normal
-from zeuxis.types import Evaluation
+from zeuxis.types import Evaluation, JudgeEvaluation
 
 SPACE = Normal(6)
 
@@ -145,7 +144,7 @@ class Now:
 
     def __init__(self, guide, judge):
         nothing = torch.zeros(1)
-        self.view = None if guide is None else JudgeView(0, nothing, ("a",), nothing, guide, judge, 0.0, "a")
+        self.judged = None if guide is None else JudgeEvaluation(0, nothing, ("a",), nothing, guide, judge, 0.0, "a")
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,15 @@
 import pytest
 import torch
 from PIL import Image
-from run_helpers import fingerprint, run_to_the_end, toy_config
+from run_helpers import fingerprint, resume, run_to_the_end, toy_config
 
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.report.html import write_report
-from zeuxis.run import RunFolder, open_session, reopen_session, replay, resume
-from zeuxis.run.archive import read_archive
-from zeuxis.run.sealed import unseal_json
+from zeuxis.run import RunFolder, open_session, reopen_session
 from zeuxis.search import QUALITY_DIVERSITY
 from zeuxis.search.archive import Grid, fill
+from zeuxis.storage.checksummed import unseal_json
+from zeuxis.tools.replay import replay
 
 CELLS = 6
 
@@ -35,7 +35,7 @@ def done(tmp_path_factory):
 
 
 def test_it_leaves_one_picture_per_filled_cell(done):
-    content, folder = read_archive(RunFolder(done)), RunFolder(done)
+    content, folder = RunFolder(done).archive(), RunFolder(done)
     assert content["axes"] == ["brightness", "blue → red"] and content["ranges"][1] == [-1.5, 1.5]
     names = {f"{elite['row']:02}-{elite['column']:02}.png" for elite in content["elites"]}
     assert {p.name for p in done.glob("cells/*")} == names
@@ -46,7 +46,7 @@ def test_it_leaves_one_picture_per_filled_cell(done):
 
 
 def test_the_archive_is_the_one_that_the_log_tells(done):
-    content = read_archive(RunFolder(done))
+    content = RunFolder(done).archive()
     told = [(e.batch.x, e.evaluation.score, e.evaluation.measures) for e in RunFolder(done).entries()]
     x, score, measures = (torch.cat(rows) for rows in zip(*told, strict=True))
     grid = Grid(CELLS, tuple(map(tuple, content["ranges"])))
@@ -79,7 +79,7 @@ def test_an_archive_that_was_changed_is_refused(tmp_path):
     path = tmp_path / "run" / "archive.json"
     path.write_text(path.read_text().replace('"row": ', '"row": 1'))
     with pytest.raises(RunDamaged, match="checksum"):
-        read_archive(RunFolder(tmp_path / "run"))
+        RunFolder(tmp_path / "run").archive()
 
 
 @pytest.mark.parametrize("search", QUALITY_DIVERSITY)
@@ -99,7 +99,7 @@ def test_a_finished_run_may_go_on_and_only_gains_cells(tmp_path):
     run_to_the_end(config(), tmp_path / "run")
     before = {p.name for p in tmp_path.glob("run/cells/*")}
     resume(tmp_path / "run", generations=8)
-    content = read_archive(RunFolder(tmp_path / "run"))
+    content = RunFolder(tmp_path / "run").archive()
     assert before <= {p.name for p in tmp_path.glob("run/cells/*")}
     assert {f"cells/{p.name}" for p in tmp_path.glob("run/cells/*")} == {elite["file"] for elite in content["elites"]}
 
@@ -131,7 +131,7 @@ def test_other_searches_record_measures_and_have_no_archive(tmp_path):
     run_to_the_end(config("ga", options={}), tmp_path / "run")
     folder = RunFolder(tmp_path / "run")
     assert folder.entry(4).evaluation.measures.shape == (4, 2)
-    assert read_archive(folder) is None and "archive" not in folder.summary()
+    assert folder.archive() is None and "archive" not in folder.summary()
     write_report(folder)
     assert not (tmp_path / "run" / "collage.png").exists()
 

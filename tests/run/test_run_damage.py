@@ -8,7 +8,7 @@ from run_helpers import fingerprint, run_to_the_end, toy_config
 
 from zeuxis.errors import RunDamaged
 from zeuxis.run import RunFolder, checkpoint, open_session, reopen_session
-from zeuxis.run.sealed import seal, seal_json, unseal, unseal_bytes, unseal_json
+from zeuxis.storage.checksummed import seal, seal_json, unseal, unseal_bytes, unseal_json
 
 CONFIG = toy_config()
 

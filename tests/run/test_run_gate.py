@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from run_helpers import fingerprint, run_to_the_end, toy_config, toy_problem
 
+from zeuxis.compute.precision import agreement, choose, spearman
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.rng import stream
 from zeuxis.run import RunFolder
-from zeuxis.run.build import build
-from zeuxis.run.decisions import Decisions
-from zeuxis.run.gate import agreement, choose, spearman
+from zeuxis.run.prepare import prepare_run
+from zeuxis.run.record import Decisions
 from zeuxis.scorers.toy import ToyScorer
 
 
@@ -134,11 +134,11 @@ def test_the_gate_scores_the_first_population():
 def test_a_resumed_run_keeps_the_precision_it_began_with(tmp_path, monkeypatch, decided):
     """Whatever the clock would say now."""
     seconds = {"bf16": (1.0, 0.1), "fp32": (0.1, 1.0)}[decided]
-    monkeypatch.setattr("zeuxis.run.gate._seconds", lambda problem, x: seconds)
+    monkeypatch.setattr("zeuxis.compute.precision._seconds", lambda problem, x: seconds)
     config = toy_config(precision="auto", generations=2)
     run_to_the_end(toy_config(precision="auto", generations=4), tmp_path / "unbroken")
     run_to_the_end(config, tmp_path / "run")
-    monkeypatch.setattr("zeuxis.run.gate._seconds", lambda problem, x: seconds[::-1])
+    monkeypatch.setattr("zeuxis.compute.precision._seconds", lambda problem, x: seconds[::-1])
     run_to_the_end(toy_config(precision="auto", generations=4), tmp_path / "run")
     assert RunFolder(tmp_path / "run").record["decisions"]["gate"]["precision"] == decided
     assert fingerprint(tmp_path / "run") == fingerprint(tmp_path / "unbroken")
@@ -175,9 +175,9 @@ def test_a_resumed_run_keeps_the_micro_batch_that_fitted(tmp_path, monkeypatch):
 )
 def test_the_micro_batch_fits_what_the_search_asks_for(changes, size):
     config = toy_config(**{"micro_batch": None, **changes})
-    assert build(config).problem.decisions.micro_batch_at(0) == size
+    assert prepare_run(config).problem.decisions.micro_batch_at(0) == size
     told = Decisions([(0, 5)])  # of a run to go on with
-    assert build(config, told).problem.decisions.micro_batch_at(0) == 5
+    assert prepare_run(config, decisions=told).problem.decisions.micro_batch_at(0) == 5
 
 
 def test_the_prompt_is_prepared_in_fp32_whatever_was_decided():

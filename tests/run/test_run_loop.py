@@ -10,7 +10,7 @@ from zeuxis.errors import SearchStopped
 from zeuxis.run import run
 from zeuxis.run.loop import GRADIENT_COST
 from zeuxis.search import SEARCHES
-from zeuxis.types import Batch, Evaluation
+from zeuxis.types import Batch, Evaluated, Evaluation
 
 
 def ga(problem, population=5):
@@ -25,14 +25,13 @@ def events(seed=1, generations=3, **changes):
 class Sphere:
     """A problem without images: the nearer to zero the better, or NaN where told."""
 
-    images, image_seconds, health = None, 0.0, {}
-
-    def __init__(self, blind=()):
-        self.blind = blind
+    def __init__(self, unscored=()):
+        self.unscored = unscored
 
     def evaluate(self, batch, generation):
         score = -(batch.x**2).sum(dim=1)
-        return Evaluation(torch.full_like(score, torch.nan) if generation in self.blind else score)
+        unscored = generation in self.unscored
+        return Evaluated(Evaluation(torch.full_like(score, torch.nan) if unscored else score))
 
 
 def test_generation_0_is_the_initial_population():
@@ -112,17 +111,17 @@ def test_three_blind_generations_stop_the_search_after_their_event():
     problem = toy_problem()
     done = []
     with pytest.raises(SearchStopped, match="3 generations in a row"):
-        for event in run(Sphere(blind=(1, 2, 3)), ga(problem), seed=1):
+        for event in run(Sphere(unscored=(1, 2, 3)), ga(problem), seed=1):
             done.append(event.generation)
     assert done == [0, 1, 2, 3]
 
 
 def test_blind_generations_that_are_not_in_a_row_do_not_stop():
     problem = toy_problem()
-    assert len(list(run(Sphere(blind=(0, 1, 3, 4)), ga(problem), seed=1, generations=5))) == 6
+    assert len(list(run(Sphere(unscored=(0, 1, 3, 4)), ga(problem), seed=1, generations=5))) == 6
 
 
 def test_blind_generations_are_counted_across_a_resume():
     problem = toy_problem()
     with pytest.raises(SearchStopped):
-        list(run(Sphere(blind=(0,)), ga(problem), seed=1, blind=2, generations=0))
+        list(run(Sphere(unscored=(0,)), ga(problem), seed=1, unscored=2, generations=0))

@@ -8,10 +8,10 @@ from zeuxis.errors import BadInput, RunDamaged, UnknownName
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.rng import stream
 from zeuxis.run import check_config
-from zeuxis.run.decisions import Decisions
-from zeuxis.run.measures import Measure, Measures, brightness, hue, parse_measure, saturation
 from zeuxis.run.problem import RANGE_IMAGES
+from zeuxis.run.record import Decisions
 from zeuxis.scorers.base import Phrase, Prompt
+from zeuxis.scorers.measures import Measure, Measures, brightness, hue, parse_measure, saturation
 from zeuxis.scorers.toy import ToyScorer
 from zeuxis.types import Batch
 
@@ -121,9 +121,9 @@ def test_words_that_the_scorer_cannot_read_are_refused_before_the_run():
 def test_measures_come_with_the_scores_and_do_not_depend_on_the_batch():
     problem = toy_problem(measures=measures("brightness", "blue|red"), micro_batch=4)
     x = problem.generator.space.sample(9, stream(2))
-    whole = problem.evaluate(Batch(x), 0).measures
-    assert whole.shape == (9, 2) and torch.equal(problem.evaluate(Batch(x[3:5]), 0).measures, whole[3:5])
-    assert toy_problem().evaluate(Batch(x), 0).measures is None
+    whole = problem.evaluate(Batch(x), 0).evaluation.measures
+    assert whole.shape == (9, 2) and torch.equal(problem.evaluate(Batch(x[3:5]), 0).evaluation.measures, whole[3:5])
+    assert toy_problem().evaluate(Batch(x), 0).evaluation.measures is None
 
 
 def test_ranges_are_chosen_once_from_the_prior_and_noted():

@@ -17,10 +17,11 @@ from run_helpers import run_to_the_end, toy_config
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.toy import ToyGenerator
-from zeuxis.run import PictureInfo, RunFolder, read_metadata, replay
-from zeuxis.run.background import Background
-from zeuxis.run.metadata import KEY
-from zeuxis.run.pictures import by_score, enlarged_png, grid_png, picture_png, population_png, to_pixels
+from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, picture_png, population_png, to_pixels
+from zeuxis.pictures.metadata import KEY
+from zeuxis.run import PictureInfo, RunFolder, read_metadata
+from zeuxis.storage.background import Background
+from zeuxis.tools.replay import replay
 
 INFO = PictureInfo("red", (0.5,) * 12, "toy", ToyGenerator.sha256, 7, 3, 0.25, 4, "fp32", "cpu")
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from run_helpers import RED, toy_problem
 
+from zeuxis.compute.device import search_device
+from zeuxis.compute.micro_batches import fitting, micro_batches, out_of_memory
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.rng import stream
-from zeuxis.run.build import search_device
-from zeuxis.run.memory import fitting, micro_batches, out_of_memory
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.toy import ToyJudge, ToyScorer
 from zeuxis.types import Batch
@@ -50,18 +50,18 @@ class SmallMemory(ToyGenerator):
 @pytest.mark.parametrize(("micro_batch", "counts"), [(16, range(1, 66)), (1, (1, 2, 65)), (3, (1, 4, 63))])
 def test_a_score_is_the_same_bits_in_populations_of_1_to_65(latents, micro_batch, counts):
     problem = toy_problem(micro_batch=micro_batch)
-    whole = problem.evaluate(Batch(latents), 0).score
-    images = problem.images
+    whole = problem.evaluate(Batch(latents), 0)
     for count in counts:
-        assert torch.equal(problem.evaluate(Batch(latents[:count]), 0).score, whole[:count])
-        assert torch.equal(problem.images, images[:count])
+        some = problem.evaluate(Batch(latents[:count]), 0)
+        assert torch.equal(some.evaluation.score, whole.evaluation.score[:count])
+        assert torch.equal(some.images, whole.images[:count])
 
 
 def test_a_score_is_the_same_bits_at_any_place_in_the_population(latents):
     problem = toy_problem(micro_batch=8)
-    whole = problem.evaluate(Batch(latents), 0).score
+    whole = problem.evaluate(Batch(latents), 0).evaluation.score
     for shift in range(1, 32):
-        assert torch.equal(problem.evaluate(Batch(latents.roll(shift, 0)), 0).score, whole.roll(shift, 0))
+        assert torch.equal(problem.evaluate(Batch(latents.roll(shift, 0)), 0).evaluation.score, whole.roll(shift, 0))
 
 
 def test_the_generator_only_ever_sees_whole_micro_batches(latents):
@@ -97,11 +97,10 @@ def test_a_gpu_breeds_large_populations_only():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
-def test_a_score_that_is_no_number_becomes_nan_and_is_counted(latents, value):
+def test_a_score_that_is_no_number_becomes_nan(latents, value):
     problem = toy_problem(scorers=[Says(value, [1, 3])], micro_batch=16)
-    score = problem.evaluate(Batch(latents[:16]), 0).score
+    score = problem.evaluate(Batch(latents[:16]), 0).evaluation.score
     assert score.isnan().nonzero().flatten().tolist() == [1, 3]
-    assert problem.unscored == 2
 
 
 def test_an_image_that_is_no_number_has_no_score(latents):
@@ -116,28 +115,28 @@ def test_an_image_that_is_no_number_has_no_score(latents):
             return torch.ones(len(images))
 
     problem = toy_problem(generator=Broken(), scorers=[Blind()], micro_batch=4)
-    assert problem.evaluate(Batch(latents[:4]), 0).score.isnan().tolist() == [False, False, True, False]
+    assert problem.evaluate(Batch(latents[:4]), 0).evaluation.score.isnan().tolist() == [False, False, True, False]
 
 
 def test_parts_sum_to_the_score(latents):
     problem = toy_problem(scorers=[ToyScorer(), ToyScorer()], realism=0.1)
-    evaluation = problem.evaluate(Batch(latents), 0)
+    evaluation = problem.evaluate(Batch(latents), 0).evaluation
     assert set(evaluation.parts) == {"toy", "toy#2", "realism"}
     assert torch.allclose(torch.stack(list(evaluation.parts.values())).sum(dim=0), evaluation.score)
 
 
 def test_augmented_views_belong_to_the_generation(latents):
     problem = toy_problem(augment=2)
-    first, other, again = (problem.evaluate(Batch(latents), generation).score for generation in (0, 1, 0))
+    first, other, again = (problem.evaluate(Batch(latents), generation).evaluation.score for generation in (0, 1, 0))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_the_gradient_is_the_slope_of_the_score(latents):
     problem = toy_problem(micro_batch=4)
     x = latents[:6]
-    slope = problem.evaluate(Batch(x, gradient=True), 0).gradient
+    slope = problem.evaluate(Batch(x, gradient=True), 0).evaluation.gradient
     step = 1e-3 * slope / slope.norm(dim=1, keepdim=True)
-    rise = problem.evaluate(Batch(x + step), 0).score - problem.evaluate(Batch(x - step), 0).score
+    rise = problem.evaluate(Batch(x + step), 0).evaluation.score - problem.evaluate(Batch(x - step), 0).evaluation.score
     assert torch.allclose(rise, 2e-3 * slope.norm(dim=1), rtol=0.05, atol=2e-6)
 
 
@@ -157,8 +156,8 @@ class Detached(ToyScorer):
 def test_out_of_memory_halves_the_micro_batch_and_scores_as_if_it_had_been_that_size(latents, room):
     problem = toy_problem(generator=SmallMemory(room), micro_batch=16)
     size = max(s for s in (1, 2, 4, 8, 16) if s <= room)
-    score = problem.evaluate(Batch(latents), 3).score
-    assert torch.equal(score, toy_problem(micro_batch=size).evaluate(Batch(latents), 3).score)
+    score = problem.evaluate(Batch(latents), 3).evaluation.score
+    assert torch.equal(score, toy_problem(micro_batch=size).evaluate(Batch(latents), 3).evaluation.score)
     assert problem.decisions.micro_batch_at(3) == problem.decisions.micro_batch_at(9) == size
     assert problem.decisions.micro_batch_at(2) == 16
     assert any(f"{size} images at once" in note for note in problem.decisions.notes) == (size < 16)
@@ -198,31 +197,32 @@ def test_a_real_limit_of_the_process_is_a_full_memory(latents):
             return super().render(x)
 
     problem = toy_problem(generator=Hungry())
-    assert problem.evaluate(Batch(latents), 0).score.isfinite().all()
+    assert problem.evaluate(Batch(latents), 0).evaluation.score.isfinite().all()
     assert problem.decisions.micro_batch_at(0) == 2
 
 
 def test_the_judge_sees_the_images_and_says_what_they_are(latents):
     problem = toy_problem()
-    evaluation = problem.evaluate(Batch(latents), 4)
-    view = problem.view(problem.images, evaluation.score, 4)
-    assert view.generation == 4
-    assert view.score.shape == view.confidence.shape == (65,) and len(view.label) == 65
-    assert view.best == float(view.score[evaluation.score.argmax()])
-    assert view.best_label == view.label[int(evaluation.score.argmax())]
-    assert view.gap == pytest.approx(float(evaluation.score.mean()) - float(view.score.mean()), abs=1e-6)
+    evaluation, images, *_ = problem.evaluate(Batch(latents), 4)
+    judged = problem.judge_images(images, evaluation.score, 4)
+    assert judged.generation == 4
+    assert judged.score.shape == judged.confidence.shape == (65,) and len(judged.label) == 65
+    assert judged.best == float(judged.score[evaluation.score.argmax()])
+    assert judged.best_label == judged.label[int(evaluation.score.argmax())]
+    assert judged.gap == pytest.approx(float(evaluation.score.mean()) - float(judged.score.mean()), abs=1e-6)
 
 
-def test_the_view_does_not_depend_on_the_batch_either(latents):
+def test_the_judge_does_not_depend_on_the_batch_either(latents):
     problem = toy_problem(micro_batch=8)
-    score = problem.evaluate(Batch(latents), 0).score
-    whole = problem.view(problem.images, score, 0)
-    assert torch.equal(problem.view(problem.images[:5], score[:5], 0).score, whole.score[:5])
+    evaluation, images, *_ = problem.evaluate(Batch(latents), 0)
+    whole = problem.judge_images(images, evaluation.score, 0)
+    assert torch.equal(problem.judge_images(images[:5], evaluation.score[:5], 0).score, whole.score[:5])
 
 
-def test_without_a_judge_there_is_no_view(latents):
+def test_without_a_judge_there_is_no_evaluation_by_it(latents):
     problem = toy_problem(judge=None)
-    assert problem.view(problem.evaluate(Batch(latents), 0).score, latents, 0) is None
+    evaluation, images, *_ = problem.evaluate(Batch(latents), 0)
+    assert problem.judge_images(images, evaluation.score, 0) is None
 
 
 def test_a_judge_that_cannot_read_the_prompt_is_left_out_and_noted(latents):
@@ -232,16 +232,17 @@ def test_a_judge_that_cannot_read_the_prompt_is_left_out_and_noted(latents):
 
     problem = toy_problem(judge=Illiterate())
     problem.prepare()
-    score = problem.evaluate(Batch(latents), 0).score
-    assert problem.view(problem.images, score, 0) is None
+    evaluation, images, *_ = problem.evaluate(Batch(latents), 0)
+    assert problem.judge_images(images, evaluation.score, 0) is None
     assert problem.decisions.notes == ["No judge: I know no words."]
 
 
-def test_the_best_view_is_not_the_image_without_a_score(latents):
+def test_the_best_label_is_not_of_the_image_without_a_score(latents):
     problem = toy_problem(scorers=[Says(float("nan"), [0])])
-    score = problem.evaluate(Batch(latents[:3]), 0).score
-    view = problem.view(problem.images, score, 0)
-    assert view.best_label == view.label[int(score.nan_to_num(-9).argmax())] and view.guide == view.guide
+    evaluation, images, *_ = problem.evaluate(Batch(latents[:3]), 0)
+    score = evaluation.score
+    judged = problem.judge_images(images, score, 0)
+    assert judged.best_label == judged.label[int(score.nan_to_num(-9).argmax())] and judged.guide == judged.guide
 
 
 def test_a_prompt_that_the_scorer_cannot_read_is_refused_before_any_image():

@@ -9,15 +9,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from run_helpers import fingerprint, run_to_the_end, toy_config
+from run_helpers import fingerprint, generate, resume, run_to_the_end, toy_config
 
-from zeuxis.config import RunConfig
+from zeuxis.compute.device import choose_device
+from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, RunError, SearchStopped, UnknownName
 from zeuxis.rng import stream
-from zeuxis.run import RunFolder, checkpoint, entry, generate, make_config, open_session, reopen_session, resume
+from zeuxis.run import RunFolder, open_session, reopen_session
 from zeuxis.run.auto import settle
-from zeuxis.run.build import choose_device
-from zeuxis.run.naming import fresh_folder, slug
+from zeuxis.run.folder import fresh_folder, slug
+from zeuxis.run.store import copied, detached
 from zeuxis.scorers.toy import ToyScorer
 from zeuxis.search import SEARCHES
 from zeuxis.spaces import Normal
@@ -36,7 +37,7 @@ def folder(tmp_path):
 def test_ten_lines_make_pictures(tmp_path):
     seen = []
     summary = generate(
-        "a red disc on white", out=tmp_path / "run", population=4, generations=3, on_event=seen.append, **TOYS
+        "a red disc on white", out=tmp_path / "run", population=4, generations=3, listener=seen.append, **TOYS
     )
     assert [event.generation for event in seen] == [0, 1, 2, 3]
     assert summary.reason == "All 3 generations are done."
@@ -53,7 +54,7 @@ def test_a_run_folder_holds_what_the_design_says(folder):
         "timing.jsonl",
         "lock",
         *(f"log/00000{k}.safetensors" for k in range(5)),
-        *(f"checkpoint/00000{k}.safetensors" for k in (3, 4)),
+        *(f"checkpoint/00000{k}.safetensors" for k in (0, 4)),
         *(f"images/generation-00000{k}.png" for k in (0, 2, 4)),
         *(f"images/final-000{k}.png" for k in range(4)),
         *(f"images/{name}.png" for name in ("final", "best", "best_x8")),
@@ -84,7 +85,7 @@ def test_the_history_is_what_happened(tmp_path):
         assert (row.best_score, row.best, row.worst) == (event.best_score, float(score.max()), float(score.min()))
         assert row.mean == pytest.approx(float(score.mean()), abs=1e-6)
         assert row.unscored == 0 and row.images_per_second > 0
-        assert (row.view is not None) == (event.generation % 2 == 0)
+        assert (row.judged is not None) == (event.generation % 2 == 0)
 
 
 def test_the_log_gives_back_latents_scores_and_parts(tmp_path):
@@ -148,7 +149,7 @@ def test_a_for_that_was_broken_off_can_be_taken_up_again(tmp_path):
 def test_ctrl_c_keeps_every_finished_generation(tmp_path, monkeypatch, where):
     run_to_the_end(toy_config(), tmp_path / "unbroken")
     with open_session(toy_config(), tmp_path / "run") as session:
-        target = (session.problem.scorer.scorers[0], "score") if where == "score" else (session._search, "tell")
+        target = (session.problem.scorer.scorers[0], "score") if where == "score" else (session.search, "tell")
         original, calls = getattr(*target), []
 
         def interrupted(*arguments):
@@ -200,7 +201,7 @@ def test_other_weights_are_refused_on_resume(folder, monkeypatch):
 
 
 def test_another_version_is_noted_on_resume(folder, monkeypatch):
-    monkeypatch.setattr("zeuxis.run.provenance.__version__", "9.9")
+    monkeypatch.setattr("zeuxis.compute.device.__version__", "9.9")
     with reopen_session(folder.path) as session:
         assert any("zeuxis 0.1.0 -> 9.9" in note for note in session.notes)
     assert any("9.9" in note for note in RunFolder(folder.path).notes)
@@ -288,7 +289,7 @@ def test_writing_a_generation_down_takes_the_loop_less_than_one_percent_of_300_m
     times = []
     for _ in range(20):
         started = time.thread_time()
-        entry.pack(event, None), checkpoint.pack(0, search.state_dict())
+        detached(event), copied(search.state_dict())
         times.append(time.thread_time() - started)
     assert min(times) < 0.003
 

@@ -1,18 +1,18 @@
 """Runs, pictures and banks name their weights by SHA-256: a rewritten header changes the digest, not the weights."""
 
 import pytest
-from run_helpers import fingerprint, toy_config
+from run_helpers import fingerprint, generate, resume, toy_config
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.hub import pocket
-from zeuxis.run import RunFolder, generate, resume
-from zeuxis.run.bank import bank_folder
-from zeuxis.run.provenance import same_models
-from zeuxis.run.replay import replay
+from zeuxis.run import RunFolder
+from zeuxis.run.record import same_models
 from zeuxis.scorers import classifier
 from zeuxis.scorers import pocket as pocket_scorer
+from zeuxis.scorers.bank import bank_folder
 from zeuxis.scorers.pocket import PocketScorer
+from zeuxis.tools.replay import replay
 
 MODELS = {"scorer": ("pocket", "pocket-second"), "judge": "pocket"}
 

@@ -33,7 +33,7 @@ def build(
 ) -> None:
     """Render and embed draws of the prior once. The same command again goes on where it stopped."""
     from zeuxis.cli.generators import open_generator
-    from zeuxis.run.bank import build_bank
+    from zeuxis.scorers.bank import build_bank
     from zeuxis.scorers.choose import make_scorer
 
     made, options = open_generator(generator, truncation, space, classes, device)
@@ -46,7 +46,7 @@ def build(
 @app.command("list", epilog="Examples:\n\nzeuxis bank list\n\nzeuxis bank list | wc -l")
 def list_banks() -> None:
     """The banks in the cache, one to a line."""
-    from zeuxis.run.bank import all_banks
+    from zeuxis.scorers.bank import all_banks
 
     for bank in all_banks():
         f = bank.facts
@@ -58,7 +58,7 @@ def list_banks() -> None:
 @app.command(epilog="Examples:\n\nzeuxis bank verify\n\nzeuxis bank verify && echo fine")
 def verify() -> None:
     """Check every row of every bank against the sha256 it was written with."""
-    from zeuxis.run.bank import all_banks
+    from zeuxis.scorers.bank import all_banks
 
     banks = all_banks()
     if not banks:

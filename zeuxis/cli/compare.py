@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -46,34 +45,33 @@ def compare(
     ),
 ) -> None:
     """Compare searches: the same phrases, seeds and images for all; table, figures and page."""
-    from zeuxis.experiments.design import make_design
-    from zeuxis.experiments.execute import carry_out
-    from zeuxis.experiments.folder import ExperimentFolder
-    from zeuxis.experiments.page import write_results
+    from zeuxis import workflows
     from zeuxis.experiments.phrases import TWENTY
 
-    design = make_design(
-        variants=tuple(search or DEFAULT),
-        phrases=tuple(phrase or TWENTY),
-        seeds=seeds,
-        first_seed=first_seed,
-        populations=tuple(population or (16, 64)),
-        generations=generations,
-        baseline=baseline,
-        generator=generator,
-        scorer=tuple(scorer or ("pocket",)),
-        judge=None if judge == "none" else judge,
-        held_out=tuple(held_out or ()),
-        precision=precision,
-        device=device,
-    )
-    folder = ExperimentFolder(out)
     try:
-        carry_out(design, folder, workers or os.cpu_count() or 1, _say)
+        files = workflows.compare(
+            out,
+            workers=workers,
+            parquet=parquet,
+            listener=_say,
+            variants=tuple(search or DEFAULT),
+            phrases=tuple(phrase or TWENTY),
+            seeds=seeds,
+            first_seed=first_seed,
+            populations=tuple(population or (16, 64)),
+            generations=generations,
+            baseline=baseline,
+            generator=generator,
+            scorer=tuple(scorer or ("pocket",)),
+            judge=None if judge == "none" else judge,
+            held_out=tuple(held_out or ()),
+            precision=precision,
+            device=device,
+        )
     except KeyboardInterrupt:
         typer.echo(f"\nInterrupted; what is done is in {out}. The same command goes on.", err=True)
         raise typer.Exit(INTERRUPTED) from None
-    for path in write_results(folder, parquet=parquet):
+    for path in files:
         typer.echo(str(path))
 
 

@@ -83,15 +83,17 @@ def generate(
             typer.echo(f"note: {note}", err=True)
         typer.echo(chosen.model_dump_json(indent=2))
         return
-    from zeuxis.cli.running import Extras, carry_out
+    from zeuxis.cli.running import carry_out
+    from zeuxis.workflows import Outputs
 
-    carry_out(lambda: open_session(chosen, out), Extras(top, gif, mp4, quiet))
+    carry_out(lambda: open_session(chosen, out), Outputs(top=top, gif=gif, mp4=mp4), quiet)
 
 
 def resolve(fields: dict[str, Any], config: str | None, out: Path | None) -> RunConfig:
     """Defaults, then the named configuration, then single flags. Seed: that of the run in `out`, else a new one."""
     from zeuxis import configs
-    from zeuxis.run import RunFolder, make_config
+    from zeuxis.config import make_config
+    from zeuxis.run import RunFolder
 
     named = configs.fields(config) if config else {}
     if "judge" in named and named["judge"] is None and "judge" not in fields:

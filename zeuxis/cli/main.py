@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zeuxis import __version__
-from zeuxis.errors import ZeuxisError
+from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.registry import Entry, Table
 
 INTERRUPTED = 130  # 128 + SIGINT, as the shell says it
@@ -52,6 +53,10 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command itself in place of its line in the list."""
+        if args and " " in args[0].strip() and not args[0].startswith("-"):
+            raise BadInput(
+                f"There is no command {args[0][:60]!r}. Did you mean: {shlex.join(['zeuxis', 'generate', *args])}"
+            )
         name, _, rest = super().resolve_command(ctx, args)
         return name, typer.main.get_command(COMMANDS[str(name)]), rest
 

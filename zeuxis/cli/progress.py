@@ -1,77 +1,93 @@
-"""Those who listen to a run on a terminal: a bar, plain lines, or nobody. None of them touches the run."""
+"""Progress of a run on a terminal: a bar, plain lines, or nothing."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import typer
+from rich import progress as bar
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from zeuxis.cli.interrupts import Interrupts
 from zeuxis.config import RunConfig
-from zeuxis.run import JudgeView, Session
-from zeuxis.types import Event
+from zeuxis.run import Session
+from zeuxis.types import Event, JudgeEvaluation
 
 PATIENCE = 0.5  # seconds that the second generation waits for the picture of the first
 
 
-class Listener(Protocol):
-    """Hears each generation."""
+class Display(Protocol):
+    """Shows a generation, and lines between the generations."""
 
-    def hear(self, event: Event, speed: float, view: JudgeView | None) -> None:
-        """`speed` in images per second of this session, `view` the judge's newest."""
+    def show(self, event: Event, speed: float, judged: JudgeEvaluation | None) -> None:
+        """`speed` in images per second of this session, `judged` the judge's newest evaluation."""
         ...
 
     def say(self, sentence: str) -> None:
         """A line between the generations."""
         ...
 
-
-def watch(session: Session, interrupts: Interrupts, quiet: bool = False) -> None:
-    """Go through the session's events until it ends or an interrupt asks to stop; then `session.finish` is next."""
-    started, first = time.perf_counter(), _FirstPictures(session.folder.grid_path(0))
-    interrupts.gentle = True
-    with _listener(session, interrupts, quiet) as listener:
-        for event in session:
-            done = event.images_so_far - session.start.images_so_far
-            listener.hear(event, done / (time.perf_counter() - started), session.view)
-            first.look(listener)
-            if interrupts.asked:
-                break
-    interrupts.gentle = False
+    def close(self) -> None:
+        """Nothing more will come."""
+        ...
 
 
-def total_generations(config: RunConfig) -> int:
-    """How many generations a run can have, the initial one included."""
-    most = config.generations + 1
-    return most if config.budget is None else min(most, math.ceil(config.budget / config.population))
+class Progress:
+    """Tells a display what happens in a session."""
+
+    def __init__(self, session: Session, display: Display) -> None:
+        self.session, self.display = session, display
+        self._started = time.perf_counter()
+        self._first = _FirstPictures(session.folder.grid_path(0))
+
+    def hear(self, event: Event) -> None:
+        """A generation is done."""
+        done = event.images_so_far - self.session.start.images_so_far
+        self.display.show(event, done / (time.perf_counter() - self._started), self.session.judged)
+        self._first.look(self.display)
+
+    def close(self) -> None:
+        """The run has ended."""
+        self.display.close()
 
 
-def view_words(view: JudgeView | None) -> str:
-    """The judge's view in a few characters: its mean score, or without a word for the prompt what it sees most."""
-    if view is None:
-        return ""
-    if math.isfinite(view.mean):
-        return f"judge {100 * view.mean:.0f} %"
-    return f"judge sees {max(set(view.label), key=view.label.count)}"
-
-
-@contextmanager
-def _listener(session: Session, interrupts: Interrupts, quiet: bool) -> Iterator[Listener]:
+def make_progress(session: Session, stopping: Callable[[], bool], quiet: bool = False) -> Progress:
+    """Progress on standard error: a bar on a terminal, else lines. `stopping` says whether an end was asked for."""
     if quiet:
-        yield _Nobody()
-    elif (console := Console(stderr=True)).is_interactive:
-        with _bar(console, interrupts) as progress:
-            yield _Bar(progress, session)
-    else:
-        yield _Lines(session.config.view_every, total_generations(session.config) - 1)
+        return Progress(session, _Nothing())
+    if (console := Console(stderr=True)).is_interactive:
+        return Progress(session, _Bar(console, session, stopping))
+    return Progress(session, _Lines(session.config))
+
+
+def progress_of(config: RunConfig, event: Event) -> tuple[float, float]:
+    """How far a run is, and how far it can go, in the unit of what will end it first: generations or images."""
+    generations = (event.generation / config.generations) if config.generations else 1.0
+    if config.budget is not None and event.images_so_far / config.budget > generations:
+        return float(event.images_so_far), float(config.budget)
+    return float(event.generation), float(config.generations)
+
+
+def place_of(config: RunConfig, event: Event, width: int = 1) -> str:
+    """ "generation 12/160", or with a budget that ends the run first "generation 12, 480/1000 images"."""
+    done, total = progress_of(config, event)
+    if total == config.budget and done == event.images_so_far:
+        return f"generation {event.generation:{width}d}, {event.images_so_far}/{config.budget} images"
+    return f"generation {event.generation:{width}d}/{config.generations}"
+
+
+def judged_words(judged: JudgeEvaluation | None) -> str:
+    """The judge's mean score in a few characters; without a word for the prompt what it sees most."""
+    if judged is None:
+        return ""
+    if math.isfinite(judged.mean):
+        return f"judge {100 * judged.mean:.0f} %"
+    return f"judge sees {max(set(judged.label), key=judged.label.count)}"
 
 
 class _FirstPictures:
@@ -81,85 +97,94 @@ class _FirstPictures:
         self.path, self.said = path, path.exists()  # a resumed run said it before
         self.patience = PATIENCE
 
-    def look(self, listener: Listener) -> None:
+    def look(self, display: Display) -> None:
         if self.said:
             return
         until, self.patience = time.perf_counter() + self.patience, 0.0
         while not self.path.exists() and time.perf_counter() < until:
             time.sleep(0.01)
         if self.path.exists():
-            listener.say(f"first pictures: {self.path}")
+            display.say(f"first pictures: {self.path}")
             self.said = True
 
 
-class _Nobody:
-    def hear(self, event: Event, speed: float, view: JudgeView | None) -> None:
+class _Nothing:
+    def show(self, event: Event, speed: float, judged: JudgeEvaluation | None) -> None:
         """Says nothing."""
 
     def say(self, sentence: str) -> None:
         """Says nothing."""
+
+    def close(self) -> None:
+        """Has nothing to close."""
 
 
 class _Lines:
-    """One line every `every` generations, for files and pipes."""
+    """One line every `view_every` generations, for files and pipes."""
 
-    def __init__(self, every: int, last: int) -> None:
-        self.every, self.last = every, last
+    def __init__(self, config: RunConfig) -> None:
+        self.every, self.config = config.view_every, config
 
-    def hear(self, event: Event, speed: float, view: JudgeView | None) -> None:
-        if event.generation % self.every == 0 or event.generation == self.last:
-            place = f"generation {event.generation:4d}/{self.last}"
+    def show(self, event: Event, speed: float, judged: JudgeEvaluation | None) -> None:
+        done, total = progress_of(self.config, event)
+        if event.generation % self.every == 0 or done >= total:
             mean = float(event.evaluation.score.nanmean())
             figures = f"best {event.best_score:.4f}  mean {mean:.4f}  {speed:.0f} images/s"
-            self.say(f"{place}  {figures}  {view_words(view)}".rstrip())
+            self.say(f"{place_of(self.config, event, 4)}  {figures}  {judged_words(judged)}".rstrip())
 
     def say(self, sentence: str) -> None:
         typer.echo(sentence, err=True)
+
+    def close(self) -> None:
+        """Has nothing to close."""
 
 
 class _Bar:
     """One line that is redrawn four times a second by a thread of its own."""
 
-    def __init__(self, progress: Progress, session: Session) -> None:
-        self.progress, last = progress, total_generations(session.config) - 1
-        done = max(0, session.start.generation - 1)
-        self.task: TaskID = progress.add_task("", total=last, completed=done, best="", speed="", view="")
+    def __init__(self, console: Console, session: Session, stopping: Callable[[], bool]) -> None:
+        self.config = session.config
+        self.bar = bar.Progress(
+            TextColumn("{task.fields[place]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[best]}"),
+            TextColumn("{task.fields[speed]}"),
+            _Remaining(stopping),
+            TextColumn("{task.fields[judge]}", markup=False),
+            console=console,
+            expand=True,
+            refresh_per_second=4,
+        )
+        self.task: TaskID = self.bar.add_task("", total=1.0, place="generation 0", best="", speed="", judge="")
+        self.bar.start()
 
-    def hear(self, event: Event, speed: float, view: JudgeView | None) -> None:
-        self.progress.update(
+    def show(self, event: Event, speed: float, judged: JudgeEvaluation | None) -> None:
+        done, total = progress_of(self.config, event)
+        self.bar.update(
             self.task,
-            completed=event.generation,
+            total=total,
+            completed=done,
+            place=place_of(self.config, event),
             best=f"best {event.best_score:.4f}",
             speed=f"{speed:.0f} images/s",
-            view=view_words(view),
+            judge=judged_words(judged),
         )
 
     def say(self, sentence: str) -> None:
-        self.progress.console.print(Text(sentence), soft_wrap=True)
+        self.bar.console.print(Text(sentence), soft_wrap=True)
+
+    def close(self) -> None:
+        self.bar.stop()
 
 
 class _Remaining(TimeRemainingColumn):
     """Time left; once a stop was asked for, that."""
 
-    def __init__(self, interrupts: Interrupts) -> None:
+    def __init__(self, stopping: Callable[[], bool]) -> None:
         super().__init__(compact=True)
-        self.interrupts = interrupts
+        self.stopping = stopping
 
     def __call__(self, task: object) -> Text:
-        if self.interrupts.asked:
+        if self.stopping():
             return Text("stopping after this generation")
         return Text.assemble(super().__call__(task), " left")  # type: ignore[arg-type]
-
-
-def _bar(console: Console, interrupts: Interrupts) -> Progress:
-    return Progress(
-        TextColumn("generation {task.completed}/{task.total}"),
-        BarColumn(bar_width=None),
-        TextColumn("{task.fields[best]}"),
-        TextColumn("{task.fields[speed]}"),
-        _Remaining(interrupts),
-        TextColumn("{task.fields[view]}", markup=False),
-        console=console,
-        expand=True,
-        refresh_per_second=4,
-    )

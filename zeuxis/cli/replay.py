@@ -24,9 +24,9 @@ def replay(
     save: Annotated[Path | None, typer.Option(help="write the picture as drawn now to this file")] = None,
 ) -> None:
     """Draw a saved picture again and compare the pixels. Exit code 0 if not one differs, else 2."""
-    from zeuxis.run import replay as draw_again
-    from zeuxis.run.pictures import picture_png
+    from zeuxis.pictures.grid import picture_png
     from zeuxis.storage.files import atomic_write
+    from zeuxis.tools.replay import replay as draw_again
 
     result = draw_again(png, generator)
     info = result.info

@@ -30,8 +30,9 @@ def resume(
     quiet: Annotated[bool, typer.Option("--quiet", help="print the folder and nothing else")] = False,
 ) -> None:
     """Go on with a run that was interrupted, or make it longer."""
-    from zeuxis.cli.running import Extras, carry_out
+    from zeuxis.cli.running import carry_out
     from zeuxis.run import reopen_session
+    from zeuxis.workflows import Outputs
 
     changes = given(ctx.params)
-    carry_out(lambda: reopen_session(run, **changes), Extras(top, gif, mp4, quiet))
+    carry_out(lambda: reopen_session(run, **changes), Outputs(top=top, gif=gif, mp4=mp4), quiet)

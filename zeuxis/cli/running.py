@@ -1,96 +1,126 @@
-"""A session on the terminal, from its first generation to the report: what `generate` and `resume` share."""
+"""A run on the terminal, from its first generation to the report: what `generate` and `resume` share."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from types import FrameType
+from typing import Any
 
 import typer
 
-from zeuxis.cli.interrupts import Interrupts
+from zeuxis import workflows
 from zeuxis.cli.main import INTERRUPTED
-from zeuxis.cli.progress import watch
+from zeuxis.cli.progress import Progress, make_progress
 from zeuxis.errors import ZeuxisError
 from zeuxis.report.commands import folder_command
 from zeuxis.report.facts import archive_words, best_words, front_facts, speed
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, Session
+from zeuxis.types import Event
+from zeuxis.workflows import Listener, Outputs
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
-@dataclass(frozen=True)
-class Extras:
-    """What to write beside the report: `top` pictures, a GIF, an MP4. `quiet` prints the folder and nothing else."""
+class Interrupts:
+    """Within `with`: while `gentle`, the first signal only sets `asked`; any other raises KeyboardInterrupt."""
 
-    top: int = 16
-    gif: bool = False
-    mp4: bool = False
-    quiet: bool = False
+    def __init__(self) -> None:
+        self.gentle = False
+        self.asked = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Interrupts:
+        # a hangup that is ignored (nohup) stays so
+        heard = [n for n in SIGNALS if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._hear) for number in heard}
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _hear(self, number: int, frame: FrameType | None) -> None:
+        gentle = self.gentle and not self.asked
+        self.asked = True
+        if not gentle:
+            raise KeyboardInterrupt
 
 
-def carry_out(open_it: Callable[[], Session], extras: Extras) -> None:
+class Terminal(Listener):
+    """Prints what is going on to standard error, nothing if `quiet`; stops the run when an interrupt asked for it."""
+
+    def __init__(self, interrupts: Interrupts, quiet: bool) -> None:
+        self.interrupts, self.quiet = interrupts, quiet
+        self.folder: RunFolder | None = None
+        self._progress: Progress | None = None
+        self._session: Session | None = None
+        self._told = 0
+
+    def opened(self, session: Session) -> None:
+        """Name the run and its folder, and begin to watch."""
+        self._session, self.folder = session, session.folder
+        config, start = session.config, session.start.generation
+        models = f"{config.generator} + {' + '.join(config.scorer)}, judge {config.judge or 'none'}, {config.search}"
+        self._say(f"{session.problem.prompt.title}  ({models}, seed {config.seed})")
+        self._say(f"folder: {session.folder.path}" + (f", from generation {start} on" if start else ""))
+        self.notes()
+        self.interrupts.gentle = True
+        self._progress = make_progress(session, lambda: self.interrupts.asked, self.quiet)
+
+    def heard(self, event: Event) -> bool | None:
+        """Show the generation; False once an interrupt asked to stop."""
+        if self._progress is not None:
+            self._progress.hear(event)
+        return False if self.interrupts.asked else None
+
+    def ended(self, session: Session) -> None:
+        """Clear the progress bar."""
+        self.interrupts.gentle = False
+        if self._progress is not None:
+            self._progress.close()
+
+    def notes(self) -> None:
+        """Say the notes of the run that were not said yet."""
+        said = self._session.notes if self._session is not None else []
+        for note in said[self._told :]:
+            self._say(f"note: {note}")
+        self._told = len(said)
+
+    def _say(self, sentence: str) -> None:
+        if not self.quiet:
+            typer.echo(sentence, err=True)
+
+
+def carry_out(open_it: Callable[[], Session], outputs: Outputs, quiet: bool) -> None:
     """Open a session, run it to its end or to an interrupt, draw everything, and say what came out.
 
     Exits with 130 after an interrupt; whatever was done by then is in the folder.
     """
-    if extras.mp4:
-        from zeuxis.report.animation import import_ffmpeg
-
-        import_ffmpeg()  # better now than after the run
-    folder: RunFolder | None = None
     with Interrupts() as interrupts:
+        listener = Terminal(interrupts, quiet)
         try:
-            with open_it() as session:
-                folder = session.folder
-                _introduce(session, extras)
-                told = len(session.notes)
-                watch(session, interrupts, extras.quiet)
-                stopped = not session.reason
-                session.finish()
-                _draw(session, extras)
-                _say_notes(session.notes[told:], extras)
+            workflows.carry_out(open_it, listener, outputs)
+            listener.notes()
         except KeyboardInterrupt:
-            _say_stopped(folder)
+            _say_stopped(listener.folder)
             raise typer.Exit(INTERRUPTED) from None
         except ZeuxisError:
-            if folder is not None:
-                typer.echo(f"What was done is in {folder.path}", err=True)
+            if listener.folder is not None:
+                typer.echo(f"What was done is in {listener.folder.path}", err=True)
             raise
-    _conclude(RunFolder(folder.path), extras)
-    if stopped:
+    assert listener.folder is not None
+    folder = RunFolder(listener.folder.path)
+    _conclude(folder, quiet)
+    if interrupts.asked:
         _say_stopped(folder)
         raise typer.Exit(INTERRUPTED)
 
 
-def _introduce(session: Session, extras: Extras) -> None:
-    config, start = session.config, session.start.generation
-    if not extras.quiet:
-        models = f"{config.generator} + {' + '.join(config.scorer)}, judge {config.judge or 'none'}, {config.search}"
-        typer.echo(f"{session.problem.prompt.title}  ({models}, seed {config.seed})", err=True)
-        typer.echo(f"folder: {session.folder.path}" + (f", from generation {start} on" if start else ""), err=True)
-        _say_notes(session.notes, extras)
-
-
-def _draw(session: Session, extras: Extras) -> None:
-    """The report, the best pictures, the animations; imported late, so that no first picture waits for matplotlib."""
-    from zeuxis.report.html import write_report
-    from zeuxis.report.top import write_top
-
-    folder = session.folder
-    write_report(folder)
-    write_top(folder, extras.top)
-    if extras.gif or extras.mp4:
-        from zeuxis.report.animation import best_frames, write_gif, write_mp4
-
-        frames = best_frames(folder, session.problem.render)
-        if extras.gif:
-            write_gif(frames, folder.path / "best.gif")
-        if extras.mp4:
-            write_mp4(frames, folder.path / "best.mp4")
-
-
-def _conclude(folder: RunFolder, extras: Extras) -> None:
+def _conclude(folder: RunFolder, quiet: bool) -> None:
     """A few lines on standard output; with `quiet` only the folder."""
-    if extras.quiet:
+    if quiet:
         typer.echo(str(folder.path))
         return
     summary = folder.summary()
@@ -116,11 +146,6 @@ def _conclude(folder: RunFolder, extras: Extras) -> None:
         ("", folder_command("resume", path, "--generations", str(2 * folder.config.generations or 1))),
     ]
     typer.echo("\n".join(f"{name:<14}{value}" for name, value in rows))
-
-
-def _say_notes(notes: list[str], extras: Extras) -> None:
-    for note in notes if not extras.quiet else ():
-        typer.echo(f"note: {note}", err=True)
 
 
 def _say_stopped(folder: RunFolder | None) -> None:

@@ -89,7 +89,7 @@ def _say_history(rows: list[Row], every: int) -> None:
 
 
 def _line(row: Row) -> str:
-    judge = (None, None) if row.view is None else (row.view.mean, row.view.gap)
+    judge = (None, None) if row.judged is None else (row.judged.mean, row.judged.gap)
     figures = "".join(f"{_figure(x):>10}" for x in (row.best, row.mean, row.worst, *judge))
     speed = "" if row.images_per_second is None else f"{row.images_per_second:.0f}"
     health = "".join(

@@ -8,24 +8,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeuxis.errors import BadInput
+from zeuxis.metrics.rows import check_finite, check_labels, check_rows
+
 Embed = Callable[[list[str]], Tensor]  # sentences -> (P, E), unit length
 
 
 def ensemble(embed: Embed, sentences: Sequence[Sequence[str]]) -> Tensor:
     """The mean of each group's sentences, unit length: (K, E)."""
+    if not sentences or not all(sentences):
+        raise BadInput(
+            f"Expected at least one sentence in each of at least one group, got {list(map(len, sentences))}."
+        )
     found = embed([text for group in sentences for text in group])
+    check_rows({"sentence": found})
     parts = torch.split(found, [len(group) for group in sentences])
     return F.normalize(torch.stack([part.mean(0) for part in parts]), dim=1)
 
 
 def hits(scores: Tensor, labels: Tensor, k: int) -> int:
     """How many of N pictures have their label (N,) among the `k` highest of their scores (N, K)."""
+    check_rows({"score": scores})
+    check_labels(labels, len(scores), scores.shape[1])
     top = scores.topk(min(k, scores.shape[1]), dim=1).indices
     return int((top == labels[:, None]).any(1).sum())
 
 
 def vote(train: Tensor, train_labels: Tensor, test: Tensor, classes: int, neighbours: int = 20) -> Tensor:
     """Share of each class among the nearest training pictures by cosine: (N, D), (N,), (M, D) -> (M, classes)."""
+    check_rows({"training": train, "test": test})
+    check_labels(train_labels, len(train), classes)
     out = []
     for part in torch.split(F.normalize(test, dim=1), 500):
         near = (part @ train.T).topk(min(neighbours, len(train)), dim=1)
@@ -36,6 +48,10 @@ def vote(train: Tensor, train_labels: Tensor, test: Tensor, classes: int, neighb
 
 def against(right: Tensor, foils: Tensor) -> int:
     """How many of N phrases score higher (N,) than all their foils (N, F)."""
+    check_rows({"foil score": foils})
+    check_rows({"score": right[:, None] if right.ndim == 1 else right})
+    if right.shape != (len(foils),):
+        raise BadInput(f"Expected one score for each of {len(foils)} rows of foils, got {tuple(right.shape)}.")
     return int((right > foils.amax(1)).sum())
 
 
@@ -66,6 +82,8 @@ def random_foils(groups: Sequence[tuple[int, ...]], count: int, rng: torch.Gener
     out = torch.empty(len(table), count, dtype=torch.int64)
     for i in range(len(table)):
         other = (table != table[i]).any(1).nonzero().flatten()
+        if not len(other):
+            raise BadInput(f"Expected items of at least two kinds to draw foils from, got {len(table)} of one kind.")
         out[i] = other[torch.randint(0, len(other), (count,), generator=rng)]
     return out
 
@@ -76,6 +94,11 @@ def word_hits(scores: Mapping[str, Tensor], labels: Tensor, right: Mapping[str, 
     `scores` word -> (N,); `right` word -> its classes. Precision: the share of a word's best pictures that fit, as many
     as there are of it, at most 20; the mean over the words.
     """
+    check_finite(labels[:, None], "label")
+    for word, row in scores.items():
+        if row.shape != labels.shape or not len(row):
+            raise BadInput(f"Expected {len(labels)} scores (at least one) of {word!r}, got {tuple(row.shape)}.")
+        check_finite(row[:, None], f"score of {word!r}")
     number, precision = 0, 0.0
     classes = torch.unique(labels).tolist()
     for word, row in scores.items():

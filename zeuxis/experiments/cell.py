@@ -11,15 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zeuxis.config import RunConfig
+from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import ZeuxisError
-from zeuxis.evaluation.diversity import effective_number
 from zeuxis.experiments.design import Cell, Design
 from zeuxis.generators.base import Generator
+from zeuxis.metrics.diversity import effective_number
 from zeuxis.rng import stream
-from zeuxis.run import make_config
-from zeuxis.run.build import Models, build, load_models
-from zeuxis.run.loop import run
+from zeuxis.run.prepare import Models, load_models, prepare_run
+from zeuxis.run.session import Session
 from zeuxis.scorers.base import Judge, Scorer
 from zeuxis.scorers.choose import make_judge, make_scorer
 from zeuxis.scorers.prompts import parse_prompt
@@ -65,15 +64,16 @@ class Bench:
 
     def precision(self) -> str:
         """ "bf16" or "fp32": what the gate decides on the first phrase, once for the whole experiment."""
-        built = build(self.base, loaded=self.models(self.base))
-        built.problem.prepare()
-        return built.problem.gate(max(self.design.populations), self.design.precision).precision
+        config = self.base.model_copy(update={"population": max(self.design.populations)})
+        gate = prepare_run(config, self.models(self.base)).problem.decisions.gate
+        assert gate is not None
+        return gate.precision
 
     def check(self) -> None:
         """BadInput, Missing... for a variant that cannot be run."""
         for variant in self.design.variants:
             config = self.design.config(Cell(variant, self.design.phrases[0], 0, self.design.populations[0]))
-            build(config, loaded=self.models(config))
+            prepare_run(config, self.models(config))
 
     def prior(self, phrase: str) -> Row:
         """Mean and deviation of every eye's score over draws of the prior: the scale that gains are told in."""
@@ -91,25 +91,21 @@ class Bench:
     def run(self, cell: Cell) -> tuple[Row, Tensor]:
         """The cell's row (curve, cost, and what `look` says) and the latents that `look` saw."""
         config = self.design.config(cell)
-        built = build(config, loaded=self.models(config))
-        problem, search = built.problem, built.new_search()
-        problem.prepare()
-        problem.gate(cell.population, config.precision)
-        budget, guides = self.design.budget(cell.population), [e.scorer.name for e in self.eyes if e.role == "guide"]
+        session = Session(prepare_run(config, self.models(config)))
+        problem, guides = session.problem, [eye.scorer.name for eye in self.eyes if eye.role == "guide"]
         images, curve, plain = [], [], torch.tensor(-torch.inf)
         began, cpu = time.perf_counter(), time.process_time()
-        for event in run(problem, search, seed=config.seed):
-            if event.images_so_far > budget:
-                break
+        for event in session:
+            if event.images_so_far > self.design.budget(cell.population):
+                break  # what a last generation drew beyond the budget does not count
             plain = torch.fmax(plain, self._plain(event, cell.phrase) if config.augment else guided(event, guides))
             problem.set_precision(problem.dtype)  # an eye may be the guide itself
             images.append(event.images_so_far)
             curve.append(round(float(plain), 5))
-            if event.images_so_far >= budget:
-                break
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        x = torch.cat([search.best[0][None], search.population_x[: cell.population]]).cpu()
+        x = torch.cat([session.search.best[0][None], session.search.population_x[: cell.population]]).cpu()
         row: Row = {"variant": cell.variant, "phrase": cell.phrase, "seed": cell.seed, "population": cell.population}
+        row["ended"] = session.reason
         row |= steps(images, curve)
         row |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}
         return row | self.look(cell, x), x

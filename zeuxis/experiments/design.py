@@ -9,12 +9,12 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from zeuxis.config import Precision, RunConfig, parse_options
+from zeuxis.config import Precision, RunConfig, flag, in_words, make_config, parse_options
 from zeuxis.errors import BadInput
 from zeuxis.experiments.phrases import TWENTY
-from zeuxis.run import make_config
 
 BASELINE = "ga-thesis"
+FLAGS = {"variants": "--search", "phrases": "--phrase", "populations": "--population"}
 FIXED = ("prompt", "seed", "population", "generations", "budget")  # what the grid sets, not a variant
 
 
@@ -97,8 +97,7 @@ def make_design(**given: Any) -> Design:
     try:
         design = Design(**given)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(f"{wrong}. Known: {', '.join(Design.model_fields)}.") from error
+        raise BadInput(in_words(error, tuple(Design.model_fields), lambda name: FLAGS.get(name) or flag(name))) from error
     variants = dict.fromkeys((design.baseline, *design.variants))
     return design.model_copy(update={"variants": tuple(variants)})
 

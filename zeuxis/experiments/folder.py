@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.experiments.design import Cell, Design
-from zeuxis.run.sealed import seal, unseal
+from zeuxis.storage.checksummed import seal, unseal
 from zeuxis.storage.files import atomic_write, make_folder, unwritable
 
 LISTS = ("variants", "phrases", "populations")

@@ -11,6 +11,7 @@ from zeuxis.experiments.figures import curves_png, reversed_png
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.tables import cell_records, line_records, markdown, write_csv, write_parquet
 from zeuxis.report.html import PAGES, data_uri
+from zeuxis.search import SEARCHES
 from zeuxis.storage.files import atomic_write
 
 CLASSICS = ("ga-thesis", "de-rand", "de-best")  # those of the thesis's own figure
@@ -63,4 +64,4 @@ def write_results(folder: ExperimentFolder, *, parquet: bool = False) -> list[Pa
 def _best(lines: list[Line], population: int) -> list[str]:
     """The best variant without gradients that started cold."""
     plain = [x.variant for x in lines if x.population == population and not x.warm]
-    return [variant for variant in plain if variant.split()[0] not in ("adam", "hybrid")][:1]
+    return [variant for variant in plain if variant.split()[0] not in SEARCHES.with_trait("gradient")][:1]

@@ -113,13 +113,28 @@ def _rgb(image: Image.Image, ground: tuple[int, int, int], name: str) -> Image.I
     """Any mode -> RGB, 8 bits a channel."""
     if image.mode.startswith("I;16"):
         # The high byte, as Pillow itself reads 16-bit RGB. convert("L") would clip everything above 255 to white.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
+        grey = np.asarray(image)
+        clear = image.info.get("transparency")  # the one grey level that a PNG may declare transparent
+        levels, alpha = (grey >> 8).astype(np.uint8), np.where(grey == clear, 0, 255).astype(np.uint8)
+        image = Image.fromarray(levels) if clear is None else Image.fromarray(np.stack([levels, alpha], 2), "LA")
+    if image.mode == "F":
+        image = _of_floats(np.asarray(image), name)
+    if image.mode == "I":
         raise BadInput(f"Expected 1 to 16 bits a channel, got 32 in {name}. Save it with 8 or 16 bits.")
     if not image.has_transparency_data:
         return image.convert("RGB")
     picture = image.convert("RGBA")
     return Image.alpha_composite(Image.new("RGBA", picture.size, (*ground, 255)), picture).convert("RGB")
+
+
+def _of_floats(grey: np.ndarray, name: str) -> Image.Image:
+    """Grey levels as floats from 0 (black) to 1 (white) -> 8 bits."""
+    if not (np.isfinite(grey).all() and grey.min() >= 0 and grey.max() <= 1):
+        raise BadInput(
+            f"Expected grey levels from 0 to 1 in the floating-point picture {name}, got {grey.min():.4g} to "
+            f"{grey.max():.4g}. Save it with 8 or 16 bits."
+        )
+    return Image.fromarray((grey * 255).round().astype(np.uint8))
 
 
 def _reason(error: Exception) -> str:

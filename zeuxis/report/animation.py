@@ -15,8 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from zeuxis.errors import MissingExtra
+from zeuxis.pictures.grid import to_pixels
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.pictures import to_pixels
 from zeuxis.storage.files import PART, unwritable
 
 Render = Callable[[Tensor, int], Tensor]  # (N, D) and a generation -> (N, 3, H, W), as Problem.render

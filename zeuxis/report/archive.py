@@ -16,10 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont
 from PIL import Image, ImageDraw, ImageFont
 
+from zeuxis.pictures.grid import GROUND, INK
 from zeuxis.report.curve import DPI, LIGHT, Colours
-from zeuxis.run.archive import read_archive
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.pictures import GROUND, INK
 from zeuxis.storage.files import atomic_write
 
 INCHES = (6.4, 5.4)
@@ -31,7 +30,7 @@ GAP, EDGE, TEXT = 2, 44, 24  # pixels: between cells, margin for words, height o
 
 def write_archive_pictures(folder: RunFolder) -> list[Path]:
     """`archive.png` and `collage.png`; none where the run has no archive. RunDamaged where a file is not as written."""
-    content = read_archive(folder)
+    content = folder.archive()
     if content is None:
         return []
     paths = [folder.path / "archive.png", folder.path / "collage.png"]

@@ -6,14 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from zeuxis.config import RunConfig
-
-FLAGS = {"image_prompt": "--image", "options": "--option", "classes": "--class", "measures": "--measure"}
-
-
-def flag(name: str) -> str:
-    """The flag of a field of RunConfig, e.g. `view_every` -> `--view-every`."""
-    return FLAGS.get(name, f"--{name.replace('_', '-')}")
+from zeuxis.config import RunConfig, flag
 
 
 def generate_command(config: RunConfig) -> str:

@@ -44,7 +44,7 @@ def curve_png(rows: Sequence[Row], colours: Colours = LIGHT) -> bytes:
     """The curve of a history as a PNG. The judge's panel is there when it has looked at least once, that of the
     population's health when the log holds it.
     """
-    looks, alive = [row for row in rows if row.view is not None], [row for row in rows if row.health]
+    looks, alive = [row for row in rows if row.judged is not None], [row for row in rows if row.health]
     heights = [3] + [2] * bool(looks) + [2] * bool(alive)
     width, height = INCHES
     figure = Figure(figsize=(width, height + PANEL * bool(alive)), dpi=DPI, facecolor=colours.ground)
@@ -80,7 +80,7 @@ def _scores(axes: Any, rows: Sequence[Row]) -> None:
 
 def _judge(axes: Any, looks: Sequence[Row]) -> None:
     """The judge's mean where it looked, and the gap: mean score minus the judge's mean."""
-    views = [row.view for row in looks if row.view is not None]
+    views = [row.judged for row in looks if row.judged is not None]
     x = [row.generation for row in looks]
     axes.plot(x, [view.mean for view in views], color=JUDGE, marker="o", markersize=5, label="judge's mean")
     axes.plot(

@@ -18,7 +18,6 @@ from zeuxis.report.curve import DARK, curve_png, write_curve
 from zeuxis.report.facts import archive_words, facts, objective_words, pick_words
 from zeuxis.report.front import front_png, visited, write_front
 from zeuxis.report.verdict import Picture, has_word, percent, pictures, verdict
-from zeuxis.run.archive import read_archive
 from zeuxis.run.folder import RunFolder
 from zeuxis.storage.files import atomic_write
 
@@ -90,7 +89,7 @@ def _commands(folder: RunFolder) -> list[tuple[str, str]]:
 
 def _archive(folder: RunFolder) -> dict[str, str] | None:
     """Heatmap (light and dark), collage and figures of the archive, for a run that has one."""
-    content = read_archive(folder)
+    content = folder.archive()
     if content is None:
         return None
     heatmap, collage = (path.read_bytes() for path in write_archive_pictures(folder))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from zeuxis.pictures.grid import grid_png, score_label
 from zeuxis.report.verdict import pictures
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.pictures import grid_png, score_label
 from zeuxis.storage.files import atomic_write, make_folder, remove
 
 SAME = 6.0  # mean difference per colour value in steps of 0..255; below it, two pictures look alike to a person

@@ -1,7 +1,7 @@
 """ "auto" in a configuration: which generator of the package draws a phrase, and which scorer and judge go with it.
 
-The phrase is compared with the words of each generator's labels by the text tower of the pocket scorer, a distilled
-sentence encoder that no picture has changed.
+The phrase is compared with the words of each generator's labels (zeuxis.run.coverage). `advise` says what to expect of
+whatever generator was chosen.
 """
 
 from __future__ import annotations
@@ -10,33 +10,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import torch
-
 from zeuxis.config import RunConfig
-from zeuxis.errors import MissingModel
 from zeuxis.generators import GENERATORS
-from zeuxis.hub.model_file import read_model
-from zeuxis.hub.pocket import pocket_path
-from zeuxis.scorers.pocket import PocketScorer
+from zeuxis.run.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
+from zeuxis.scorers.base import Phrase, Prompt
+from zeuxis.scorers.nouns import PLACE
 from zeuxis.scorers.prompts import parse_prompt
+from zeuxis.scorers.weights import quoted
 
 AUTO = "auto"
-KNOWN = 0.6  # cosine of sentence vectors from which a word stands for the phrase: "sneakers" to "casual shoes" is 0.62
+CANCELS = 0.86  # cosine of a wanted and an avoided phrase from which they pull against each other: "a frog", "frogs"
+SHOWN = 2  # phrases that a note is written on
 
 
 @dataclass(frozen=True)
 class Member:
-    """A generator of the package: the file with its words, the scorer and the judge that know them, its start."""
+    """A generator of the package: the file with its words and what they are, the scorer and judge, its start."""
 
     file: str
+    what: str
     scorer: str
     judge: str
     start: Literal["prior", "labels"]
 
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """What it can draw."""
+        return pocket_vocabulary(self.file, self.what)
+
 
 MEMBERS = {
-    "pocket": Member("generator", "pocket", "pocket", "prior"),
-    "pocket-products": Member("products", "pocket-64", "mobilenet-v1", "labels"),
+    "pocket": Member("generator", "kinds of animal and vehicle", "pocket", "pocket", "prior"),
+    "pocket-products": Member("products", "kinds of product", "pocket-64", "mobilenet-v1", "labels"),
 }
 
 
@@ -80,46 +85,79 @@ def _any_auto(value: str | tuple[str, ...] | None) -> bool:
 
 
 def choose(config: RunConfig) -> Choice:
-    """The generator of the package whose labels come nearest to the positive words of the prompt."""
+    """The generator of the package that draws the positive words of the prompt, or comes nearest to them."""
     prompt = parse_prompt(config.prompt, config.negative, (), templates=False) if config.prompt else None
-    words = {name: _words(member) for name, member in MEMBERS.items() if name in GENERATORS and _there(member)}
-    knowing = {name: of for name, of in words.items() if all(_knows(of, entry) for entry in config.classes)}
-    words = knowing or words
+    here = {name: of for name, member in MEMBERS.items() if name in GENERATORS and (of := member.vocabulary)}
+    knowing = {name: of for name, of in here.items() if all(_knows(of.labels, entry) for entry in config.classes)}
+    here = knowing or here
     if config.classes and len(knowing) == 1:
         return Choice(next(iter(knowing)), f"The generator is {next(iter(knowing))}: it has the classes asked for.")
-    if prompt is None or len(words) < 2:
+    asked = _wanted(prompt) if prompt else []
+    if not asked or len(here) < 2:
         return Choice("pocket", "")  # nothing to choose by
-    scorer = PocketScorer(torch.device("cpu"))
-    asked = scorer.asked(prompt)  # (S,)
-    if asked is None:
-        return Choice("pocket", "")
-    found = {}
-    for name, known in words.items():
-        closeness = scorer.sentences(known) @ asked
-        best = int(closeness.argmax())
-        found[name] = (float(closeness[best]), known[best])
-    name, (near, word) = max(found.items(), key=lambda item: item[1][0])
-    others = ", ".join(f"{other}: {its!r} {value:.2f}" for other, (value, its) in found.items() if other != name)
-    why = f"The generator is {name}: its {word!r} is nearest to the phrase ({near:.2f}; {others})."
-    if near < KNOWN:
-        why += " That is not near: none of the generators here was trained on such pictures."
-    return Choice(name, why)
+    value, nearest = {}, {}
+    for name, of in here.items():
+        near = [closeness(phrase.text, of) for phrase in asked]
+        known = [draws(phrase.text, of) for phrase in asked]
+        value[name] = sum(p.weight * (n + k) for p, (n, _), k in zip(asked, near, known, strict=True))
+        nearest[name] = max(near)[1][0]
+    name = max(value, key=lambda name: value[name])
+    return Choice(name, f"The generator is {name}: its {nearest[name]!r} is nearest to the phrase.")
 
 
-def _knows(words: list[str], entry: str) -> bool:
-    """Whether a class of `--class` is among the words: one of them holds all of its own words."""
-    return any(set(entry.lower().split()) <= set(word.split()) for word in words)
-
-
-def _there(member: Member) -> bool:
-    return pocket_path(member.file).is_file()
-
-
-def _words(member: Member) -> list[str]:
-    """All words of a generator's labels, in small letters, without colours and the like that name no thing."""
-    try:
-        labels = read_model(pocket_path(member.file)).about["labels"]
-    except MissingModel:
+def advise(config: RunConfig) -> list[str]:
+    """What to know before a run of this settled configuration: phrases that its generator was not trained on, and
+    phrases to avoid that are nearly those to move towards.
+    """
+    if not config.prompt:
         return []
-    kinds = [of for kind, of in labels.items() if kind != "colour"]
-    return sorted({str(word).lower() for of in kinds for word in of})
+    prompt = parse_prompt(config.prompt, config.negative, (), templates=False)
+    wanted = _wanted(prompt)
+    avoided = [phrase for phrase in prompt.phrases if phrase.weight < 0]
+    return [*_strange_to_generator(config.generator, wanted), *_cancelling(wanted, avoided)]
+
+
+def vocabulary_of(generator: str) -> Vocabulary | None:
+    """The words of the generator that a name means; None where it has none."""
+    if generator in MEMBERS:
+        return MEMBERS[generator].vocabulary
+    if generator in GENERATORS:
+        return None
+    from zeuxis.hub.locate import peek
+
+    return model_vocabulary(peek(generator, "generator"))
+
+
+def _strange_to_generator(generator: str, wanted: list[Phrase]) -> list[str]:
+    """A sentence for each main phrase that the generator was not trained on."""
+    known = vocabulary_of(generator)
+    if known is None:
+        return []
+    main = [phrase.text for phrase in wanted if phrase.weight >= max(other.weight for other in wanted)]
+    strange = [text for text in main if not PLACE.match(text) and not draws(text, known)]
+    return [
+        f"{generator} was trained on {known.what}; {quoted(text)} is not among them (nearest: {', '.join(labels)})."
+        for text in strange[:SHOWN]
+        if (labels := closeness(text, known)[1])
+    ]
+
+
+def _cancelling(wanted: list[Phrase], avoided: list[Phrase]) -> list[str]:
+    if not wanted or not avoided:
+        return []
+    near = words().sentences([p.text for p in avoided]) @ words().sentences([p.text for p in wanted]).T
+    return [
+        f"{quoted(away.text)} is to be avoided and is nearly the same as {quoted(wanted[k].text)}: the two pull "
+        "against each other."
+        for away, row in zip(avoided, near, strict=True)
+        if float(row[k := int(row.argmax())]) > CANCELS
+    ]
+
+
+def _wanted(prompt: Prompt) -> list[Phrase]:
+    return [phrase for phrase in prompt.phrases if phrase.text and phrase.weight > 0]
+
+
+def _knows(labels: tuple[str, ...], entry: str) -> bool:
+    """Whether a class of `--class` is among the labels: one of them holds all of its own words."""
+    return any(set(entry.lower().split()) <= set(label.split()) for label in labels)

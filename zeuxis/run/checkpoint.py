@@ -1,6 +1,6 @@
 """Checkpoints: the search's state after a generation, and the way back from the folder to a search that can go on.
 
-The newest two are kept. The log holds what the search was told, so whatever the checkpoints lack is told again: a
+The newest two are kept. The log holds what the search was told, so whatever the checkpoints lack is replayed from it: a
 run goes on exactly where its log ends, and without any checkpoint it is rebuilt from the log alone. No image is
 rendered for that, because `ask` is a function of the state and of `(seed, generation)`.
 """
@@ -19,8 +19,8 @@ from torch import Tensor
 from zeuxis.errors import RunDamaged
 from zeuxis.rng import stream
 from zeuxis.run.folder import Row, RunFolder, readable
-from zeuxis.run.sealed import damaged, seal, unseal
 from zeuxis.search.base import Search
+from zeuxis.storage.checksummed import damaged, seal, unseal
 from zeuxis.storage.files import remove
 
 FORMAT = 1
@@ -31,13 +31,13 @@ KEPT = 2
 class Start:
     """Where a run begins: the generation to ask for next, and the counts so far. `rows` is the history so far.
 
-    `told_again` counts the generations that no checkpoint held and the log had to supply.
+    `replayed` counts the generations that no checkpoint held and that were told to the search again from the log.
     """
 
     generation: int = 0
     images_so_far: int = 0
-    blind: int = 0
-    told_again: int = 0
+    unscored: int = 0
+    replayed: int = 0
     rows: list[Row] = field(default_factory=list)
 
 
@@ -76,10 +76,10 @@ def load_latest(folder: RunFolder, search: Search, seed: int, note: Callable[[st
         note(f"{problem} The run goes on from generation {len(rows)}, where the readable log ends.")
     restored = _restore(folder, search, len(rows), note)
     for generation in range(restored, len(rows)):
-        _tell_again(folder, search, seed, generation)
+        _replay(folder, search, seed, generation)
     if not rows:
         return Start()
-    return Start(len(rows), rows[-1].images_so_far, _blind(rows), len(rows) - restored, rows)
+    return Start(len(rows), rows[-1].images_so_far, _unscored(rows), len(rows) - restored, rows)
 
 
 def _restore(folder: RunFolder, search: Search, limit: int, note: Callable[[str], None]) -> int:
@@ -96,7 +96,7 @@ def _restore(folder: RunFolder, search: Search, limit: int, note: Callable[[str]
     return 0
 
 
-def _tell_again(folder: RunFolder, search: Search, seed: int, generation: int) -> None:
+def _replay(folder: RunFolder, search: Search, seed: int, generation: int) -> None:
     entry = folder.entry(generation)
     batch = search.ask(stream(seed, generation, "ask"))
     if not torch.equal(batch.x.cpu(), entry.batch.x):
@@ -107,7 +107,7 @@ def _tell_again(folder: RunFolder, search: Search, seed: int, generation: int) -
     search.tell(batch, entry.evaluation)
 
 
-def _blind(rows: list[Row]) -> int:
+def _unscored(rows: list[Row]) -> int:
     """Generations in a row without a score, at the end of the log."""
     return sum(1 for _ in itertools.takewhile(lambda row: math.isnan(row.best), reversed(rows)))
 

@@ -1,20 +1,51 @@
-"""One generation on disk: a sealed file in `log/` with what was asked, what it was worth and what the judge said."""
+"""One generation on disk: a checksummed file in `log/` with what was asked, its scores and the judge's evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from zeuxis.run.sealed import Header, damaged, seal, unseal
-from zeuxis.run.view import JudgeView, summarise
-from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event
+from zeuxis.compute.micro_batches import micro_batches
+from zeuxis.scorers.base import Judge, Verdict
+from zeuxis.storage.checksummed import Header, damaged, seal, unseal
+from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event, JudgeEvaluation
 
 FORMAT = 1
 _PART, _HEALTH = "part.", "health."
+
+
+def judge_images(
+    judge: Judge, prepared: Any, images: Tensor, guide: Tensor, generation: int, size: int
+) -> JudgeEvaluation:
+    """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`, `size` images at a time."""
+    verdicts = []
+    with torch.no_grad():
+        for piece, count in micro_batches(images, size):
+            v = judge.verdict(piece, prepared)
+            verdicts.append(Verdict(v.score[:count].cpu(), v.label[:count], v.confidence[:count].cpu()))
+    score = torch.cat([v.score for v in verdicts])
+    confidence = torch.cat([v.confidence for v in verdicts])
+    return summarise(generation, guide, score, tuple(label for v in verdicts for label in v.label), confidence)
+
+
+def summarise(
+    generation: int, guide: Tensor, score: Tensor, label: tuple[str, ...], confidence: Tensor
+) -> JudgeEvaluation:
+    """From the guiding scores and the judge's score, label and confidence of N images."""
+    guide = guide.detach().cpu()
+    top = int(guide.nan_to_num(nan=-torch.inf).argmax())
+    return JudgeEvaluation(
+        generation, score, label, confidence, _mean(guide), _mean(score), float(score[top]), label[top]
+    )
+
+
+def _mean(x: Tensor) -> float:
+    return float(x[x.isfinite()].double().mean())  # NaN when there is nothing to take the mean of
 
 
 @dataclass(frozen=True)
@@ -29,12 +60,12 @@ class Entry:
     best_score: float
     batch: Batch
     evaluation: Evaluation
-    view: JudgeView | None = None
+    judged: JudgeEvaluation | None = None
     health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
     best_x: Tensor | None = None
 
 
-def pack(event: Event, view: JudgeView | None) -> bytes:
+def pack(event: Event) -> bytes:
     """An event as the bytes of its file: the same numbers give the same bytes, so no clock is in it."""
     told = event.evaluation
     optional = {"measures": told.measures, "gradient": told.gradient, "descriptors": told.descriptors}
@@ -49,9 +80,9 @@ def pack(event: Event, view: JudgeView | None) -> bytes:
     }
     header: Header = {"format": FORMAT, "generation": event.generation, "images_so_far": event.images_so_far}
     header["parts"] = list(event.evaluation.parts)  # tensors come back in another order, and a search may count them
-    if view is not None:
-        tensors |= {"judge_score": view.score, "judge_confidence": view.confidence}
-        header["labels"] = view.label
+    if event.judged is not None:
+        tensors |= {"judge_score": event.judged.score, "judge_confidence": event.judged.confidence}
+        header["labels"] = event.judged.label
     return seal(tensors, header)
 
 
@@ -72,7 +103,7 @@ def read(path: Path) -> Entry:
             best_score=float(tensors["best_score"]),
             batch=Batch(tensors["x"], gradient=gradient is not None),
             evaluation=evaluation,
-            view=_view(tensors, header),
+            judged=_judged(tensors, header),
             health=health,
             best_x=tensors.get("best_x"),
         )
@@ -80,7 +111,7 @@ def read(path: Path) -> Entry:
         raise damaged(path, f"something is missing in it ({error})") from error
 
 
-def _view(tensors: dict[str, Tensor], header: Header) -> JudgeView | None:
+def _judged(tensors: dict[str, Tensor], header: Header) -> JudgeEvaluation | None:
     labels = header.get("labels")
     if not isinstance(labels, list):
         return None

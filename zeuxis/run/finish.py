@@ -1,8 +1,9 @@
-"""The end of a run: the final population one by one, the best picture, the judge's last word, and a summary."""
+"""The end of a run: the final population one by one, the best picture, the archive, the judge, and a summary."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,19 +14,23 @@ from torch import Tensor
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
-from zeuxis.run.archive import write_archive
-from zeuxis.run.folder import Best
-from zeuxis.run.healthy import unwrapped
-from zeuxis.run.metadata import PictureInfo
-from zeuxis.run.pictures import by_score, enlarged_png, grid_png, picture_png, score_label, to_pixels
+from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, picture_png, score_label, to_pixels
+from zeuxis.pictures.metadata import PictureInfo
+from zeuxis.run.folder import FORMAT, Best
 from zeuxis.run.problem import Problem
-from zeuxis.run.sealed import seal_json
 from zeuxis.run.store import RunStore
-from zeuxis.run.view import JudgeView
-from zeuxis.search.archive import HasArchive
+from zeuxis.scorers.measures import parse_measure
+from zeuxis.search.archive import Archive, HasArchive
 from zeuxis.search.base import Search
+from zeuxis.search.healthy import unwrapped
 from zeuxis.search.pareto import HasFront
-from zeuxis.storage.files import atomic_write
+from zeuxis.storage.checksummed import Header, seal_json
+from zeuxis.storage.files import atomic_write, make_folder, sweep
+from zeuxis.types import JudgeEvaluation
+
+AT_ONCE = 64  # pictures of an archive held in memory
+
+Info = Callable[[Tensor, float], PictureInfo]  # latent (D,) and score -> what its picture says about itself
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ class Summary:
     images: int
     best: Best
     description: str
-    view: JudgeView | None
+    judged: JudgeEvaluation | None
 
 
 def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> Summary:
@@ -53,11 +58,11 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     order = _order(search, best)
     x, score = search.population_x[order], search.population_score[order].cpu()
     images = problem.render(x, done - 1)
-    view = problem.view(images, score, done - 1)
+    judged = problem.judge_images(images, score, done - 1, torch.float32)
     _draw(config, store, images, x, score, done - 1)
     _draw_best(config, store, best, done - 1)
     describe = problem.generator.describe
-    summary = Summary(folder.path, reason, done, last.images_so_far, best, describe(best.latent), view)
+    summary = Summary(folder.path, reason, done, last.images_so_far, best, describe(best.latent), judged)
     words = [describe(latent) for latent in x]
     content = _to_json(summary, score, words) | _front_to_json(search, order, tuple(last.evaluation.parts))
     archive = search.elites() if isinstance(search, HasArchive) else None
@@ -112,14 +117,14 @@ def _info(config: RunConfig, problem: Problem, latent: Tensor, score: float, gen
 
 
 def _to_json(summary: Summary, score: Tensor, words: list[str]) -> dict[str, Any]:
-    best, view = summary.best, summary.view
+    best, judged = summary.best, summary.judged
     return {
         "reason": summary.reason,
         "generations": summary.generations,
         "images": summary.images,
         "best": {"score": best.score, "generation": best.generation, "description": summary.description},
         "population": [{"score": _number(s), "description": w} for s, w in zip(score.tolist(), words, strict=True)],
-        "judge": None if view is None else _view_to_json(view),
+        "judge": None if judged is None else _judged_to_json(judged),
     }
 
 
@@ -135,12 +140,67 @@ def _front_to_json(search: Search, order: list[int], names: tuple[str, ...]) -> 
     return {"front": {"objectives": list(names), "pick": search.pick, "members": members, "values": values}}
 
 
-def _view_to_json(view: JudgeView) -> dict[str, Any]:
-    figures = {name: _number(getattr(view, name)) for name in ("guide", "mean", "best", "gap")}
-    rows = zip(view.score.tolist(), view.label, view.confidence.tolist(), strict=True)
+def _judged_to_json(judged: JudgeEvaluation) -> dict[str, Any]:
+    figures = {name: _number(getattr(judged, name)) for name in ("guide", "mean", "best", "gap")}
+    rows = zip(judged.score.tolist(), judged.label, judged.confidence.tolist(), strict=True)
     population = [{"score": _number(s), "label": label, "confidence": _number(c)} for s, label, c in rows]
-    return figures | {"best_label": view.best_label, "population": population}
+    return figures | {"best_label": judged.best_label, "population": population}
 
 
 def _number(x: float) -> float | None:
     return x if math.isfinite(x) else None  # JSON has no NaN
+
+
+def write_archive(store: RunStore, archive: Archive, measures: Sequence[str], generation: int, info: Info) -> Header:
+    """Draw every elite and write `archive.json`; returns its figures without the elites. `measures` are as given."""
+    folder, problem = store.folder, store.problem
+    make_folder(folder.path / "cells")
+    sweep(folder.path / "cells")
+    places = [(row, column) for column, row in archive.cell.tolist()]
+    names = [_file(place, archive.grid.cells) for place in places]
+    scores = archive.score.tolist()
+    for start in range(0, len(names), AT_ONCE):
+        rows = slice(start, start + AT_ONCE)
+        pixels = to_pixels(problem.render(archive.x[rows], generation))
+        for name, picture, latent, score in zip(names[rows], pixels, archive.x[rows], scores[rows], strict=True):
+            store.picture(folder.path / name, partial(picture_png, picture, info(latent, score)))
+    figures = _figures(archive, measures)
+    if scores and min(scores) < archive.offset:
+        problem.decisions.note(
+            f"Some cells score below {archive.offset:g}, where the QD score counts from, so filling them lowers it. "
+            "Give a lower one to compare by it: --option offset=-1"
+        )
+    elites = [
+        {
+            "row": row,
+            "column": column,
+            "file": name,
+            "score": score,
+            "measures": measured,
+            "description": problem.generator.describe(latent),
+        }
+        for (row, column), name, score, measured, latent in zip(
+            places, names, scores, archive.measures.tolist(), archive.x, strict=True
+        )
+    ]
+    store.flush()  # the pictures first: archive.json names none that is not there
+    atomic_write(folder.archive_path, seal_json({"format": FORMAT, **figures, "elites": elites}))
+    return figures
+
+
+def _figures(archive: Archive, measures: Sequence[str]) -> Header:
+    return {
+        "measures": list(measures),
+        "axes": [parse_measure(text).axis for text in measures],
+        "ranges": [list(bounds) for bounds in archive.grid.ranges],
+        "cells": archive.grid.cells,
+        "filled": len(archive.score),
+        "coverage": archive.coverage,
+        "qd_score": archive.qd_score,
+        "offset": archive.offset,
+    }
+
+
+def _file(place: tuple[int, int], cells: int) -> str:
+    digits = max(2, len(str(cells - 1)))
+    return f"cells/{place[0]:0{digits}d}-{place[1]:0{digits}d}.png"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import time
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,11 +21,13 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunDamaged, RunError
 from zeuxis.run import entry
 from zeuxis.run.entry import Entry
-from zeuxis.run.sealed import Header, damaged, unseal_json
-from zeuxis.run.view import JudgeView
-from zeuxis.types import NO_HEALTH
+from zeuxis.storage.checksummed import Header, damaged, unseal_json
+from zeuxis.storage.files import make_folder
+from zeuxis.types import NO_HEALTH, JudgeEvaluation
 
 FORMAT = 1
+RUNS = Path("runs")
+LONGEST = 40  # letters of the phrase in a folder's name
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Row:
     mean: float
     worst: float
     unscored: int
-    view: JudgeView | None = None
+    judged: JudgeEvaluation | None = None
     images_per_second: float | None = None
     health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
 
@@ -187,6 +192,19 @@ class RunFolder:
             raise RunError(f"{self.path} holds no scored image yet. Resume the run.")
         return bests
 
+    def archive(self) -> Header | None:
+        """Figures and elites of a quality-diversity run, once it is finished; None where it has no archive.
+
+        Each elite names its file `cells/ROW-COLUMN.png`: COLUMN counts the cells along the first measure from its low
+        end (left), ROW those along the second from its low end (bottom), as in a plot.
+        """
+        if not self.archive_path.exists():
+            return None
+        content = unseal_json(self.archive_path)
+        if content.get("format") != FORMAT:
+            raise damaged(self.archive_path, f"it has format {content.get('format')}, this version reads {FORMAT}")
+        return content
+
     def summary(self) -> dict[str, Any]:
         """What `Session.finish` wrote. RunError before that."""
         if not self.summary_path.exists():
@@ -215,7 +233,7 @@ def row(e: Entry, images_per_second: float | None = None) -> Row:
     unscored = len(score) - len(known)
     return Row(
         *(e.generation, e.images_so_far, e.best_score, best, mean, worst, unscored),
-        *(e.view, images_per_second, e.health),
+        *(e.judged, images_per_second, e.health),
     )
 
 
@@ -230,3 +248,19 @@ def readable(folder: RunFolder) -> tuple[list[Row], str]:
     except RunDamaged as error:
         return rows, str(error)
     return rows, ""
+
+
+def fresh_folder(config: RunConfig, parent: Path = RUNS) -> Path:
+    """Makes a new folder like `runs/20260131-140502-a-red-fire-truck-7`; a number is added where that is taken."""
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(' '.join(config.prompt))}-{config.seed}"
+    path, count = parent / name, 1
+    while not make_folder(path):
+        count += 1
+        path = parent / f"{name}-{count}"
+    return path
+
+
+def slug(text: str) -> str:
+    """Any text as 1 to 40 characters of a-z, 0-9 and hyphens; "run" when nothing is left."""
+    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "run"

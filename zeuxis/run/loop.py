@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Protocol
-
-from torch import Tensor
 
 from zeuxis.errors import SearchStopped
 from zeuxis.rng import stream
 from zeuxis.search.base import Search
-from zeuxis.types import Batch, Evaluation, Event
+from zeuxis.types import Batch, Evaluated, Event, JudgeEvaluation
 
 GRADIENT_COST = 3  # images: one forward pass and a backward pass of about two
-BLIND = 3  # generations in a row without one score, then we stop
+UNSCORED = 3  # generations in a row without one score, then we stop
 
 
 class Evaluates(Protocol):
     """What the loop needs of a problem."""
 
-    images: Tensor | None
-    image_seconds: float
-    health: Mapping[str, float]
-
-    def evaluate(self, batch: Batch, generation: int) -> Evaluation:
-        """Scores for a batch of this generation."""
+    def evaluate(self, batch: Batch, generation: int) -> Evaluated:
+        """Scores, images, time and health for a batch of this generation."""
         ...
 
 
@@ -36,34 +31,37 @@ def run(
     seed: int,
     start: int = 0,
     images_so_far: int = 0,
-    blind: int = 0,
+    unscored: int = 0,
     generations: int | None = None,
 ) -> Iterator[Event]:
     """One event per generation, from `start` to `generations` (included; None: until the caller stops).
 
     Generation 0 is the initial population. Randomness is a function of `(seed, generation)`, so a search in the state
-    it had before generation k goes on from `start=k` bit for bit; `images_so_far` and `blind` (generations in a row
+    it had before generation k goes on from `start=k` bit for bit; `images_so_far` and `unscored` (generations in a row
     without a score) are the counts at that point. SearchStopped when all scores were NaN 3 generations in a row.
     """
     generation = start - 1
     for generation in itertools.count(start) if generations is None else range(start, generations + 1):
-        _check_sight(blind, generation - 1)
+        _check_scored(unscored, generation - 1)
         batch = search.ask(stream(seed, generation, "ask"))
-        evaluation = problem.evaluate(batch, generation)
-        search.tell(batch, evaluation)
+        found = problem.evaluate(batch, generation)
+        search.tell(batch, found.evaluation)
         images_so_far += len(batch.x) * (GRADIENT_COST if batch.gradient else 1)
-        blind = blind + 1 if bool(evaluation.score.isnan().all()) else 0
+        unscored = unscored + 1 if bool(found.evaluation.score.isnan().all()) else 0
         x, score = search.best
-        yield Event(
-            *(generation, images_so_far, batch, evaluation, x, score),
-            *(problem.images, problem.image_seconds, problem.health),
-        )
-    _check_sight(blind, generation)
+        yield Event(generation, images_so_far, batch, found.evaluation, x, score, *found[1:])
+    _check_scored(unscored, generation)
 
 
-def _check_sight(blind: int, generation: int) -> None:
-    if blind >= BLIND:
+def judged(events: Iterator[Event], judge: Callable[[Event], JudgeEvaluation | None], every: int) -> Iterator[Event]:
+    """The same events, those of every `every`-th generation with the judge's evaluation. The search never hears it."""
+    for event in events:
+        yield replace(event, judged=judge(event)) if event.generation % every == 0 else event
+
+
+def _check_scored(unscored: int, generation: int) -> None:
+    if unscored >= UNSCORED:
         raise SearchStopped(
-            f"No image could be scored in {blind} generations in a row (the last was {generation}): all scores are "
+            f"No image could be scored in {unscored} generations in a row (the last was {generation}): all scores are "
             "NaN. The generator's or the scorer's numbers overflow; try precision fp32, or other weights."
         )

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
+from zeuxis.compute.micro_batches import MICRO_BATCH, micro_batches, out_of_memory, release
+from zeuxis.compute.precision import TYPES, Gate, choose
 from zeuxis.errors import BadInput, SearchStopped
-from zeuxis.evaluation.health import descriptors, health
 from zeuxis.generators.base import Generator
+from zeuxis.metrics.health import descriptors, health
 from zeuxis.rng import stream
-from zeuxis.run import gate
-from zeuxis.run.decisions import Decisions, Gate
-from zeuxis.run.measures import Measures
-from zeuxis.run.memory import MICRO_BATCH, micro_batches, out_of_memory, release
-from zeuxis.run.view import JudgeView, look
+from zeuxis.run.entry import judge_images
+from zeuxis.run.record import Decisions
 from zeuxis.scorers.augment import Augmented
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.combine import Combined, CombinedPrompt
+from zeuxis.scorers.measures import Measures
 from zeuxis.scorers.realism import Realism
 from zeuxis.search.archive import spanned
 from zeuxis.spaces import Fixed
-from zeuxis.types import NO_HEALTH, Batch, Evaluation
+from zeuxis.types import Batch, Evaluated, Evaluation, JudgeEvaluation
 
-TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
-PRIOR_SAMPLE = 256  # draws that the prior's mean and deviation per gene are taken from
 GATE_IMAGES = 16  # a rank correlation over fewer says little
 RANGE_IMAGES = 256  # draws of the prior that the ranges of an archive are taken from
 
@@ -42,9 +40,7 @@ class Problem:
     `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator and
     `norm_prior` that of the penalty for latents longer than the prior's. `describe` adds descriptors to
     evaluations; `measures` are told to the search beside the score.
-    Images are rendered and scored `micro_batch` at a time. `images` `(N, 3, H, W)`, `image_seconds`, `health`
-    and `unscored` (how many scores are NaN) describe the last evaluation. `decisions` is what a resumed run must
-    decide alike.
+    Images are rendered and scored `micro_batch` at a time. `decisions` is what a resumed run must decide alike.
     """
 
     def __init__(
@@ -77,13 +73,9 @@ class Problem:
         self.describe = describe
         self.decisions = decisions or Decisions([(0, micro_batch)])
         self.dtype = torch.float32
-        self.images: Tensor | None = None
-        self.image_seconds = 0.0
-        self.unscored = 0
-        self.health: Mapping[str, float] = NO_HEALTH
 
     def set_precision(self, dtype: torch.dtype) -> None:
-        """Generator and scorers compute in `dtype` from now on; the judge stays in float32."""
+        """Generator and scorers compute in `dtype` from now on; the judge as it is asked."""
         self.dtype = dtype
         self.generator.set_precision(dtype)
         self.scorer.set_precision(dtype)
@@ -133,7 +125,7 @@ class Problem:
         elif self.decisions.gate is None:
             self.scorer.generation(stream(self.seed, 0, "augment"))
             x = self.generator.space.sample(max(population, GATE_IMAGES), stream(self.seed, 0, "ask"))
-            self.decisions.gate = gate.choose(self, x, self.decisions.micro_batch_at(0))
+            self.decisions.gate = choose(self, x, self.decisions.micro_batch_at(0))
         self.set_precision(TYPES[self.decisions.gate.precision])
         return self.decisions.gate
 
@@ -165,16 +157,16 @@ class Problem:
                 [measures(self.generator.render(piece))[:count] for piece, count in micro_batches(x, size)]
             )
 
-    def evaluate(self, batch: Batch, generation: int) -> Evaluation:
+    def evaluate(self, batch: Batch, generation: int) -> Evaluated:
         """Render and score a batch. A score that is not a finite number, or of an image that is not, becomes NaN."""
         started = time.perf_counter()
         self.scorer.generation(stream(self.seed, generation, "augment"))
         evaluation, images = self._within_memory(generation, lambda size: self._evaluate(batch, size), keep=True)
-        self.unscored = int(evaluation.score.isnan().sum())  # waits for the device, so that the clock is right
-        self.images, self.image_seconds = images, time.perf_counter() - started
+        score = evaluation.score.cpu()  # waits for the device, so that the clock is right
+        seconds = time.perf_counter() - started
         shown, u = descriptors(images).cpu(), self._deviations(batch.x.cpu())
-        self.health = health(shown, evaluation.score.cpu(), u).to_dict()
-        return replace(evaluation, descriptors=shown.half()) if self.describe else evaluation
+        told = replace(evaluation, descriptors=shown.half()) if self.describe else evaluation
+        return Evaluated(told, images, seconds, health(shown, score, u).to_dict())
 
     def _deviations(self, x: Tensor) -> Tensor:
         """Latents `(N, D)` in deviations of the prior about its mean."""
@@ -183,8 +175,8 @@ class Problem:
 
     @cached_property
     def _prior(self) -> Fixed:
-        x = self.generator.space.sample(PRIOR_SAMPLE, stream(0, "prior"))
-        return Fixed(x.mean(dim=0), x.std(dim=0).clamp_min(1e-6))
+        space = self.generator.space
+        return Fixed(space.prior_mean, space.prior_std.clamp_min(1e-6))
 
     def scores(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N,)` on the CPU, as generation 0 would score them."""
@@ -200,12 +192,19 @@ class Problem:
 
         return self._within_memory(generation, work)
 
-    def view(self, images: Tensor, score: Tensor, generation: int) -> JudgeView | None:
-        """What the judge makes of images `(N, 3, H, W)` whose guiding score is `score` `(N,)`; None without a judge."""
+    def judge_images(
+        self, images: Tensor, score: Tensor, generation: int, dtype: torch.dtype | None = None
+    ) -> JudgeEvaluation | None:
+        """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`; None without a judge.
+
+        Computed in `dtype`, by default in that of the problem.
+        """
         if self._asked_of_judge is None:
             return None
         judge, prepared = self._asked_of_judge
-        return self._within_memory(generation, lambda size: look(judge, prepared, images, score, generation, size))
+        judge.set_precision(dtype or self.dtype)
+        work = partial(judge_images, judge, prepared, images, score, generation)
+        return self._within_memory(generation, work)
 
     def _evaluate(self, batch: Batch, size: int) -> tuple[Evaluation, Tensor]:
         images, parts, slopes, places = [], [], [], []

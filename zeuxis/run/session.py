@@ -1,4 +1,4 @@
-"""A session: one run from its configuration to its pictures, whether it begins here or goes on from a folder.
+"""A session: one run, whether it begins here, goes on from a folder, or is kept in memory only.
 
 with open_session(RunConfig(prompt=("a red disc",))) as session:
     for event in session:
@@ -12,63 +12,59 @@ import contextlib
 from collections.abc import Generator, Iterator
 from types import TracebackType
 
-from zeuxis.config import RunConfig
-from zeuxis.errors import SearchStopped
-from zeuxis.run.build import Built
+from zeuxis.errors import RunError, SearchStopped
 from zeuxis.run.checkpoint import Start, load_latest
 from zeuxis.run.finish import Summary, finish
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.loop import run
-from zeuxis.run.sealed import Header
+from zeuxis.run.loop import judged, run
+from zeuxis.run.prepare import Prepared
 from zeuxis.run.stopping import from_config
 from zeuxis.run.store import RunStore, record
-from zeuxis.run.view import JudgeView
-from zeuxis.storage.lock import RunLock
-from zeuxis.types import Event
+from zeuxis.search.base import Search
+from zeuxis.types import Event, JudgeEvaluation
 
 
 class Session:
     """Iterate over it for the events, then `finish`. `reason` says why it ended, "" while it can go on.
 
     A `for` that is broken off can be taken up again. After an exception (Ctrl-C) at most the generation under way is
-    lost; `resume` on the same folder goes on from there. Made by `open_session`.
+    lost; `resume` on the same folder goes on from there. Without a store nothing is written and there is no `finish`:
+    `search` has what was found. `open_session` makes those with a folder.
     """
 
-    def __init__(self, config: RunConfig, folder: RunFolder, built: Built, record: Header, lock: RunLock) -> None:
-        self.config = config
-        self.folder = folder
-        self.problem = built.problem
+    def __init__(self, prepared: Prepared, store: RunStore | None = None) -> None:
+        self.config = prepared.config
+        self.problem = prepared.problem
         self.reason = ""
-        self._built = built
-        self._store = RunStore(folder, built.problem, record, lock=lock, view_every=config.view_every)
-        self._rule = from_config(config)
-        self._start = Start()
-        self._torn = False
+        self.judged: JudgeEvaluation | None = None  # the judge's newest evaluation of the population
+        self.start = Start()  # generation 0, or where the folder's log ended
+        self.search: Search = prepared.new_search()
+        self._new_search = prepared.new_search
+        self._store = store
+        self._rule = from_config(self.config)
+        self._done = -1  # the last generation that was passed on
+        self._interrupted = False  # an exception may have come in the middle of a `tell`
         self._events = self._run()
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run on disk. RunError for a session in memory."""
+        return self._stored().folder
 
     @property
     def notes(self) -> list[str]:
         """Sentences the user should read, oldest first; more may come as the run goes on."""
         return self.problem.decisions.notes
 
-    @property
-    def view(self) -> JudgeView | None:
-        """The judge's newest view of the population."""
-        return self._store.view
-
-    @property
-    def start(self) -> Start:
-        """Where this session began: generation 0, or where the folder's log ended."""
-        return self._start
-
     def load(self) -> None:
         """Make the folder ready, and bring the search to where its log ends."""
-        self._store.open()
+        store = self._stored()
+        store.open()
         self._load()
-        if self._start.told_again:
-            self._store.write_checkpoint(self._start.generation - 1, self._search)
-        self._store.missing_grids(self._start.generation)
-        self._store.write_record()
+        if self.start.replayed:
+            store.write_checkpoint(self.start.generation - 1, self.search)
+        store.missing_grids(self.start.generation)
+        store.write_record()
 
     def __iter__(self) -> Iterator[Event]:
         """One event per generation still to do. `reason` is set when the last one is passed on."""
@@ -76,19 +72,21 @@ class Session:
 
     def flush(self) -> None:
         """Returns when all that was done so far is on disk, pictures included."""
-        self._store.flush()
+        if self._store is not None:
+            self._store.flush()
 
     def finish(self) -> Summary:
         """Draw the final population and the best picture, hear the judge, write summary.json.
 
-        After an interruption it shows what is safely on disk; the run can still be resumed.
+        After an interruption it shows what is safely on disk; the run can still be resumed. RunError in memory.
         """
-        self._store.flush()
+        store = self._stored()
+        store.flush()
         reason = self.reason or "Interrupted; the run can be resumed."
-        if self._torn:  # the exception may have come in the middle of a tell
+        if self._interrupted:
             self._load()
-        summary = finish(self.config, self._store, self._search, self.reason or reason)
-        self._store.write_record()
+        summary = finish(self.config, store, self.search, self.reason or reason)
+        store.write_record()
         return summary
 
     def close(self) -> None:
@@ -96,7 +94,12 @@ class Session:
         try:
             self._events.close()
         finally:
-            self._store.close()
+            if self._store is not None:
+                try:
+                    if self._done >= 0 and not self._interrupted:
+                        self._store.write_checkpoint(self._done, self.search)
+                finally:
+                    self._store.close()
 
     def __enter__(self) -> Session:
         return self
@@ -113,33 +116,48 @@ class Session:
     def _run(self) -> Generator[Event, None, None]:
         if self.reason:
             return
-        start, self._torn = self._start, True
+        start, self._interrupted = self.start, True
         events = run(
             self.problem,
-            self._search,
+            self.search,
             seed=self.config.seed,
             start=start.generation,
             images_so_far=start.images_so_far,
-            blind=start.blind,
+            unscored=start.unscored,
         )
+        events = judged(events, self._judge, self.config.view_every)
+        if self._store is not None:
+            events = record(events, self._store, self.search)
         try:
-            with contextlib.closing(record(events, self._store, self._search)) as recorded:  # an error in it is heard
-                for event in recorded:
+            with contextlib.closing(events):  # type: ignore[type-var]  # all three are generators; an error is heard
+                for event in events:
+                    self.judged = event.judged or self.judged
                     self.reason = self._rule(event) or ""
-                    self._torn = False
+                    self._done, self._interrupted = event.generation, False
                     yield event
                     if self.reason:
                         return
-                    self._torn = True
+                    self._interrupted = True
         except SearchStopped as error:
             self.reason = str(error)
             raise
 
+    def _judge(self, event: Event) -> JudgeEvaluation | None:
+        if event.images is None:
+            return None
+        return self.problem.judge_images(event.images, event.evaluation.score, event.generation)
+
     def _load(self) -> None:
-        self._search = self._built.new_search()
-        self._start = start = load_latest(self.folder, self._search, self.config.seed, self.problem.decisions.note)
+        self.search = self._new_search()
+        note = self.problem.decisions.note
+        self.start = start = load_latest(self.folder, self.search, self.config.seed, note)
+        self._done, self._interrupted = start.generation - 1, False
         self._rule = from_config(self.config)
         for row in start.rows:
             self.reason = self._rule(row) or ""
-        views = [row.view for row in start.rows if row.view]
-        self._store.view = views[-1] if views else None
+            self.judged = row.judged or self.judged
+
+    def _stored(self) -> RunStore:
+        if self._store is None:
+            raise RunError("This session is kept in memory and has no folder. Open it with `open_session` for one.")
+        return self._store

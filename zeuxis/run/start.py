@@ -12,7 +12,7 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.rng import stream
-from zeuxis.run.bank import open_bank
+from zeuxis.scorers.bank import open_bank
 from zeuxis.scorers.base import Prompt, Scorer
 from zeuxis.scorers.pocket import PocketScorer
 from zeuxis.spaces import ClassMix, Space, class_sweep, parts

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from zeuxis.config import RunConfig
-from zeuxis.run.view import JudgeView
+from zeuxis.types import JudgeEvaluation
 
 
 class Progress(Protocol):
@@ -29,8 +29,8 @@ class Progress(Protocol):
         ...
 
     @property
-    def view(self) -> object | None:
-        """The judge's view of this generation, where it looked."""
+    def judged(self) -> JudgeEvaluation | None:
+        """The judge's evaluation of this generation, where it was asked."""
         ...
 
 
@@ -83,13 +83,13 @@ def exploitation(looks: int) -> Rule:
     What rose in the meantime is the scorer's taste and nobody else's. Early stopping with patience, the judge as the
     validation set (Prechelt, "Early stopping - but when?", 1998). It has to see every generation.
     """
-    peak: JudgeView | None = None
+    peak: JudgeEvaluation | None = None
     since = 0
 
     def rule(now: Progress) -> str | None:
         nonlocal peak, since
-        view = now.view
-        if not isinstance(view, JudgeView) or math.isnan(view.mean):
+        view = now.judged
+        if view is None or math.isnan(view.mean):
             return None
         if peak is None or view.mean >= peak.mean:
             peak, since = view, 0

@@ -1,14 +1,14 @@
-"""The writer of a run folder: one log entry and one checkpoint per generation, pictures now and then.
+"""The writer of a run folder: one log entry per generation, a checkpoint and pictures now and then.
 
-Entries and checkpoints are written by one thread, pictures by another, so that the loop does not wait for the disk.
-At most one generation is under way to the disk: the next one is not handed over before it has arrived.
+One thread packs and writes entries and checkpoints, another draws pictures, so that the loop waits for neither. At most
+one generation is under way to the disk: the next one is not handed over before it has arrived.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,35 +16,36 @@ from pathlib import Path
 from torch import Tensor
 
 from zeuxis.errors import RunError
+from zeuxis.pictures.grid import population_png, to_pixels
 from zeuxis.run import checkpoint, entry
-from zeuxis.run.background import Background
 from zeuxis.run.folder import FORMAT, RunFolder
-from zeuxis.run.pictures import population_png, to_pixels
 from zeuxis.run.problem import Problem
-from zeuxis.run.sealed import Header, seal_json
-from zeuxis.run.view import JudgeView
 from zeuxis.search.base import Search
+from zeuxis.storage.background import Background
+from zeuxis.storage.checksummed import Header, seal_json
 from zeuxis.storage.files import append_line, atomic_write, make_folder, sweep
 from zeuxis.storage.lock import RunLock
 from zeuxis.types import Event
 
 PICTURES_WAITING = 8
+CHECKPOINT_EVERY = 10  # generations; what lies between is told to the search again from the log
+
+State = Mapping[str, Tensor | int | float | str]
 
 
 class RunStore:
     """Writes one run. `record` is the fixed part of run.json; decisions and notes are taken from the problem.
 
-    `view` is the judge's newest view. Holds the folder's lock until `close`.
+    Holds the folder's lock until `close`.
     """
 
     def __init__(
-        self, folder: RunFolder, problem: Problem, record: Header, *, lock: RunLock, view_every: int = 10
+        self, folder: RunFolder, problem: Problem, record: Header, *, lock: RunLock, grid_every: int = 10
     ) -> None:
         self.folder = folder
         self.problem = problem
         self.record = record
-        self.view_every = view_every
-        self.view: JudgeView | None = None
+        self.grid_every = grid_every
         self._lock = lock
         self._written: Header = {}
         self._since = time.perf_counter()
@@ -66,23 +67,22 @@ class RunStore:
             atomic_write(self.folder.record_path, seal_json({"format": FORMAT, **self.record, **news}))
             self._written = news
 
-    def write(self, event: Event, search: Search) -> JudgeView | None:
-        """One generation, and the search's state after it; the judge's view of it, where it looked.
+    def write(self, event: Event, search: Search) -> None:
+        """One generation, and every CHECKPOINT_EVERY generations the search's state after it.
 
         Returns before it is on disk, not before the last one is.
         """
-        view = self._look(event) if event.generation % self.view_every == 0 else None
-        log = entry.pack(event, view)
-        state = checkpoint.pack(event.generation, search.state_dict())
+        if event.images is not None and event.generation % self.grid_every == 0:
+            self.grid(self.folder.grid_path(event.generation), event.images, event.evaluation.score)
+        state = copied(search.state_dict()) if event.generation % CHECKPOINT_EVERY == 0 else None
         self.write_record()  # first: a resume must find the decisions that this generation was made with
         self._journal.flush()
-        self._journal.submit(partial(self._commit, event.generation, log, state, self._timing(event)))
-        return view
+        self._journal.submit(partial(self._commit, detached(event), state, self._timing(event)))
 
     def write_checkpoint(self, generation: int, search: Search) -> None:
         """The search's state after `generation`, on disk on return."""
-        atomic_write(self.folder.checkpoint_path(generation), checkpoint.pack(generation, search.state_dict()))
-        checkpoint.prune(self.folder, generation)
+        self._journal.flush()
+        self._commit_checkpoint(generation, search.state_dict())
 
     def picture(self, path: Path, make: Callable[[], bytes]) -> None:
         """A picture, encoded and written off the loop. None is dropped: waits for room in the queue."""
@@ -94,7 +94,7 @@ class RunStore:
 
     def missing_grids(self, generations: int) -> None:
         """Draws again what was still in the queue when the run was killed."""
-        for generation in range(0, generations, self.view_every):
+        for generation in range(0, generations, self.grid_every):
             path = self.folder.grid_path(generation)
             if not path.exists():
                 past = self.folder.entry(generation)
@@ -115,24 +115,20 @@ class RunStore:
             finally:
                 self._lock.release()
 
-    def _look(self, event: Event) -> JudgeView | None:
-        if event.images is None:
-            return None
-        self.grid(self.folder.grid_path(event.generation), event.images, event.evaluation.score)
-        view = self.problem.view(event.images, event.evaluation.score, event.generation)
-        self.view = view or self.view
-        return view
-
     def _timing(self, event: Event) -> str:
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
         line = {"generation": event.generation, "images": len(event.batch.x)}
         return json.dumps(line | {"image_seconds": round(event.image_seconds, 6), "seconds": round(seconds, 6)})
 
-    def _commit(self, generation: int, log: bytes, state: bytes, timing: str) -> None:
-        atomic_write(self.folder.log_path(generation), log)
-        atomic_write(self.folder.checkpoint_path(generation), state)
+    def _commit(self, event: Event, state: State | None, timing: str) -> None:
+        atomic_write(self.folder.log_path(event.generation), entry.pack(event))
         append_line(self.folder.timing_path, timing)
+        if state is not None:
+            self._commit_checkpoint(event.generation, state)
+
+    def _commit_checkpoint(self, generation: int, state: State) -> None:
+        atomic_write(self.folder.checkpoint_path(generation), checkpoint.pack(generation, state))
         checkpoint.prune(self.folder, generation)
 
 
@@ -140,9 +136,21 @@ def record(events: Iterator[Event], store: RunStore, search: Search) -> Generato
     """The same events, each written down before it is passed on."""
     try:
         for event in events:
-            yield replace(event, view=store.write(event, search))
+            store.write(event, search)
+            yield event
     finally:
         store.flush()
+
+
+def detached(event: Event) -> Event:
+    """The event without its images, with copies of the tensors that the search may go on to change in place."""
+    batch = replace(event.batch, x=event.batch.x.clone())
+    return replace(event, images=None, batch=batch, best_latent=event.best_latent.clone())
+
+
+def copied(state: State) -> dict[str, Tensor | int | float | str]:
+    """A search's state with copies of its tensors."""
+    return {name: value.clone() if isinstance(value, Tensor) else value for name, value in state.items()}
 
 
 def check_usable(path: Path) -> None:

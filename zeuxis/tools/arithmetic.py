@@ -13,9 +13,9 @@ import torch
 
 from zeuxis.errors import BadInput
 from zeuxis.hub.pocket import first_sha256
-from zeuxis.run.metadata import PictureInfo, read_picture
-from zeuxis.run.pictures import grid_png, picture_png
-from zeuxis.run.replay import load_generator
+from zeuxis.pictures.grid import grid_png, picture_png
+from zeuxis.pictures.metadata import PictureInfo, read_picture
+from zeuxis.tools.replay import load_generator
 from zeuxis.tools.sheets import draw, info_of, save
 
 

@@ -11,7 +11,7 @@ import torch
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
-from zeuxis.run.pictures import grid_png, to_pixels
+from zeuxis.pictures.grid import grid_png, to_pixels
 from zeuxis.tools.sheets import MICRO_BATCH, latents_of, save
 
 GROUPS = {

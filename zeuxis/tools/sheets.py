@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zeuxis.compute.micro_batches import micro_batches
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
+from zeuxis.pictures.grid import grid_png, picture_png, to_pixels
+from zeuxis.pictures.metadata import PictureInfo
 from zeuxis.rng import stream
-from zeuxis.run.memory import micro_batches
-from zeuxis.run.metadata import PictureInfo
-from zeuxis.run.pictures import grid_png, picture_png, to_pixels
 from zeuxis.storage.files import atomic_write
 
 MICRO_BATCH = 8

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from zeuxis.run.metadata import PictureInfo
+from zeuxis.pictures.metadata import PictureInfo
 
 CELL = (128, 256)  # pixels: a grid shows each picture no smaller and no larger than this
 LABEL = 16  # height of the line under a picture

@@ -1,7 +1,7 @@
 """Is a population still alive: near-duplicates, effective number of images, spread of scores, drift from the prior.
 
 Images are compared as they look when small (32 pixels across, area-averaged): RMS distance of the pixels, as in
-`zeuxis.evaluation.diversity`. Two whose distance is under `SAME` are one picture to a person.
+`zeuxis.metrics.diversity`. Two whose distance is under `SAME` are one picture to a person.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeuxis.evaluation.diversity import vendi_score
+from zeuxis.metrics.diversity import vendi_score
 
 SIDE = 32  # pixels across of a descriptor
 SAME = 0.05  # RMS of pixel values in [0, 1]

@@ -19,19 +19,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zeuxis.compute.micro_batches import MICRO_BATCH, micro_batches
 from zeuxis.errors import BadInput, MissingModel, RunDamaged
-from zeuxis.generators.base import Generator
 from zeuxis.hub.cache import cache_folder
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.rng import stream
-from zeuxis.run.memory import MICRO_BATCH, micro_batches
 from zeuxis.scorers.phrases import normalised, unit
+from zeuxis.spaces import Space
 from zeuxis.storage.files import atomic_write, make_folder, unwritable
 
 CHUNK = 512  # rows between two marks of how far it is
 SEED = 0
 LEAST, MOST = 16, 10_000_000
 FORMAT = 1
+
+
+class Draws(Protocol):
+    """What a bank needs of a generator."""
+
+    name: str
+    sha256: str
+    space: Space
+    device: torch.device
+
+    def render(self, x: Tensor) -> Tensor:
+        """`(N, D) -> (N, 3, H, W)`."""
+        ...
 
 
 @runtime_checkable
@@ -96,7 +109,7 @@ class Bank:
         return array
 
 
-def bank_folder(generator: Generator, scorer: Embeds, options: Mapping[str, Any]) -> Path:
+def bank_folder(generator: Draws, scorer: Embeds, options: Mapping[str, Any]) -> Path:
     """Where the bank of this generator, with these options, for this scorer lies."""
     weights = [first_sha256(generator.sha256), first_sha256(scorer.sha256)]
     what = json.dumps([*weights, generator.space.dim, _plain(options)], sort_keys=True)
@@ -105,7 +118,7 @@ def bank_folder(generator: Generator, scorer: Embeds, options: Mapping[str, Any]
     return cache_folder() / "banks" / f"{name[:60]}-{digest}"
 
 
-def open_bank(generator: Generator, scorer: object, options: Mapping[str, Any]) -> Bank:
+def open_bank(generator: Draws, scorer: object, options: Mapping[str, Any]) -> Bank:
     """The bank for a run. MissingModel with the command that builds it."""
     embeds = embedding_scorer(scorer)
     folder = bank_folder(generator, embeds, options)
@@ -132,7 +145,7 @@ def all_banks() -> list[Bank]:
 
 @torch.no_grad()
 def build_bank(
-    generator: Generator,
+    generator: Draws,
     scorer: object,
     count: int,
     options: Mapping[str, Any],
@@ -168,7 +181,7 @@ def build_bank(
     return Bank(folder)
 
 
-def _embed(generator: Generator, scorer: Embeds, x: Tensor, size: int) -> np.ndarray[Any, Any]:
+def _embed(generator: Draws, scorer: Embeds, x: Tensor, size: int) -> np.ndarray[Any, Any]:
     """`(N, D)` -> `(N, E)` float16; a row that is no number becomes zero and is never the best."""
     pieces = micro_batches(x.to(generator.device), size)
     e = torch.cat([scorer.embed_images(generator.render(piece))[:count].float().cpu() for piece, count in pieces])
@@ -176,9 +189,7 @@ def _embed(generator: Generator, scorer: Embeds, x: Tensor, size: int) -> np.nda
     return found
 
 
-def _begin(
-    folder: Path, generator: Generator, scorer: Embeds, count: int, options: Mapping[str, Any]
-) -> dict[str, Any]:
+def _begin(folder: Path, generator: Draws, scorer: Embeds, count: int, options: Mapping[str, Any]) -> dict[str, Any]:
     """The facts of the bank so far, set to grow to `count`; fresh ones where there is none yet."""
     path = folder / "bank.json"
     if path.is_file():

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.metrics.rows import check_rows
 
 SEED = 2020  # torch-fidelity's, so that the same logits give the same number
 
@@ -14,8 +15,9 @@ SEED = 2020  # torch-fidelity's, so that the same logits give the same number
 def inception_score(logits: Tensor, *, splits: int = 10, shuffle: bool = True, seed: int = SEED) -> tuple[float, float]:
     """Mean and standard deviation over `splits` parts of logits `(N, K)` (without bias), in float64."""
     count = len(logits)
-    if logits.ndim != 2 or not 1 <= splits <= count:
-        raise BadInput(f"Expected logits (N, K) of at least {splits} pictures, got {tuple(logits.shape)}.")
+    if splits < 1:
+        raise BadInput(f"Expected at least 1 split, got {splits}.")
+    check_rows({"logit": logits}, splits, f"for {splits} split{'s' * (splits > 1)}")
     if shuffle:  # pictures may be sorted by class
         order = np.random.RandomState(seed).permutation(count)  # frozen stream
         logits = logits[torch.from_numpy(order)]

@@ -20,12 +20,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from zeuxis.config import parse_range
 from zeuxis.errors import BadInput
 from zeuxis.registry import unknown
 from zeuxis.scorers.base import Phrase, Prompt, Scorer
 from zeuxis.scorers.prompts import clean
 from zeuxis.scorers.realism import HasRealism
-from zeuxis.search.archive import parse_range
 
 LUMA = (0.2126, 0.7152, 0.0722)
 NAMES = ("brightness", "saturation", "hue", "realism")
@@ -59,7 +59,7 @@ def parse_measure(text: str) -> Measure:
         if words[0] not in NAMES:
             raise unknown("measure", words[0], [*NAMES, "'one phrase|its opposite'"])
         return Measure(words[0], range=bounds)
-    if len(words) != 2 or not all(words) or words[0] == words[1]:
+    if len(words) != 2 or not all(words) or words[0].lower() == words[1].lower():
         raise BadInput(f"Expected two different phrases as 'young|old' in a measure, got {said[:80]!r}.")
     return Measure("", words[0], words[1], bounds)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.metrics.rows import check_rows
 
 
 class DensityCoverage(NamedTuple):
@@ -26,12 +27,10 @@ def density_coverage(generated: Tensor, real: Tensor, *, k: int = 5) -> DensityC
     Density (Eq. 5): the mean number of real balls that a generated row lies in, over k. Coverage (Eq. 6): the share of
     real balls with a generated row in them.
     """
-    if generated.ndim != 2 or real.ndim != 2 or generated.shape[1] != real.shape[1]:
-        raise BadInput(f"Expected rows of one width, got {tuple(generated.shape)} and {tuple(real.shape)}.")
-    if not 1 <= k < len(real) or not len(generated):
-        raise BadInput(
-            f"Expected more than {k} real rows and at least one generated, got {len(real)}, {len(generated)}."
-        )
+    if k < 1:
+        raise BadInput(f"Expected at least 1 neighbour, got k = {k}.")
+    check_rows({"generated": generated, "real": real})
+    check_rows({"real": real}, k + 1, f"for the distance to neighbour {k}")
     radius = torch.cdist(real, real).kthvalue(k + 1, dim=1).values  # (M,), its own 0 is among them
     inside = torch.cdist(real, generated) <= radius[:, None]  # (M, N)
     return DensityCoverage(float(inside.double().sum(0).mean() / k), float(inside.any(1).double().mean()))

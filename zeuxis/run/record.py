@@ -1,30 +1,20 @@
-"""What a run decided for itself, kept in run.json so that a resumed run decides the same."""
+"""What run.json holds beside the configuration: the exact models, and what the run decided for itself.
+
+A resumed run must find the same models and decides the same. Nothing about the person or the computer's name.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from zeuxis.compute.precision import Gate
 from zeuxis.errors import RunDamaged
+from zeuxis.hub.pocket import first_sha256
+from zeuxis.scorers.base import Prompt
 from zeuxis.search.archive import Ranges
-
-Chosen = Literal["fp32", "bf16"]
-
-
-@dataclass(frozen=True)
-class Gate:
-    """How the precision was chosen. Seconds are for one micro-batch, rendered and scored.
-
-    `correlation` is Spearman's between the scores in both types, `error` the largest difference of a score over the
-    spread (highest minus lowest score in fp32). Both are None where the gate had no need to compare.
-    """
-
-    precision: Chosen
-    reason: str
-    fp32_seconds: float | None = None
-    bf16_seconds: float | None = None
-    correlation: float | None = None
-    error: float | None = None
 
 
 @dataclass
@@ -69,3 +59,37 @@ class Decisions:
         if not sizes or sizes[0][0] != 0 or min(size for _, size in sizes) < 1:
             raise RunDamaged(f"Expected micro-batches of at least 1 from generation 0 on in run.json, got {sizes}.")
         return cls(sizes, gate, list(notes), ranges or None)
+
+
+def models(generator: Any, scorers: Sequence[Any], weights: Sequence[float], judge: Any | None) -> dict[str, Any]:
+    """Name and sha256 of everything that turns a latent into a number."""
+    return {
+        "generator": _model(generator) | {"resolution": generator.resolution},
+        "scorers": [_model(s) | {"weight": w} for s, w in zip(scorers, weights, strict=True)],
+        "judge": None if judge is None else _model(judge),
+    }
+
+
+def same_models(one: Any, other: Any) -> bool:
+    """Whether two records of `models` name the same weights, perhaps under the digests of different headers."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same_models(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same_models, one, other))
+    if isinstance(one, str) and isinstance(other, str):
+        return first_sha256(one) == first_sha256(other)
+    return bool(one == other)
+
+
+def prompt_sha256(prompt: Prompt) -> str:
+    """One hash for words, weights and the pixels of image prompts: the same hash, the same question."""
+    digest = hashlib.sha256(repr((prompt.templates, prompt.strict)).encode())
+    for phrase in prompt.phrases:
+        digest.update(repr((phrase.text, phrase.weight)).encode())
+        if phrase.image is not None:
+            digest.update(phrase.image.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _model(model: Any) -> dict[str, str]:
+    return {"name": model.name, "sha256": model.sha256}

@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from zeuxis.run.decisions import Gate
-from zeuxis.run.memory import out_of_memory
+from zeuxis.compute.micro_batches import out_of_memory
 
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 CORRELATION = 0.99  # Spearman's, at least
 ERROR = 0.05  # of the spread of the scores, at most
 FASTER = 0.95  # bf16 must take at most this part of fp32's time; less is within the noise of a clock
 ROUNDS = 3
+
+
+Chosen = Literal["fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Gate:
+    """How the precision was chosen. Seconds are for one micro-batch, rendered and scored.
+
+    `correlation` is Spearman's between the scores in both types, `error` the largest difference of a score over the
+    spread (highest minus lowest score in fp32). Both are None where the gate had no need to compare.
+    """
+
+    precision: Chosen
+    reason: str
+    fp32_seconds: float | None = None
+    bf16_seconds: float | None = None
+    correlation: float | None = None
+    error: float | None = None
 
 
 class Scoring(Protocol):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.metrics.rows import check_rows
 
 
 class PrecisionRecall(NamedTuple):
@@ -24,10 +25,9 @@ class PrecisionRecall(NamedTuple):
 
 def precision_recall(generated: Tensor, real: Tensor, *, k: int = 3, block: int = 1000) -> PrecisionRecall:
     """Of features `(N, D)` and `(M, D)`, in float64; `k` neighbours, the row itself not counted."""
-    if generated.ndim != 2 or real.ndim != 2 or generated.shape[1] != real.shape[1]:
-        raise BadInput(f"Expected rows of one width, got {tuple(generated.shape)} and {tuple(real.shape)}.")
-    if not 1 <= k < min(len(generated), len(real)):
-        raise BadInput(f"Expected more than {k} rows in both sets, got {len(generated)} and {len(real)}.")
+    if k < 1:
+        raise BadInput(f"Expected at least 1 neighbour, got k = {k}.")
+    check_rows({"generated": generated, "real": real}, k + 1, f"for the distance to neighbour {k}")
     fake, true = generated.double(), real.double()
     precision = _covered(fake, true, _radii(true, k, block), block)
     recall = _covered(true, fake, _radii(fake, k, block), block)

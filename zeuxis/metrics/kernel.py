@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.metrics.rows import check_rows
 
 SEED = 2020  # torch-fidelity's, so that the same features give the same number
 
@@ -19,8 +20,7 @@ def kernel_distance(
     generated: Tensor, real: Tensor, *, subsets: int = 100, size: int = 1000, seed: int = SEED
 ) -> tuple[float, float]:
     """Mean and standard deviation over random subsets of rows `(N, D)` and `(M, D)`, in float64."""
-    if generated.ndim != 2 or real.ndim != 2 or generated.shape[1] != real.shape[1]:
-        raise BadInput(f"Expected rows of one width, got {tuple(generated.shape)} and {tuple(real.shape)}.")
+    check_rows({"generated": generated, "real": real}, 2, "for pairs within one set")
     if not 2 <= size <= min(len(generated), len(real)) or subsets < 1:
         raise BadInput(
             f"Expected subsets of 2 to {min(len(generated), len(real))} rows, at least one of them, "
@@ -38,6 +38,7 @@ def kernel_distance(
 
 def squared_mmd(x: Tensor, y: Tensor) -> float:
     """Unbiased estimate for rows `(N, D)` and `(M, D)`: equal rows within one set are not compared with themselves."""
+    check_rows({"first": x, "second": y}, 2, "for pairs within one set")
     xx, yy, xy = _kernel(x, x), _kernel(y, y), _kernel(x, y)
     n, m = len(x), len(y)
     within = (xx.sum() - xx.trace()) / (n * (n - 1)) + (yy.sum() - yy.trace()) / (m * (m - 1))

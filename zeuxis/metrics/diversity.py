@@ -10,6 +10,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from zeuxis.errors import BadInput
+from zeuxis.metrics.rows import check_finite
+
 SIGMA = 0.1
 
 
@@ -17,12 +20,16 @@ def effective_number(images: Tensor, sigma: float = SIGMA) -> float:
     """(N, 3, H, W) in [0, 1] -> between 1 and N; 0 for no image."""
     if not len(images):
         return 0.0
+    check_finite(images, "picture")
     flat = images.flatten(1).double()
     return vendi_score(torch.cdist(flat, flat) / flat.shape[1] ** 0.5, sigma)
 
 
 def vendi_score(distance: Tensor, sigma: float = SIGMA) -> float:
     """The same of RMS distances (N, N)."""
+    if distance.ndim != 2 or distance.shape[0] != distance.shape[1] or not len(distance):
+        raise BadInput(f"Expected distances (N, N) of at least one picture, got the shape {tuple(distance.shape)}.")
+    check_finite(distance.nan_to_num(nan=torch.nan, posinf=0, neginf=torch.nan), "distance")  # far apart is no fault
     kernel = torch.exp(-(distance.double() ** 2) / (2 * sigma**2))
     values = torch.linalg.eigvalsh(kernel / len(distance))
     values = values[values > 1e-12]

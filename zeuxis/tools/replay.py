@@ -8,6 +8,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from zeuxis.compute.device import choose_device
+from zeuxis.compute.micro_batches import micro_batches
+from zeuxis.compute.precision import TYPES
 from zeuxis.config import GENERATOR_OPTIONS
 from zeuxis.errors import BadInput
 from zeuxis.generators import GENERATORS
@@ -15,11 +18,8 @@ from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import make_generator
 from zeuxis.hub.catalogue import MODELS
 from zeuxis.hub.pocket import first_sha256
-from zeuxis.run.build import choose_device
-from zeuxis.run.memory import micro_batches
-from zeuxis.run.metadata import PictureInfo, read_picture
-from zeuxis.run.pictures import to_pixels
-from zeuxis.run.problem import TYPES
+from zeuxis.pictures.grid import to_pixels
+from zeuxis.pictures.metadata import PictureInfo, read_picture
 
 
 @dataclass(frozen=True)

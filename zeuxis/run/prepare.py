@@ -1,4 +1,4 @@
-"""From a RunConfig to the objects of a run."""
+"""From a RunConfig to the objects of a run: networks, prompt, precision and search, all checked and settled."""
 
 from __future__ import annotations
 
@@ -7,36 +7,40 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from zeuxis.config import RunConfig
+from zeuxis.compute.device import choose_device, machine, search_device, software
+from zeuxis.compute.micro_batches import MICRO_BATCH, fitting
+from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.run.auto import settle
-from zeuxis.run.decisions import Decisions
-from zeuxis.run.healthy import Healthy
-from zeuxis.run.measures import Measures, parse_measure
-from zeuxis.run.memory import MICRO_BATCH, fitting
 from zeuxis.run.problem import Problem
-from zeuxis.run.provenance import machine, models, prompt_sha256, software
+from zeuxis.run.record import Decisions, models, prompt_sha256, same_models
 from zeuxis.run.start import start_of
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
+from zeuxis.scorers.measures import Measures, parse_measure
 from zeuxis.scorers.prompts import parse_prompt
-from zeuxis.search import MULTI_OBJECTIVE, QUALITY_DIVERSITY, SEARCHES
+from zeuxis.search import MULTI_OBJECTIVE, QUALITY_DIVERSITY, SEARCHES, check_options
 from zeuxis.search.archive import HasArchive
-from zeuxis.search.base import CPU, PopulationSearch, Search
+from zeuxis.search.base import PopulationSearch, Search
+from zeuxis.search.healthy import Healthy
+from zeuxis.storage.checksummed import Header
 
-WORTH_A_GPU = 2**17  # genes of a population; at 64 x 512 a CPU was twice as fast, at 64 x 9,216 half as fast
+CHANGEABLE = ("generations", "budget", "target", "patience")  # what a resumed run may be told anew
 
 
 @dataclass(frozen=True)
-class Built:
-    """A problem, how to make a fresh search for it, and where they come from (the fixed part of run.json)."""
+class Prepared:
+    """A run that can begin: its problem, how to make a fresh search for it, and the fixed part of run.json.
 
+    `config` has a name in place of every "auto".
+    """
+
+    config: RunConfig
     problem: Problem
     new_search: Callable[[], Search]
     record: dict[str, Any]
@@ -62,13 +66,37 @@ def load_models(config: RunConfig) -> Models:
     )
 
 
-def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models | None = None) -> Built:
-    """Everything that a configuration names, on its device. UnknownName, BadInput or Missing for what cannot be.
+def prepare_run(
+    config: RunConfig,
+    loaded: Models | None = None,
+    known: Header | None = None,
+    decisions: Decisions | None = None,
+) -> Prepared:
+    """Everything that a configuration names, on its device, ready to be iterated. Writes nothing.
 
-    Names and the prompt are checked before any model is loaded. `decisions` are those of the run to go on with;
-    `loaded` are the networks of this configuration, where they are at hand.
+    Names and the prompt are checked before any model is loaded: UnknownName, BadInput or Missing for what cannot be.
+    `loaded` are the networks of this configuration, where they are at hand; `known` is run.json of the run to go on
+    with: what it decided holds, and BadInput for another configuration, other weights or another prompt. Without it,
+    `decisions` may settle micro-batches and ranges.
     """
-    config, _ = settle(config)
+    config, notes = settle(config, None if known is None else known["config"])
+    if known is not None:
+        decisions = Decisions.from_json(known["decisions"], known["notes"])
+        _check_same_config(config, known)
+    prepared = _built(config, decisions, loaded)
+    problem = prepared.problem
+    if known is not None:
+        _check_same_run(prepared, known)
+    for note in notes:
+        problem.decisions.note(note)
+    problem.prepare()
+    problem.gate(config.population, config.precision)
+    if config.search in QUALITY_DIVERSITY:
+        problem.choose_ranges()
+    return prepared
+
+
+def _built(config: RunConfig, decisions: Decisions | None, loaded: Models | None) -> Prepared:
     prompt = check_config(config)
     device = choose_device(config.device)
     weights = [parse_weighted(name)[1] for name in config.scorer]
@@ -112,7 +140,7 @@ def build(config: RunConfig, decisions: Decisions | None = None, loaded: Models 
         "models": models(generator, scorers, weights, judge),
         "start": start,
     }
-    return Built(problem, new_search, record)
+    return Prepared(config, problem, new_search, record)
 
 
 def _search(config: RunConfig, generator: Generator, first: Tensor | None, decisions: Decisions) -> Search:
@@ -138,7 +166,7 @@ def check_config(config: RunConfig) -> Prompt:
     """The prompt of a configuration, read; UnknownName or BadInput for what cannot be. No large model is loaded."""
     config, _ = settle(config)
     choose_device(config.device)
-    SEARCHES.check(config.search)
+    check_options(config.search, config.options)
     check_generator(config.generator)
     for name in config.scorer:
         check_scorer(parse_weighted(name)[0])
@@ -176,28 +204,28 @@ def _check_measures(config: RunConfig) -> None:
         )
 
 
-def search_device(genes: int, device: torch.device) -> torch.device:
-    """Where the search lives whose populations have `genes` numbers, when the networks live on `device`.
-
-    A GPU takes longer to start its kernels than the host to breed a few latents, so it has the large ones only.
-    """
-    return device if genes >= WORTH_A_GPU else CPU
-
-
-def choose_device(name: str) -> torch.device:
-    """ "auto" is the first of cuda, mps and cpu that is there. BadInput for a device this machine has not."""
-    if name == "auto":
-        return torch.device(next((kind for kind in ("cuda", "mps") if _available(kind)), "cpu"))
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise BadInput(f"Expected a device like auto, cpu, cuda, cuda:1 or mps, got {name[:40]!r}.") from error
-    if not _available(device.type, device.index or 0):
-        raise BadInput(f"This machine has no device {name!r}. Use auto or cpu.")
-    return device
+def _check_same_config(config: RunConfig, known: Header) -> None:
+    now = config.model_dump(mode="json")
+    then = make_config().model_dump(mode="json") | known["config"]  # a field that is newer than the run had its default
+    other = [name for name in now if now[name] != then.get(name) and name not in CHANGEABLE]
+    if other:
+        name = other[0]
+        raise BadInput(
+            f"The folder holds a run with {name} = {then.get(name)!r}, got {now[name]!r}. Give another folder, or "
+            "resume that run as it is."
+        )
 
 
-def _available(kind: str, index: int = 0) -> bool:
-    if kind == "cuda":
-        return torch.cuda.is_available() and index < torch.cuda.device_count()
-    return kind == "cpu" or (kind == "mps" and torch.backends.mps.is_available())
+def _check_same_run(prepared: Prepared, known: Header) -> None:
+    """BadInput for other weights or another prompt; a note where bits may differ."""
+    for part, what in (("models", "weights"), ("prompt_sha256", "words or pictures in the prompt")):
+        if not same_models(prepared.record[part], known[part]):
+            raise BadInput(
+                f"The run was made with other {what}: {known[part]!s:.400}, got {prepared.record[part]!s:.400}. Bring "
+                "them back to resume, or start a new run."
+            )
+    for part in ("software", "machine"):
+        now, then = prepared.record[part], known[part]
+        changed = [f"{name} {then.get(name)} -> {value}" for name, value in now.items() if then.get(name) != value]
+        if changed:
+            prepared.problem.decisions.note(f"Resumed elsewhere ({', '.join(changed)}): the last bits may differ.")

@@ -1,0 +1,1 @@
+"""What the networks run on: device, precision, micro-batches."""

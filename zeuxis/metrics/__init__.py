@@ -1,0 +1,1 @@
+"""Figures about images, features and scores: pure functions on tensors."""

@@ -1,0 +1,113 @@
+"""What a generator was trained to draw, in words, and whether a phrase is among it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+
+from zeuxis.errors import MissingModel
+from zeuxis.hub.header import Model
+from zeuxis.hub.model_file import read_model
+from zeuxis.hub.pocket import pocket_path
+from zeuxis.nets import imagenet_classes
+from zeuxis.scorers import imagenet_words
+from zeuxis.scorers.nouns import Nouns, head_of, imagenet, is_no_kind, kinds_of, singulars, words_of
+from zeuxis.scorers.pocket import PocketScorer
+from zeuxis.scorers.vocabulary import unfamiliar
+
+KNOWN = 0.65  # cosine of sentence vectors from which a label stands for a phrase: "sneakers" to "casual shoes" is 0.79
+ELSEWHERE = 0.8  # the same for a phrase that names a class of ImageNet which is none of the labels: "a laptop"
+SHOWN = 3  # labels that a note names
+COLOUR = "colour"  # the kind of label that names no thing
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The labels of a generator, in small letters. `what` says how many of what they are."""
+
+    labels: tuple[str, ...]
+    what: str
+    nouns: Nouns
+
+
+def pocket_vocabulary(file: str, what: str) -> Vocabulary | None:
+    """That of a generator of the package, None where its file is not here."""
+    try:
+        return model_vocabulary(read_model(pocket_path(file)), what)
+    except MissingModel:
+        return None
+
+
+def model_vocabulary(model: Model, what: str = "labels") -> Vocabulary | None:
+    """What the header of a generator's file says it can draw; None where its labels are no words, or there are none."""
+    facts = model.parts.get("generator", {})
+    if 1000 in (facts.get("num_classes"), facts.get("c_dim")):
+        return _imagenet()
+    kinds = model.about.get("labels")
+    named = [of for kind, of in kinds.items() if kind != COLOUR] if isinstance(kinds, dict) else []
+    return _vocabulary(tuple(sorted({str(word).lower().replace("_", " ") for of in named for word in of})), what)
+
+
+@cache
+def _vocabulary(labels: tuple[str, ...], what: str) -> Vocabulary | None:
+    if sum(bool(words_of(label)) and not _cryptic(label) for label in labels) * 2 <= len(labels):
+        return None
+    nouns = Nouns([(label, *singulars(label)[1:]) for label in labels])
+    return Vocabulary(labels, f"{len(labels):,} {what}", nouns)
+
+
+@cache
+def _imagenet() -> Vocabulary:
+    names = {name.lower() for row in imagenet_classes.names() for name in row}
+    return Vocabulary(tuple(sorted(names | set(imagenet_words.groups()))), "the 1,000 classes of ImageNet", imagenet())
+
+
+def _cryptic(label: str) -> bool:
+    """Whether a label is no word to a reader: "n01440764", "7"."""
+    return not any(word.isalpha() and len(word) > 1 for word in words_of(label))
+
+
+@cache
+def words() -> PocketScorer:
+    """The text tower that phrases and labels are compared by."""
+    return PocketScorer(torch.device("cpu"))
+
+
+def closeness(text: str, vocabulary: Vocabulary) -> tuple[float, tuple[str, ...]]:
+    """The cosine of a phrase to the nearest label, 1 where it names one; and the labels that come nearest."""
+    near = _vectors(vocabulary.labels) @ words().sentences([head_of(text)])[0]  # (K,)
+    order = [vocabulary.labels[k] for k in near.argsort(descending=True, stable=True).tolist()]
+    if named := vocabulary.nouns.asked([text]):
+        return 1.0, tuple(dict.fromkeys((*named.values(), *order)))[:SHOWN]
+    fitting = [label for label in order if not _sounds_like(text, label) and not unfamiliar(label)]
+    if not fitting:
+        return 0.0, ()
+    return float(near[vocabulary.labels.index(fitting[0])]), tuple(fitting[:SHOWN])
+
+
+def draws(text: str, vocabulary: Vocabulary) -> bool:
+    """Whether a phrase asks for something that a generator was trained on."""
+    near, _ = closeness(text, vocabulary)
+    if near == 1.0:
+        return True
+    kinds = kinds_of(text)
+    if kinds and any(kinds & imagenet().named(label) for label in vocabulary.labels):
+        return True
+    return near >= (ELSEWHERE if kinds else KNOWN) and not is_no_kind(text)
+
+
+def _sounds_like(text: str, label: str) -> bool:
+    """Whether a label shares words or their beginnings with a phrase, but not what it is: "an elephant bird"."""
+    *before, last = words_of(label) or [""]
+    *described, head = words_of(head_of(text)) or [""]
+    if set(singulars(last)) & set(singulars(head)):
+        return False
+    said = {singular for word in (*described, head) for singular in singulars(word) if len(singular) >= 3}
+    return bool(said & {*before, *singulars(last)}) or any(last[:4] == word[:4] for word in said)
+
+
+@cache
+def _vectors(labels: tuple[str, ...]) -> torch.Tensor:
+    return words().sentences(list(labels))

@@ -1,0 +1,77 @@
+"""Sessions that write a run folder: opened in a new folder, or in one that holds this very run already."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from zeuxis.config import RunConfig, make_config
+from zeuxis.errors import BadInput, RunLocked
+from zeuxis.run.auto import advise
+from zeuxis.run.folder import RunFolder, fresh_folder
+from zeuxis.run.prepare import CHANGEABLE, Prepared, prepare_run
+from zeuxis.run.session import Session
+from zeuxis.run.store import RunStore, check_usable
+from zeuxis.storage.checksummed import Header
+from zeuxis.storage.files import make_folder
+from zeuxis.storage.lock import RunLock
+
+
+def open_session(config: RunConfig, folder: str | Path | None = None) -> Session:
+    """A session that is ready to iterate, in a new folder or in one that holds this run already.
+
+    Nothing is written before names, prompt and models have been found good. RunLocked at once where another process
+    writes the folder.
+    """
+    path = None if folder is None else Path(folder)
+    if path is not None:
+        check_usable(path)
+    lock = RunLock(path) if path is not None and path.is_dir() else None
+    session: Session | None = None
+    try:
+        known = RunFolder(path).record if path is not None and RunFolder(path).exists() else None
+        prepared = prepare_run(config, known=known)
+        for note in () if known is not None else advise(prepared.config):
+            prepared.problem.decisions.note(note)
+        path = path or fresh_folder(prepared.config)
+        make_folder(path)
+        lock = lock or _first_lock(path, known is not None)
+        every = prepared.config.view_every
+        store = RunStore(RunFolder(path), prepared.problem, _record(prepared, known), lock=lock, grid_every=every)
+        session = Session(prepared, store)
+        session.load()
+    except BaseException:
+        if session is not None:
+            with contextlib.suppress(Exception):
+                session.close()
+        elif lock is not None:
+            lock.release()
+        raise
+    return session
+
+
+def reopen_session(folder: str | Path, **changes: Any) -> Session:
+    """The session of the run in `folder`, ready to go on where its log ends. `changes` may move its end."""
+    fixed = sorted(set(changes) - set(CHANGEABLE))
+    if fixed:
+        raise BadInput(f"A resumed run can change {', '.join(CHANGEABLE)}, got {fixed[0]}. Start a new run for that.")
+    stored = RunFolder(folder).config.model_dump()
+    return open_session(make_config(**{**stored, **changes}), folder)
+
+
+def _record(prepared: Prepared, known: Header | None) -> Header:
+    """The fixed part of run.json: as it was first written, except for what a resumed run may change."""
+    if known is None:
+        return prepared.record
+    fixed = {key: value for key, value in known.items() if key not in ("format", "decisions", "notes")}
+    return {**fixed, "config": prepared.record["config"]}
+
+
+def _first_lock(path: Path, known: bool) -> RunLock:
+    """The lock of a folder that was not there before; RunLocked if another process was faster."""
+    lock = RunLock(path)
+    if RunFolder(path).exists() and not known:
+        lock.release()
+        raise RunLocked(f"Another process has just written a run in {path}. Resume it or give another folder.")
+    return lock

@@ -1,0 +1,175 @@
+"""What the command line, Python and a page share: a configuration and a listener in, a folder with its report out.
+
+from zeuxis.workflows import generate
+summary = generate("a red fire truck", generations=40, listener=lambda event: print(event.best_score))
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zeuxis.config import make_config
+from zeuxis.errors import BadInput
+from zeuxis.run.finish import Summary
+from zeuxis.run.opening import open_session, reopen_session
+from zeuxis.run.session import Session
+from zeuxis.types import Event
+
+TOP = 16  # pictures in top/: the best that differ from one another
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What is written when a run ends, beside its pictures: the report, `top` pictures, a GIF, an MP4."""
+
+    report: bool = True
+    top: int = TOP
+    gif: bool = False
+    mp4: bool = False
+
+
+class Listener:
+    """Hears a run. All methods do nothing: override those that matter. None of them touches the run."""
+
+    def opened(self, session: Session) -> None:
+        """Models are loaded, nothing is drawn yet."""
+
+    def heard(self, event: Event) -> bool | None:
+        """A generation is done; False stops the run after it."""
+
+    def ended(self, session: Session) -> None:
+        """No generation will follow; pictures and report come next."""
+
+
+class _Function(Listener):
+    def __init__(self, function: Callable[[Event], object]) -> None:
+        self.function = function
+
+    def heard(self, event: Event) -> bool | None:
+        return False if self.function(event) is False else None
+
+
+Hears = Listener | Callable[[Event], object] | None  # a function hears the generations; False from it stops the run
+
+
+def generate(
+    prompt: str | Sequence[str],
+    *,
+    out: str | Path | None = None,
+    listener: Hears = None,
+    outputs: Outputs = Outputs(),
+    **fields: Any,
+) -> Summary:
+    """Search pictures for a prompt, from the first generation to the last; `fields` are those of RunConfig.
+
+    Writes the run folder `out` (default: a new one under `runs/`) and its report; where `out` holds this very run
+    already, goes on with it.
+    """
+    prompt = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+    config = make_config(prompt=prompt, **fields)
+    return carry_out(lambda: open_session(config, out), listener, outputs)
+
+
+def resume(folder: str | Path, *, listener: Hears = None, outputs: Outputs = Outputs(), **changes: Any) -> Summary:
+    """Go on with the run in `folder` to its end. `changes` may move the end: generations, budget, target, patience."""
+    return carry_out(lambda: reopen_session(folder, **changes), listener, outputs)
+
+
+def carry_out(open_it: Callable[[], Session], listener: Hears = None, outputs: Outputs = Outputs()) -> Summary:
+    """Open a session, iterate it until it ends or the listener stops it, write pictures and report."""
+    if outputs.mp4:
+        from zeuxis.report.animation import import_ffmpeg
+
+        import_ffmpeg()  # better now than after the run
+    hears = listener if isinstance(listener, Listener) else _Function(listener) if listener else Listener()
+    with open_it() as session:
+        hears.opened(session)
+        try:
+            for event in session:
+                if hears.heard(event) is False:
+                    break
+        finally:
+            hears.ended(session)
+        summary = session.finish()
+        _write(session, outputs)
+    return summary
+
+
+def train(
+    recipe: str,
+    data: str | Path,
+    *,
+    out: str | Path | None = None,
+    weights: Path | None = None,
+    images: int | None = None,
+    device: str = "auto",
+    report: Callable[[dict[str, float]], object] | None = None,
+    say: Callable[[str], object] | None = None,
+) -> list[Path]:
+    """Train a network by a recipe (a name or a TOML file) on a data set; returns the exported files.
+
+    Writes the folder `out` (default `runs/recipe-NAME`); the same call again goes on where it stopped. `report` hears
+    each line of the log, `say` sentences for the user.
+    """
+    from zeuxis.compute.device import choose_device
+    from zeuxis.lab.recipe_files import load
+    from zeuxis.lab.train import train as run_recipe
+
+    config = load(recipe)
+    if images is not None:
+        config = config.model_copy(update={"images": images})
+    if not Path(data).exists():
+        raise BadInput(f"Expected a data set at {data}, found nothing there. Give its place with --data PATH.")
+    folder = Path(out) if out is not None else Path("runs") / f"recipe-{Path(recipe).stem}"
+    if say is not None:
+        say(f"{config.about or recipe}: {config.images:,} images, folder {folder}")
+    hears: dict[str, Any] = {name: f for name, f in (("report", report), ("say", say)) if f is not None}
+    return list(run_recipe(config, Path(data), folder, device=choose_device(device), weights=weights, **hears))
+
+
+def compare(
+    out: str | Path,
+    *,
+    workers: int = 1,
+    parquet: bool = False,
+    listener: Callable[[int, int, dict[str, Any]], object] | None = None,
+    **fields: Any,
+) -> list[Path]:
+    """Compare searches on the same phrases, seeds and images; returns the files written. `fields` are those of Design.
+
+    Where `out` holds the experiment already, goes on with it. `workers`: processes, 0 for one per core. `listener`
+    hears each cell: how many are done, how many there are, its row.
+    """
+    from zeuxis.experiments.design import make_design
+    from zeuxis.experiments.execute import carry_out as run_cells
+    from zeuxis.experiments.folder import ExperimentFolder
+    from zeuxis.experiments.page import write_results
+
+    folder = ExperimentFolder(Path(out))
+    run_cells(make_design(**fields), folder, workers or os.cpu_count() or 1, listener)
+    return list(write_results(folder, parquet=parquet))
+
+
+def _write(session: Session, outputs: Outputs) -> None:
+    """The report, the best pictures, the animations; imported late, so that no first picture waits for matplotlib."""
+    folder = session.folder
+    if outputs.report:
+        from zeuxis.report.html import write_report
+
+        write_report(folder)
+    if outputs.top:
+        from zeuxis.report.top import write_top
+
+        write_top(folder, outputs.top)
+    if outputs.gif or outputs.mp4:
+        from zeuxis.report.animation import best_frames, write_gif, write_mp4
+
+        frames = best_frames(folder, session.problem.render)
+        if outputs.gif:
+            write_gif(frames, folder.path / "best.gif")
+        if outputs.mp4:
+            write_mp4(frames, folder.path / "best.mp4")
