@@ -10,11 +10,19 @@ ga-thesis` has theirs), and CLIP is asked as it was trained to be.
 
 from __future__ import annotations
 
+import json
+import tomllib
+from pathlib import Path
 from typing import Any
 
-from zeuxis.errors import Missing
+from zeuxis.config import RunConfig, make_config
+from zeuxis.errors import BadInput, Missing
 from zeuxis.registry import unknown
 from zeuxis.search import MULTI_OBJECTIVE, SEARCHES
+from zeuxis.storage.files import atomic_write
+from zeuxis.storage.reading import read_bounded
+
+LARGEST = 2**20  # bytes
 
 FAMILIES: dict[str, dict[str, Any]] = {
     "pocket": {"generator": "pocket", "scorer": ("pocket",), "judge": "pocket"},
@@ -57,7 +65,53 @@ def fields(name: str) -> dict[str, Any]:
     thesis = _thesis()
     if name in thesis:
         return thesis[name] | {"judge": next(filter(_here, THESIS_JUDGES), None)}
+    if name.endswith((".toml", ".json")) or "/" in name or Path(name).is_file():
+        return read_config(name)
     raise unknown("config", name, names())
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The fields of RunConfig in a TOML or JSON file: flat, or in tables of the sections; or those of a run.json.
+
+    BadInput for a file that is none of these.
+    """
+    data = read_bounded(path, LARGEST, "configuration in TOML or JSON")
+    try:
+        text = data.decode("utf-8")
+        content = json.loads(text) if str(path).endswith(".json") else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # UnicodeError, JSONDecodeError and TOMLDecodeError are ValueErrors
+        said = "it is nested too deep" if isinstance(error, RecursionError) else f"{error}"[:160]
+        raise BadInput(f"Expected a configuration in TOML or JSON at {path}, but it cannot be read: {said}.") from error
+    if isinstance(content, dict) and isinstance(content.get("config"), dict) and "models" in content:  # a run.json
+        content = content["config"]
+    if not isinstance(content, dict):
+        raise BadInput(
+            f"Expected a table of fields in {path}, got {type(content).__name__}. Write one with --write-config."
+        )
+    try:
+        config = make_config(**content)
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from error
+    return {name: getattr(config, name) for name in config.model_fields_set}
+
+
+def write_config(config: RunConfig, path: Path) -> Path:
+    """`config` as a TOML file, a table for each section, without the fields that have their default value."""
+    tables = {
+        name: [f"{field} = {_toml(value)}" for field, value in of.items()] for name, of in config.sections().items()
+    }
+    text = "\n".join(f"[{name}]\n" + "\n".join(lines) + "\n" for name, lines in tables.items())
+    atomic_write(path, text.encode())
+    return path
+
+
+def _toml(value: Any) -> str:
+    """A value of a field in TOML; None, which TOML has not, is "none"."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(of)}" for key, of in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_toml, value)) + "]"
+    return json.dumps("none" if value is None else value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _thesis() -> dict[str, dict[str, Any]]:

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zeuxis.config import make_config
+from zeuxis.config import TOP, make_config
 from zeuxis.errors import BadInput
 from zeuxis.run.finish import Summary
 from zeuxis.run.opening import open_session, reopen_session
 from zeuxis.run.session import Session
 from zeuxis.types import Event
-
-TOP = 16  # pictures in top/: the best that differ from one another
 
 
 @dataclass(frozen=True)

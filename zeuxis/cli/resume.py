@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from zeuxis.cli.generate import TOP
 from zeuxis.cli.options import given, option
+from zeuxis.config import TOP
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 

@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.generators import FAMILIES, GENERATORS
-from zeuxis.generators.base import Generator
+from zeuxis.generators.base import Generator, check_colours
 from zeuxis.registry import unknown
 
 if TYPE_CHECKING:
     from zeuxis.hub.header import Model
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
 
-def check_generator(name: str) -> None:
-    """UnknownName, MissingModel with the command that fetches it, BadInput or WeightsRefused unless `name` can be made.
+
+def check_generator(name: str, options: Mapping[str, Any] = NO_OPTIONS) -> None:
+    """UnknownName, MissingModel with the command that fetches it, BadInput or WeightsRefused unless `name` can be made
+    with these options.
 
     Of a file the header is read and the network's shapes are compared with it; no weights are loaded.
     """
-    if name not in GENERATORS:
+    if name in GENERATORS:
+        check_options(GENERATORS[name], name, options)
+    else:
         from zeuxis.hub.model_file import check_model
 
         _located(name)
-        check_model(_draws(name).path, "generator")
+        model = _draws(name)
+        check_options(FAMILIES[model.family], name, options)
+        check_model(model.path, "generator")
 
 
 def make_generator(name: str, device: torch.device | None = None, **options: Any) -> Generator:
@@ -64,17 +75,36 @@ def _draws(name: str) -> Model:
     model = peek(name, "generator")
     if model.family not in FAMILIES:
         raise BadInput(f"{name} holds {in_words(model)}, which draws no pictures. {_known()}")
+    check_colours(model)
     return model
 
 
-def _call(factory: Any, name: str, *given: Any, **options: Any) -> Any:
-    """`factory(...)`, with BadInput for an option that it does not know."""
-    known = [p for p in inspect.signature(factory).parameters if p not in ("path", "device")]
-    for option in options:
-        if option not in known and option != "device":
+def check_options(factory: Any, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options, as the constructor `factory` takes them. BadInput for one that it does not know, or of another kind.
+
+    A yes or no may be said as 1, 0, true or false, as on the command line.
+    """
+    parameters = inspect.signature(factory).parameters
+    known = [p for p in parameters if p not in ("path", "device")]
+    fitting = dict(options)
+    for option, value in options.items():
+        if option not in known:
+            near = difflib.get_close_matches(option, known, n=1, cutoff=0.6)
+            hint = f" Did you mean {near[0]}?" if near else ""
             have = f"It has {', '.join(known)}" if known else "It has none"
-            raise BadInput(f"Generator {name!r} has no option {option!r}. {have}.")
-    return factory(*given, **options)
+            raise BadInput(f"Generator {name!r} has no option {option[:40]!r}.{hint} {have}.")
+        if isinstance(parameters[option].default, bool):
+            said = str(value).lower()
+            if said not in YES_OR_NO:
+                what = f"option {option} of generator {name!r}"
+                raise BadInput(f"Expected {what} to be true or false, got {value!r:.40}.")
+            fitting[option] = YES_OR_NO[said]
+    return fitting
+
+
+def _call(factory: Any, name: str, *given: Any, device: torch.device | None, **options: Any) -> Any:
+    """`factory(...)`, with BadInput for an option that it does not know."""
+    return factory(*given, device=device, **check_options(factory, name, options))
 
 
 def _known() -> str:

@@ -13,9 +13,12 @@ from typing import Any, Literal
 from zeuxis.config import RunConfig
 from zeuxis.generators import GENERATORS
 from zeuxis.run.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
+from zeuxis.scorers import SCORERS
 from zeuxis.scorers.base import Phrase, Prompt
+from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.nouns import PLACE
-from zeuxis.scorers.prompts import parse_prompt
+from zeuxis.scorers.prompts import all_single_words, parse_prompt
+from zeuxis.scorers.vocabulary import unfamiliar
 from zeuxis.scorers.weights import quoted
 
 AUTO = "auto"
@@ -95,13 +98,15 @@ def choose(config: RunConfig) -> Choice:
     asked = _wanted(prompt) if prompt else []
     if not asked or len(here) < 2:
         return Choice("pocket", "")  # nothing to choose by
-    value, nearest = {}, {}
+    value, nearest, drawn = {}, {}, {}
     for name, of in here.items():
         near = [closeness(phrase.text, of) for phrase in asked]
         known = [draws(phrase.text, of) for phrase in asked]
         value[name] = sum(p.weight * (n + k) for p, (n, _), k in zip(asked, near, known, strict=True))
-        nearest[name] = max(near)[1][0]
+        nearest[name], drawn[name] = max(near)[1][0], any(known)
     name = max(value, key=lambda name: value[name])
+    if not drawn[name]:
+        return Choice(name, f"None of the generators here was trained on such pictures; {name} comes nearest.")
     return Choice(name, f"The generator is {name}: its {nearest[name]!r} is nearest to the phrase.")
 
 
@@ -115,6 +120,13 @@ def advise(config: RunConfig) -> list[str]:
     wanted = _wanted(prompt)
     avoided = [phrase for phrase in prompt.phrases if phrase.weight < 0]
     return [*_strange_to_generator(config.generator, wanted), *_cancelling(wanted, avoided)]
+
+
+def preview(config: RunConfig, prompt: Prompt) -> list[str]:
+    """The notes that a run of this settled configuration begins with, as far as no large model is needed for them."""
+    pocket = [name for name, _ in map(parse_weighted, config.scorer) if name in SCORERS and name != "toy"]
+    read = words().prepare(prompt).notes if pocket else ()
+    return list(dict.fromkeys([*advise(config), *prompt.notes, *read]))
 
 
 def vocabulary_of(generator: str) -> Vocabulary | None:
@@ -134,7 +146,8 @@ def _strange_to_generator(generator: str, wanted: list[Phrase]) -> list[str]:
     if known is None:
         return []
     main = [phrase.text for phrase in wanted if phrase.weight >= max(other.weight for other in wanted)]
-    strange = [text for text in main if not PLACE.match(text) and not draws(text, known)]
+    read = [text for text in main if not PLACE.match(text) and not unfamiliar(text)]  # of others the scorer speaks
+    strange = [text for text in read if not draws(text, known)] if not all_single_words(main) else []
     return [
         f"{generator} was trained on {known.what}; {quoted(text)} is not among them (nearest: {', '.join(labels)})."
         for text in strange[:SHOWN]

@@ -112,7 +112,7 @@ def _info(config: RunConfig, problem: Problem, latent: Tensor, score: float, gen
         micro_batch=problem.decisions.micro_batch_at(generation),
         precision="fp32" if gate is None else gate.precision,
         device=problem.generator.device.type,
-        options=config.generator_options(),
+        options=config.generator_arguments(),
     )
 
 

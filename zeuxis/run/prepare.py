@@ -60,7 +60,7 @@ def load_models(config: RunConfig) -> Models:
     config, _ = settle(config)
     device = choose_device(config.device)
     return Models(
-        make_generator(config.generator, device, **config.generator_options()),
+        make_generator(config.generator, device, **config.generator_arguments()),
         [make_scorer(parse_weighted(name)[0], device) for name in config.scorer],
         None if config.judge is None else make_judge(config.judge, device),
     )
@@ -125,7 +125,7 @@ def _built(config: RunConfig, decisions: Decisions | None, loaded: Models | None
         augment=config.augment,
         realism=config.realism,
         norm_prior=config.norm_prior,
-        describe=_helped(config),
+        describe=_helped(config) or config.search in SEARCHES.with_trait("looks"),
         measures=measures if config.measures else None,
         seed=config.seed,
         decisions=decisions,
@@ -167,7 +167,7 @@ def check_config(config: RunConfig) -> Prompt:
     config, _ = settle(config)
     choose_device(config.device)
     check_options(config.search, config.options)
-    check_generator(config.generator)
+    check_generator(config.generator, config.generator_arguments())
     for name in config.scorer:
         check_scorer(parse_weighted(name)[0])
     _check_objectives(config)

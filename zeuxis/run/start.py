@@ -30,7 +30,7 @@ def start_of(
     `start_images` draws of the prior in the first generation, counted as well.
     """
     if config.start == "bank":
-        banks = [open_bank(generator, scorer, config.generator_options()) for scorer in scorers]
+        banks = [open_bank(generator, scorer, config.generator_arguments()) for scorer in scorers]
         sizes = min(bank.done for bank in banks)
         total = torch.stack(
             [w * b.similarity(s.prepare(prompt))[:sizes] for b, s, w in zip(banks, scorers, weights, strict=True)]

@@ -14,9 +14,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from zeuxis.errors import RunUnwritable
+from zeuxis.errors import BadInput, RunUnwritable
 
 PART = ".part"  # the ending of a file that is not finished yet
+LONGEST_NAME = 255  # bytes, where the file system does not say
 
 
 def sync(path: Path) -> None:
@@ -61,6 +62,26 @@ def atomic_write(path: Path, data: bytes) -> None:
         raise unwritable(path, error) from error
 
 
+def check_file_place(path: Path, what: str = "--out") -> None:
+    """BadInput unless a file can be written at `path`: to be asked before models are loaded. `what` named the path.
+
+    Nothing stays behind: what is tried is a file beside the place, or beside the first folder that is missing there.
+    """
+    if _there(path, what):
+        if path.is_dir():
+            raise BadInput(f"Expected a file for {what}, but {_short(path)} is a folder. Add a file name.")
+        if not path.is_file():
+            raise BadInput(f"Expected a file for {what}, but {_short(path)} is no regular file. Give another name.")
+    _try_place(path, path, what)
+
+
+def check_folder_place(path: Path, what: str = "--out") -> None:
+    """BadInput unless files can be written into `path`, a folder that is there or can be made."""
+    if _there(path, what) and not path.is_dir():
+        raise BadInput(f"Expected a folder for {what}, but {_short(path)} is a file. Give another folder.")
+    _try_place(path / "x", path, what)
+
+
 def append_line(path: Path, line: str) -> None:
     """One more line in a file that may lose its last lines in a power cut: not synced."""
     try:
@@ -85,7 +106,7 @@ def make_folder(path: Path) -> bool:
     except FileExistsError:
         if path.is_dir():
             return False
-        raise RunUnwritable(f"Expected {path} to be a folder, but it is a file. Give another folder.") from None
+        raise RunUnwritable(f"Expected {_short(path)} to be a folder, but it is a file. Give another folder.") from None
     except OSError as error:
         raise unwritable(path, error) from error
     return True
@@ -109,18 +130,65 @@ def sweep(folder: Path) -> None:
 
 def unwritable(path: Path, error: OSError) -> RunUnwritable:
     """The reason in words a person can act on."""
+    return RunUnwritable(f"Cannot write {_short(path)}: {_reason(error)}.")
+
+
+def _reason(error: OSError) -> str:
+    """Why, and what to do; without the last full stop."""
     reasons = {
         errno.ENOSPC: "the disk is full. Make room",
         errno.EDQUOT: "your disk quota is used up. Make room",
-        errno.EACCES: "it is read-only for you. Change its permissions or give another folder",
-        errno.EPERM: "it is read-only for you. Change its permissions or give another folder",
-        errno.EROFS: "the file system is read-only. Give another folder",
-        errno.ENOENT: "its folder is gone. It may have been moved or removed while the run was writing it",
-        errno.ENOTDIR: "a part of its path is a file. Give another folder",
-        errno.ENAMETOOLONG: "its name is too long. Give another folder",
+        errno.EACCES: "it is read-only for you. Change its permissions or give another place",
+        errno.EPERM: "it is read-only for you. Change its permissions or give another place",
+        errno.EROFS: "the file system is read-only. Give another place",
+        errno.ENOENT: "its folder is gone. It may have been moved or removed meanwhile",
+        errno.ENOTDIR: "a part of its path is a file. Give another place",
+        errno.ENAMETOOLONG: "its name is too long. Give a shorter one",
+        errno.ELOOP: "a part of its path is a link that leads back to itself. Give another place",
     }
-    reason = reasons.get(error.errno or 0, f"{error.strerror or error}. Check the disk")
-    return RunUnwritable(f"Cannot write {path}: {reason}. What was written before is safe; resume the run to go on.")
+    return reasons.get(error.errno or 0, f"{error.strerror or error}. Check the disk")
+
+
+def _there(path: Path, what: str) -> bool:
+    """Whether something is at `path`. BadInput where that cannot be asked."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise BadInput(f"Expected a place that can be written for {what}, got {_short(path)}: {_reason(error)}.") from None
+    except ValueError:  # a NUL in it
+        raise BadInput(f"Expected a path for {what}, got {_short(path)}, which no file can have.") from None
+    return True
+
+
+def _try_place(path: Path, shown: Path, what: str) -> None:
+    """BadInput unless the first thing that is missing on the way to the file `path` can be made; `shown` is named."""
+    folder, longest = path.parent, len(os.fsencode(f".{path.name}{PART}"))
+    refused = f"Cannot write {_short(shown)} ({what})"
+    while not _there(folder, what) and folder != folder.parent:
+        if folder.is_symlink():
+            raise BadInput(f"{refused}: {_short(folder)} is a link that leads nowhere. Give another place.")
+        longest = max(longest, len(os.fsencode(folder.name)))
+        folder = folder.parent
+    if not folder.is_dir():
+        raise BadInput(f"{refused}: {_short(folder)} is a file, not a folder. Give another place.")
+    if longest > LONGEST_NAME:
+        raise BadInput(f"{refused}: its name is too long. Give a shorter one.")
+    probe = folder / f".probe-{os.getpid()}{PART}"
+    try:
+        os.close(calls.open(probe, os.O_WRONLY | os.O_CREAT, 0o644))
+        calls.remove(probe)
+    except OSError as error:
+        if error.errno == errno.ENOENT:  # what the kernel says of a folder of its own, such as /proc
+            raise BadInput(f"{refused}: no file can be made in {_short(folder)}. Give another place.") from error
+        raise BadInput(f"{refused}: {_reason(error)}.") from error
+
+
+def _short(path: Path) -> str:
+    """A path for a sentence: its end says more than its first folders."""
+    name = str(path)
+    return name if len(name) <= 120 else f"…{name[-119:]}"
 
 
 def _write_all(handle: int, data: bytes) -> None:
