@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from zeuxis.errors import UnknownName
+
+NAMES = re.compile(r"\b[A-Z]{2,}\b")  # what a line on a prefix names: "GA, DE, PSO, ..."
 
 
 @dataclass(frozen=True)
@@ -16,11 +20,13 @@ class Entry:
     """One row: `target` is "module:attribute", `about` one line for `zeuxis list`.
 
     `licence` says in plain words what may be done with weights that ship, as far as the data they were trained on say.
+    `traits` name what a member has that others of its family have not; each family says which there are.
     """
 
     target: str
     about: str
     licence: str = ""
+    traits: tuple[str, ...] = ()
 
 
 class Table:
@@ -42,11 +48,16 @@ class Table:
         rows = {name: entry.about for name, entry in self.rows.items()}
         return rows | {f"{name}:NAME": entry.about for name, entry in self.prefixes.items()}
 
+    def with_trait(self, trait: str) -> tuple[str, ...]:
+        """The names of all members that have a trait."""
+        return tuple(name for name, entry in self.rows.items() if trait in entry.traits)
+
     def check(self, name: str) -> str:
         """`name` itself, or UnknownName with the nearest names."""
         if name in self:
             return name
-        raise unknown(self.kind, name, [*self.rows, *(f"{prefix}:NAME" for prefix in self.prefixes)])
+        behind = [f"{prefix}:{word}" for prefix, of in self.prefixes.items() for word in NAMES.findall(of.about)]
+        raise unknown(self.kind, name, [*self.rows, *(f"{prefix}:NAME" for prefix in self.prefixes)], behind)
 
     def __getitem__(self, name: str) -> Any:
         """The factory behind `name`. For "prefix:rest" it is called with `rest` as first argument."""
@@ -55,14 +66,22 @@ class Table:
             return _load(self.rows[name].target)
         prefix, _, rest = name.partition(":")
         factory = _load(self.prefixes[prefix].target)
-        return lambda *args, **kwargs: factory(rest, *args, **kwargs)
+        return partial(factory, rest)
 
 
-def unknown(kind: str, name: str, known: Sequence[str]) -> UnknownName:
-    """The error for a name that is none of `known`, with the nearest of them."""
-    near = difflib.get_close_matches(name.lower(), known, n=3, cutoff=0.5)
+def unknown(kind: str, name: str, known: Sequence[str], more: Sequence[str] = ()) -> UnknownName:
+    """The error for a name that is none of `known`, with the nearest of them and of `more`, which are not listed."""
+    near = nearest(name, [*known, *more])
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     return UnknownName(f"Unknown {kind} {name[:80]!r}.{hint} Known: {', '.join(known)}.")
+
+
+def nearest(name: str, known: Sequence[str], most: int = 3) -> list[str]:
+    """The names that hold `name` as a whole word ("clip" of "clip-vit-b-32"), then those that are spelled alike."""
+    said, by_small = name.lower()[:80], {one.lower(): one for one in known}
+    within = [small for small in by_small if said in re.split(r"[-:_\s]", small)]
+    alike = difflib.get_close_matches(said, list(by_small), n=most, cutoff=0.5)
+    return [by_small[small] for small in dict.fromkeys([*within, *alike])][:most]
 
 
 def _load(target: str) -> Any:

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.experiments.analysis import estimate, images_to, table
-from zeuxis.experiments.cell import Bench, eye_names, steps
+from zeuxis.experiments.cell import Bench, evaluator_names, steps
 from zeuxis.experiments.design import Cell, fields, is_warm, make_design
 from zeuxis.experiments.execute import carry_out
 from zeuxis.experiments.folder import ExperimentFolder
@@ -73,7 +73,7 @@ def test_a_cell_spends_its_budget_and_is_seen_by_every_eye():
     row, x = bench.run(cell)
     assert set(row["images"]) <= {4 * k for k in range(1, 7)} and row["images"][0] == 4 and row["images"][-1] == 24
     assert row["curve"] == sorted(row["curve"]) and len(row["curve"]) == len(row["images"])
-    assert set(eye_names(design)) <= set(row) and len(x) == 1 + row["kept"]
+    assert set(evaluator_names(design)) <= set(row) and len(x) == 1 + row["kept"]
     assert row["toy"]["best"] == pytest.approx(row["curve"][-1], abs=1e-4)
     again, same = bench.run(cell)
     assert again["curve"] == row["curve"] and torch.equal(x, same)

@@ -79,7 +79,7 @@ def test_a_survivor_with_a_fitter_twin_loses_its_place():
     assert 0.4 not in search.population_score.tolist()
 
 
-@pytest.mark.parametrize("answer", ["restart", "stir"])
+@pytest.mark.parametrize("answer", ["restart", "perturb"])
 def test_a_collapse_is_answered_in_the_next_generation(answer):
     plain, helped = SEARCHES["ga"](SPACE, population=8), SEARCHES["ga"](SPACE, population=8)
     search = Healthy(helped, collapse=answer, below=1.0)

@@ -10,7 +10,7 @@ from zeuxis.report.html import write_report
 from zeuxis.run import RunFolder, open_session, reopen_session
 from zeuxis.search import QUALITY_DIVERSITY
 from zeuxis.search.archive import Grid, fill
-from zeuxis.storage.checksummed import unseal_json
+from zeuxis.storage.checksummed import verified_json
 from zeuxis.tools.replay import replay
 
 CELLS = 6
@@ -91,7 +91,7 @@ def test_a_resumed_run_leaves_the_same_archive_bit_for_bit(search, tmp_path):
                 break
     resume(tmp_path / "broken")
     assert everything(tmp_path / "broken") == everything(tmp_path / "whole")
-    record = unseal_json(tmp_path / "broken" / "run.json")
+    record = verified_json(tmp_path / "broken" / "run.json")
     assert record["decisions"]["ranges"][1] == [-1.5, 1.5] and "ribs" in record["software"]
 
 

@@ -8,7 +8,7 @@ from run_helpers import fingerprint, run_to_the_end, toy_config
 
 from zeuxis.errors import RunDamaged
 from zeuxis.run import RunFolder, checkpoint, open_session, reopen_session
-from zeuxis.storage.checksummed import seal, seal_json, unseal, unseal_bytes, unseal_json
+from zeuxis.storage.checksummed import checksummed, checksummed_json, verified, verified_bytes, verified_json
 
 CONFIG = toy_config()
 
@@ -37,8 +37,8 @@ def test_a_checkpoint_cut_at_any_byte_is_refused(finished):
     whole = path.read_bytes()
     for size in range(len(whole)):
         with pytest.raises(RunDamaged):
-            unseal_bytes(whole[:size], path)
-    assert unseal_bytes(whole, path)[1]["generation"] == 4
+            verified_bytes(whole[:size], path)
+    assert verified_bytes(whole, path)[1]["generation"] == 4
 
 
 def test_a_checkpoint_with_any_bit_flipped_is_refused(finished):
@@ -48,7 +48,7 @@ def test_a_checkpoint_with_any_bit_flipped_is_refused(finished):
         flipped = bytearray(whole)
         flipped[at // 8] ^= 1 << at % 8
         with pytest.raises(RunDamaged):
-            unseal_bytes(bytes(flipped), path)
+            verified_bytes(bytes(flipped), path)
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 700, -1])
@@ -133,21 +133,21 @@ def test_a_sealed_file_gives_back_exactly_what_went_in(tmp_path):
         "flag": torch.tensor(True),
     }
     path = tmp_path / "x.safetensors"
-    path.write_bytes(seal(tensors, {"zeta": [1, None], "alpha": "é"}))
-    back, header = unseal(path)
+    path.write_bytes(checksummed(tensors, {"zeta": [1, None], "alpha": "é"}))
+    back, header = verified(path)
     assert header == {"zeta": [1, None], "alpha": "é"}
     assert all(torch.equal(back[name].nan_to_num(9.0), t.nan_to_num(9.0)) for name, t in tensors.items())
 
 
 def test_sealing_shared_memory_and_sealing_twice_give_the_same_bytes():
     x = torch.arange(8.0)
-    assert seal({"x": x, "first": x[:4]}, {"k": 1}) == seal({"first": x[:4].clone(), "x": x}, {"k": 1})
+    assert checksummed({"x": x, "first": x[:4]}, {"k": 1}) == checksummed({"first": x[:4].clone(), "x": x}, {"k": 1})
 
 
 def test_sealed_json_is_readable_and_checked(tmp_path):
     path = tmp_path / "x.json"
-    path.write_bytes(seal_json({"b": 1, "a": [1.5, "é"]}))
-    assert unseal_json(path) == {"b": 1, "a": [1.5, "é"]}
+    path.write_bytes(checksummed_json({"b": 1, "a": [1.5, "é"]}))
+    assert verified_json(path) == {"b": 1, "a": [1.5, "é"]}
     path.write_bytes(path.read_bytes().replace(b"1.5", b"2.5"))
     with pytest.raises(RunDamaged, match="checksum"):
-        unseal_json(path)
+        verified_json(path)

@@ -106,7 +106,7 @@ def test_a_search_with_an_archive_wants_two_measures(given):
     check_config(toy_config(search="ga", measures=given))  # any other search records whatever is measured
 
 
-@pytest.mark.parametrize("help_it", [{"unique": True}, {"on_collapse": "stir"}])
+@pytest.mark.parametrize("help_it", [{"unique": True}, {"on_collapse": "perturb"}])
 def test_an_archive_needs_no_help_to_stay_diverse(help_it):
     with pytest.raises(BadInput, match="leave --unique and --on-collapse out"):
         check_config(toy_config(search="cma-me", measures=("brightness", "hue"), **help_it))

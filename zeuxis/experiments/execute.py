@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zeuxis.experiments.cell import Bench, bench, eye_names
+from zeuxis.experiments.cell import Bench, bench, evaluator_names
 from zeuxis.experiments.design import Cell, Design
 from zeuxis.experiments.folder import ExperimentFolder
 
@@ -39,7 +39,7 @@ def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report
         design = home.design = design.model_copy(update={"precision": home.precision()})
     folder.write_design(design)
     priors = folder.priors()
-    names = eye_names(design)
+    names = evaluator_names(design)
     missing = [phrase for phrase in design.phrases if not set(names) <= set(priors.get(phrase, {}))]
     if missing:
         home = home or Bench(design)
@@ -47,7 +47,7 @@ def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report
     for cell in cells:
         if cell in done and not set(names) <= set(done[cell]):  # a measure was added since
             home = home or Bench(design)
-            folder.append(done[cell] | home.look(cell, folder.latents(cell)))
+            folder.append(done[cell] | home.evaluate(cell, folder.latents(cell)))
     for count, (row, x) in enumerate(_rows(design, home, todo, workers), start=len(cells) - len(todo) + 1):
         folder.append(row, torch.from_numpy(x))
         if report is not None:

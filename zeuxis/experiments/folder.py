@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.experiments.design import Cell, Design
-from zeuxis.storage.checksummed import seal, unseal
+from zeuxis.storage.checksummed import checksummed, verified
 from zeuxis.storage.files import atomic_write, make_folder, unwritable
 
 LISTS = ("variants", "phrases", "populations")
@@ -41,7 +41,7 @@ class ExperimentFolder:
             raise RunDamaged(f"{self.design_path} is not a design that this version wrote: {error}") from error
 
     def open(self, design: Design) -> Design:
-        """Make sure that a design here differs in its grid or its held-out eyes only. Returns what is to be run."""
+        """Make sure that a design here differs in its grid or its held-out evaluators only. Returns what is to be run."""
         if self.design_path.is_file():
             known = self.design()
             for name, value in design:
@@ -70,14 +70,14 @@ class ExperimentFolder:
 
     def latents(self, cell: Cell) -> Tensor:
         """`(1 + M, D)`: the latent that the cell chose, then its final population. RunDamaged if it is not whole."""
-        return unseal(self._latents_path(cell))[0]["x"]
+        return verified(self._latents_path(cell))[0]["x"]
 
     def append(self, row: Row, x: Tensor | None = None) -> None:
         """One more line, on disk on return; with the latents `x` of a cell that has just been run."""
         if x is not None:
             path = self._latents_path(cell_of(row))
             make_folder(path.parent)
-            atomic_write(path, seal({"x": x}, {name: row[name] for name in Cell.__dataclass_fields__}))
+            atomic_write(path, checksummed({"x": x}, {name: row[name] for name in Cell.__dataclass_fields__}))
         try:
             with self.cells_path.open("a+b") as file:
                 if file.tell() and not _ends_whole(self.cells_path):

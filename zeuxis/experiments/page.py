@@ -6,7 +6,7 @@ from pathlib import Path
 
 from zeuxis.errors import MissingExtra
 from zeuxis.experiments.analysis import Line, table
-from zeuxis.experiments.cell import eye_names
+from zeuxis.experiments.cell import evaluator_names
 from zeuxis.experiments.figures import curves_png, reversed_png
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.tables import cell_records, line_records, markdown, write_csv, write_parquet
@@ -48,11 +48,11 @@ def write_results(folder: ExperimentFolder, *, parquet: bool = False) -> list[Pa
         atomic_write(folder.path / f"table-{population}.md", markdown(design, lines, population).encode())
         written.append(folder.path / f"table-{population}.md")
     page = folder.path / "report.html"
-    names = eye_names(design)
+    names = evaluator_names(design)
     html = PAGES.get_template("experiment.html").render(
         design=design,
         lines=lines,
-        eyes=names,
+        evaluators=names,
         others=[name for name in names if name not in design.scorer],
         done=len(rows),
         figures=[(title, data_uri("png", data)) for title, data in figures],

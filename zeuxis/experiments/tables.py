@@ -11,7 +11,7 @@ from typing import Any
 
 from zeuxis.errors import MissingExtra
 from zeuxis.experiments.analysis import Estimate, Line, images_to
-from zeuxis.experiments.cell import eye_names
+from zeuxis.experiments.cell import evaluator_names
 from zeuxis.experiments.design import Cell, Design, is_warm
 from zeuxis.storage.files import atomic_write
 
@@ -20,7 +20,7 @@ Record = dict[str, str | int | float | bool | None]
 
 
 def cell_records(design: Design, rows: Mapping[Cell, Row]) -> list[Record]:
-    """One record per cell, curves left out: identity, cost, images to the target, and every eye's scores."""
+    """One record per cell, curves left out: identity, cost, images to the target, and every evaluator's scores."""
     ends = {
         (c.phrase, c.seed, c.population): row["curve"][-1] for c, row in rows.items() if c.variant == design.baseline
     }
@@ -33,7 +33,7 @@ def cell_records(design: Design, rows: Mapping[Cell, Row]) -> list[Record]:
         record |= {"images": row["images"][-1], "best_on_the_way": row["curve"][-1]}
         record |= {"images_to_target": None if reached in (None, float("inf")) else reached}
         record |= {"effective": row["effective"], "seconds": row["seconds"], "cpu_seconds": row["cpu_seconds"]}
-        for name in eye_names(design):
+        for name in evaluator_names(design):
             record |= {f"{name} best": row[name]["best"], f"{name} population": row[name]["mean"]}
         found.append(record)
     return found
@@ -82,7 +82,7 @@ def write_parquet(path: Path, records: Sequence[Record]) -> Path:
 
 def markdown(design: Design, lines: Sequence[Line], population: int) -> str:
     """The table of one population for a document."""
-    others = [name for name in eye_names(design) if name not in design.scorer]
+    others = [name for name in evaluator_names(design) if name not in design.scorer]
     head = ["search", "runs", "best score", "share of budget to the target", "reached", "wins", "different images"]
     head += [f"{name}: chosen picture / population" for name in others]
     rows = [head, ["---"] * len(head)]

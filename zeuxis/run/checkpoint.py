@@ -20,7 +20,7 @@ from zeuxis.errors import RunDamaged
 from zeuxis.rng import stream
 from zeuxis.run.folder import Row, RunFolder, readable
 from zeuxis.search.base import Search
-from zeuxis.storage.checksummed import damaged, seal, unseal
+from zeuxis.storage.checksummed import damaged, checksummed, verified
 from zeuxis.storage.files import remove
 
 FORMAT = 1
@@ -45,12 +45,12 @@ def pack(generation: int, state: Mapping[str, Tensor | int | float | str]) -> by
     """A search's `state_dict` after `generation` as the bytes of its file."""
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     numbers = {name: value for name, value in state.items() if not isinstance(value, Tensor)}
-    return seal(tensors, {"format": FORMAT, "generation": generation, "numbers": numbers})
+    return checksummed(tensors, {"format": FORMAT, "generation": generation, "numbers": numbers})
 
 
 def read(path: Path) -> tuple[int, dict[str, Tensor | int | float | str]]:
     """The generation and the state in a checkpoint. RunDamaged unless it is exactly what was written."""
-    tensors, header = unseal(path)
+    tensors, header = verified(path)
     if header.get("format") != FORMAT:
         raise damaged(path, f"it has format {header.get('format')}, this version reads format {FORMAT}")
     return int(header["generation"]), {**tensors, **header["numbers"]}

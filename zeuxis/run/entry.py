@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zeuxis.compute.micro_batches import micro_batches
 from zeuxis.scorers.base import Judge, Verdict
-from zeuxis.storage.checksummed import Header, damaged, seal, unseal
+from zeuxis.storage.checksummed import Header, damaged, checksummed, verified
 from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event, JudgeEvaluation
 
 FORMAT = 1
@@ -83,12 +83,12 @@ def pack(event: Event) -> bytes:
     if event.judged is not None:
         tensors |= {"judge_score": event.judged.score, "judge_confidence": event.judged.confidence}
         header["labels"] = event.judged.label
-    return seal(tensors, header)
+    return checksummed(tensors, header)
 
 
 def read(path: Path) -> Entry:
     """The inverse of `pack`. RunDamaged unless the file is exactly what was written."""
-    tensors, header = unseal(path)
+    tensors, header = verified(path)
     if header.get("format") != FORMAT:
         raise damaged(path, f"it has format {header.get('format')}, this version reads format {FORMAT}")
     try:

@@ -24,7 +24,7 @@ from zeuxis.search.archive import Archive, HasArchive
 from zeuxis.search.base import Search
 from zeuxis.search.healthy import unwrapped
 from zeuxis.search.pareto import HasFront
-from zeuxis.storage.checksummed import Header, seal_json
+from zeuxis.storage.checksummed import Header, checksummed_json
 from zeuxis.storage.files import atomic_write, make_folder, sweep
 from zeuxis.types import JudgeEvaluation
 
@@ -69,7 +69,7 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     if archive is not None:
         info = partial(_info, config, problem, generation=done - 1)
         content["archive"] = write_archive(store, archive, config.measures, done - 1, info)
-    atomic_write(folder.summary_path, seal_json(content))
+    atomic_write(folder.summary_path, checksummed_json(content))
     store.flush()
     return summary
 
@@ -184,7 +184,7 @@ def write_archive(store: RunStore, archive: Archive, measures: Sequence[str], ge
         )
     ]
     store.flush()  # the pictures first: archive.json names none that is not there
-    atomic_write(folder.archive_path, seal_json({"format": FORMAT, **figures, "elites": elites}))
+    atomic_write(folder.archive_path, checksummed_json({"format": FORMAT, **figures, "elites": elites}))
     return figures
 
 

@@ -21,7 +21,7 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunDamaged, RunError
 from zeuxis.run import entry
 from zeuxis.run.entry import Entry
-from zeuxis.storage.checksummed import Header, damaged, unseal_json
+from zeuxis.storage.checksummed import Header, damaged, verified_json
 from zeuxis.storage.files import make_folder
 from zeuxis.types import NO_HEALTH, JudgeEvaluation
 
@@ -85,7 +85,7 @@ class RunFolder:
         """All of run.json: prompt, config, software, machine, models, decisions, notes."""
         if not self.exists():
             raise BadInput(f"Expected a run folder, but {self.path} has no run.json. Give the folder that a run wrote.")
-        record = unseal_json(self.record_path)
+        record = verified_json(self.record_path)
         if record.get("format") != FORMAT:
             raise damaged(self.record_path, f"it has format {record.get('format')}, this version reads {FORMAT}")
         return record
@@ -200,7 +200,7 @@ class RunFolder:
         """
         if not self.archive_path.exists():
             return None
-        content = unseal_json(self.archive_path)
+        content = verified_json(self.archive_path)
         if content.get("format") != FORMAT:
             raise damaged(self.archive_path, f"it has format {content.get('format')}, this version reads {FORMAT}")
         return content
@@ -209,7 +209,7 @@ class RunFolder:
         """What `Session.finish` wrote. RunError before that."""
         if not self.summary_path.exists():
             raise RunError(f"The run in {self.path} has not been finished. Resume it.")
-        return unseal_json(self.summary_path)
+        return verified_json(self.summary_path)
 
     def _speed(self) -> dict[int, float]:
         """Generation -> images per second. Lines that a power cut has broken are left out."""

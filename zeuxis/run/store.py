@@ -22,7 +22,7 @@ from zeuxis.run.folder import FORMAT, RunFolder
 from zeuxis.run.problem import Problem
 from zeuxis.search.base import Search
 from zeuxis.storage.background import Background
-from zeuxis.storage.checksummed import Header, seal_json
+from zeuxis.storage.checksummed import Header, checksummed_json
 from zeuxis.storage.files import append_line, atomic_write, make_folder, sweep
 from zeuxis.storage.lock import RunLock
 from zeuxis.types import Event
@@ -64,7 +64,7 @@ class RunStore:
         decisions = self.problem.decisions
         news = {"decisions": decisions.to_json(), "notes": list(decisions.notes)}
         if news != self._written:
-            atomic_write(self.folder.record_path, seal_json({"format": FORMAT, **self.record, **news}))
+            atomic_write(self.folder.record_path, checksummed_json({"format": FORMAT, **self.record, **news}))
             self._written = news
 
     def write(self, event: Event, search: Search) -> None:

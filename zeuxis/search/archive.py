@@ -7,13 +7,13 @@ Plain tensors: filled from the log of any search, or by pyribs.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
+from zeuxis.config import parse_range
 from zeuxis.errors import BadInput
 
 Ranges = tuple[tuple[float, float], ...]  # (low, high) of each measure
@@ -21,8 +21,6 @@ Ranges = tuple[tuple[float, float], ...]  # (low, high) of each measure
 QUANTILES = (0.02, 0.98)  # of the measures of a sample, between which a range begins
 MARGIN = 0.25  # of the width between them, added on both sides: a search goes beyond the sample
 EPSILON = 1e-6  # of a cell, as in pyribs: a measure on the border of two cells belongs to the upper one
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
-_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -103,15 +101,6 @@ def spanned(measures: Tensor) -> Ranges:
     BadInput where a measure is nowhere a number.
     """
     return tuple(_span(column[column.isfinite()].double()) for column in measures.cpu().T)
-
-
-def parse_range(text: str) -> tuple[float, float]:
-    """ "0.2..0.8" -> (0.2, 0.8). BadInput for anything else, or where low is not below high."""
-    found = _RANGE.fullmatch(text.strip())
-    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
-    if not low < high:
-        raise BadInput(f"Expected a range LOW..HIGH with LOW below HIGH, e.g. 0.2..0.8, got {text[:40]!r}.")
-    return low, high
 
 
 def parse_ranges(text: str) -> Ranges | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -13,12 +13,13 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.rng import sent
 from zeuxis.search.operators import fittest
+from zeuxis.search.options import OptionInfo
 from zeuxis.spaces import Space
 from zeuxis.types import Batch, Evaluation
 
 State = dict[str, Tensor | int | float | str]
-Option = int | float | str
 CPU = torch.device("cpu")
+POPULATION = OptionInfo(int, 64, low=1)
 
 
 @runtime_checkable
@@ -72,16 +73,19 @@ class Search(Protocol):
 
 
 class PopulationSearch(ABC):
-    """The part that all searches here share: order of calls, NaN, the best so far, the state.
+    """The part that all searches here share, and the one to derive from: order of calls, NaN, the best so far, state.
 
-    A member writes `_children` (what to try next) and `_survive` (whom to keep). State tensors live on `device`.
+    A member writes `_ask` (what to try next) and `_tell` (whom to keep), and names in `_state` what else it must keep
+    to go on: `("mean",)` is the attribute `self.mean`, `("climber.steps",)` is kept as "steps", `("finder as find",)`
+    as "find". Each is a tensor, a number, a text, or a search, whose own state is kept behind "find.". What the classes
+    it derives from name is kept as well. Tensors live on `device`.
     """
 
-    _cuts_first = True  # a first generation larger than the population is cut to its best before `_survive`
+    _state: tuple[str, ...] = ("generation", "population_x", "population_score", "best_x", "best_score")
 
     def __init__(self, space: Space, population: int, device: torch.device, name: str) -> None:
         self.space = space
-        self.population = integer("population", population, 1)
+        self.population: int = POPULATION.check("population", population)
         self.device = torch.device(device)
         self.name = name
         self.lower, self.upper = sent(space.lower, self.device), sent(space.upper, self.device)
@@ -89,8 +93,8 @@ class PopulationSearch(ABC):
         self.generation = 0  # generations told
         self.population_x = torch.empty(0, space.dim, device=self.device)
         self.population_score = torch.empty(0, device=self.device)
-        self._best_x = torch.empty(0, space.dim, device=self.device)
-        self._best_score = torch.empty(0, device=self.device)
+        self.best_x = torch.empty(0, space.dim, device=self.device)  # (1, D) and (1,) once told; nothing waits for
+        self.best_score = torch.empty(0, device=self.device)  # the device to read them
         self._asked: Batch | None = None
 
     @property
@@ -99,12 +103,15 @@ class PopulationSearch(ABC):
         return self.population
 
     @abstractmethod
-    def _children(self, rng: torch.Generator) -> Tensor:
-        """`(N, D)` latents to try, bred from `population_x`; never called in the first generation."""
+    def _ask(self, rng: torch.Generator) -> Tensor | Batch:
+        """`(N, D)` latents to try, not yet clipped; or a `Batch` as it is. Never called in the first generation."""
 
     @abstractmethod
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        """Survivors of `population_x` (empty in the first generation) and `x` `(N, D)`, `score` `(N,)`, no NaN."""
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
+        """The survivors of `population_x` (empty in the first generation) and `x` `(N, D)`, and their scores.
+
+        `score` `(N,)` is -inf where there is no number; `evaluation` has what else was told: parts, measures, gradient.
+        """
 
     def _first(self, rng: torch.Generator) -> Tensor:
         """`(N, D)`, the first generation: the prior; or `start`, filled up from the prior to a population."""
@@ -117,6 +124,23 @@ class PopulationSearch(ABC):
         """`(count, D)` draws from the prior."""
         return sent(self.space.sample(count, rng), self.device)
 
+    def _deviation(self) -> Tensor:
+        """`(D,)`, the deviation of the prior per gene, above 0: the unit in which most steps are measured."""
+        return sent(self.space.prior_std.clamp_min(1e-6), self.device)
+
+    def _cut(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+        """A first generation that is larger than the population, cut to its best."""
+        return fittest(x, score, self.population) if len(x) > self.population else (x, score)
+
+    def begin(self, x: Tensor, score: Tensor) -> None:
+        """Go on from latents `x` `(N, D)` with `score` `(N,)` that another search has found, as from a generation told.
+
+        The best of them are the survivors now.
+        """
+        self.population_x, self.population_score = fittest(x, score, self.population)
+        self._keep_best(x, score)
+        self.generation = max(1, self.generation)
+
     def adopt(self, rows: Tensor, x: Tensor, score: Tensor) -> None:
         """Survivors `rows` `(K,)` become latents `x` `(K, D)` with `score` `(K,)`: what came of them elsewhere."""
         self.population_x = self.population_x.index_copy(0, rows, x)
@@ -126,7 +150,8 @@ class PopulationSearch(ABC):
     def ask(self, rng: torch.Generator) -> Batch:
         """The next generation; asked again before `tell`, the same batch again."""
         if self._asked is None:
-            self._asked = Batch(self.space.clip(self._children(rng)) if self.generation else self._first(rng))
+            wanted = self._ask(rng) if self.generation else Batch(self._first(rng))
+            self._asked = wanted if isinstance(wanted, Batch) else Batch(self.space.clip(wanted))
         return self._asked
 
     def tell(self, batch: Batch, evaluation: Evaluation) -> None:
@@ -136,24 +161,18 @@ class PopulationSearch(ABC):
         x = self._fitting(batch, evaluation)
         score = evaluation.score.detach().to(self.device, torch.float32)
         score = score.nan_to_num(nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
-        self._learn_from(evaluation)
-        cut = self._cuts_first and not self.generation and len(x) > self.population
-        kept = fittest(x, score, self.population) if cut else (x, score)
-        self.population_x, self.population_score = self._survive(*kept)
+        self.population_x, self.population_score = self._tell(x, score, evaluation)
         self._keep_best(x, score)
         self._asked = None
         self.generation += 1
 
-    def _learn_from(self, evaluation: Evaluation) -> None:  # noqa: B027
-        """For members that need more than scores: gradients, objectives, measures."""
-
     def _keep_best(self, x: Tensor, score: Tensor) -> None:
         top = score.argmax()[None]
         x, score = x[top], score[top]  # (1, D), (1,)
-        if len(self._best_x):  # without a branch on the scores, so that a GPU need not be waited for
-            better = score > self._best_score
-            x, score = torch.where(better[:, None], x, self._best_x), torch.where(better, score, self._best_score)
-        self._best_x, self._best_score = x, score
+        if len(self.best_x):  # without a branch on the scores, so that a GPU need not be waited for
+            better = score > self.best_score
+            x, score = torch.where(better[:, None], x, self.best_x), torch.where(better, score, self.best_score)
+        self.best_x, self.best_score = x, score
 
     def _fitting(self, batch: Batch, evaluation: Evaluation) -> Tensor:
         """The batch's latents on our device, if shapes are those of the batch that was asked."""
@@ -171,89 +190,43 @@ class PopulationSearch(ABC):
         """The best latent `(D,)` and its score so far (-inf while every score was NaN)."""
         if not self.generation:
             raise BadInput("There is no best latent yet: tell the scores of a first batch.")
-        return self._best_x[0], float(self._best_score[0])
-
-    @property
-    def best_so_far(self) -> tuple[Tensor, Tensor]:
-        """The same where it lies, `(1, D)` and `(1,)`: nothing waits for the device."""
-        return self._best_x, self._best_score
+        return self.best_x[0], float(self.best_score[0])
 
     def state_dict(self) -> State:
         """The state as of the last `tell`."""
-        return {
-            "search": self.name,
-            "population": self.population,
-            "generation": self.generation,
-            "population_x": self.population_x,
-            "population_score": self.population_score,
-            "best_x": self._best_x,
-            "best_score": self._best_score,
-        }
+        state: State = {"search": self.name, "population": self.population}
+        for key, owner, name in self._kept():
+            value = getattr(owner, name)
+            state |= nested(f"{key}.", value.state_dict()) if isinstance(value, PopulationSearch) else {key: value}
+        return state
 
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Go on from `state`."""
         mine = (self.name, self.population, self.space.dim)
-        x = tensor(state, "population_x", self.device)
-        theirs = (state.get("search"), state.get("population"), x.shape[-1])
+        theirs = (state.get("search"), state.get("population"), tensor(state, "population_x", self.device).shape[-1])
         if mine != theirs:
             raise BadInput(
                 f"Expected the state of search {mine[0]!r} with population {mine[1]} and {mine[2]} genes, "
                 f"got {theirs[0]!r}, {theirs[1]} and {theirs[2]}. Build the search with the options of that run."
             )
-        self.generation = int(number("generation", state.get("generation"), 0))
-        self.population_x = x
-        self.population_score = tensor(state, "population_score", self.device)
-        self._best_x = tensor(state, "best_x", self.device)
-        self._best_score = tensor(state, "best_score", self.device)
+        for key, owner, name in self._kept():
+            value = getattr(owner, name)
+            if isinstance(value, PopulationSearch):
+                value.load_state_dict(unnested(f"{key}.", state))
+            elif isinstance(value, Tensor):
+                setattr(owner, name, tensor(state, key, value.device))
+            else:
+                low = 0 if isinstance(value, int) else -math.inf
+                setattr(owner, name, OptionInfo(type(value), value, low=low, high=math.inf).check(key, state.get(key)))
         self._asked = None
 
-
-S = TypeVar("S")
-
-
-def build(
-    kind: Callable[..., S],
-    name: str,
-    space: Space,
-    population: int,
-    device: torch.device,
-    options: Mapping[str, Option],
-) -> S:
-    """`kind(space, population, device, name=name, **options)`; BadInput lists the known options for an unknown one."""
-    known = options_of(kind)
-    unknown = [option for option in options if option not in known]
-    if unknown:
-        listed = ", ".join(f"{option}={default}" for option, default in known.items()) or "none"
-        raise BadInput(f"Search {name!r} has no option {unknown[0]!r}. Known options and defaults: {listed}.")
-    return kind(space, population, device, name=name, **options)
-
-
-def options_of(kind: Callable[..., object]) -> dict[str, Option]:
-    """Option -> default, read from the keyword arguments of the constructor."""
-    parameters = inspect.signature(kind).parameters.values()
-    return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "name"}
-
-
-def number(name: str, value: object, low: float, high: float = 1e9) -> float:
-    """`value` if it is a number in [low, high], else BadInput."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high:
-        return value
-    raise BadInput(f"Expected {name} to be a number from {low:g} to {high:g}, got {value!r}.")
-
-
-def integer(name: str, value: object, low: int, high: float = 1e9) -> int:
-    """`value` if it is a whole number in [low, high], else BadInput."""
-    whole = number(name, value, low, high)
-    if whole != int(whole):
-        raise BadInput(f"Expected {name} to be a whole number, got {value!r}.")
-    return int(whole)
-
-
-def choice(name: str, value: object, known: tuple[str, ...]) -> str:
-    """`value` if it is one of `known`, else BadInput."""
-    if value not in known:
-        raise BadInput(f"Expected {name} to be one of {', '.join(known)}, got {value!r}.")
-    return str(value)
+    def _kept(self) -> Iterator[tuple[str, Any, str]]:
+        """What `_state` names, over all classes: key, and whose attribute of which name it is."""
+        for kind in reversed(type(self).__mro__):
+            for entry in vars(kind).get("_state", ()):
+                path, _, key = entry.partition(" as ")
+                owner, _, name = path.rpartition(".")
+                yield key or name, getattr(self, owner) if owner else self, name
 
 
 def nested(prefix: str, state: State) -> State:

@@ -8,35 +8,26 @@ import torch
 from torch import Tensor
 
 from zeuxis.rng import sent
-from zeuxis.search.base import CPU, Option, build
-from zeuxis.search.distribution import DistributionSearch, expected_length
+from zeuxis.search.base import CPU
+from zeuxis.search.distribution import DEFAULTS, DistributionOptions, DistributionSearch, expected_length
+from zeuxis.search.options import Member
 from zeuxis.spaces import Space
 
 
 class CmaEs(DistributionSearch):
-    """A normal distribution with a full covariance: D^2 numbers, and an eigendecomposition every few generations.
+    """A normal distribution with a full covariance: D^2 numbers, and an eigendecomposition every few generations."""
 
-    sigma       the step size at the start, in deviations of the prior
-    first       images of the first generation at least, draws of the prior; none beside a `start`
-    offspring   images per generation after it; 0 is the population
-    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
-    """
-
-    _kept = ("path_sigma", "path_c", "C", "B", "scale")
+    _state = ("path_sigma", "path_c", "C", "B", "scale")
 
     def __init__(
         self,
         space: Space,
         population: int = 16,
         device: torch.device = CPU,
-        *,
+        options: DistributionOptions = DEFAULTS,
         name: str = "cma-es",
-        sigma: float = 0.3,
-        first: int = 64,
-        offspring: int = 0,
-        begin: str = "best",
     ) -> None:
-        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
+        super().__init__(space, population, device, options, name)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
         self.damping = 1 + 2 * max(0.0, ((mu - 1) / (n + 1)) ** 0.5 - 1) + self.c_sigma
@@ -46,6 +37,11 @@ class CmaEs(DistributionSearch):
         # Appendix B.2 decomposes every 1 / (10 n (c_1 + c_mu)) generations; no more often than every n / 32nd.
         self.gap = max(1, math.floor(1 / (10 * n * (self.c_1 + self.c_mu))), n // 32)
         self.length = expected_length(n)
+        self._forget()
+
+    def _forget(self) -> None:
+        super()._forget()
+        n = self.space.dim
         self.path_sigma = torch.zeros(n, device=self.device)
         self.path_c = torch.zeros(n, device=self.device)
         self.C = torch.eye(n, device=self.device)
@@ -80,6 +76,4 @@ class CmaEs(DistributionSearch):
         self.scale = values.clamp(1e-10, 1e10).sqrt()
 
 
-def cma_es(space: Space, population: int = 16, device: torch.device = CPU, **options: Option) -> CmaEs:
-    """CMA-ES with the constants of the tutorial."""
-    return build(CmaEs, "cma-es", space, population, device, options)
+cma_es = Member(CmaEs, DistributionOptions, "cma-es")

@@ -8,76 +8,58 @@ metaheuristics", Journal of Heuristics 8 (2002), https://doi.org/10.1023/A:10165
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer, nested, unnested
-from zeuxis.search.genetic import GeneticSearch
+from zeuxis.search.base import CPU, PopulationSearch
+from zeuxis.search.genetic import GeneticSearch, VariationOptions
 from zeuxis.search.operators import fittest
-from zeuxis.search.sep_cma_es import SepCmaEs
+from zeuxis.search.options import Member, option, same_but
+from zeuxis.search.sep_cma_es import SepCmaEs, SepCmaEsOptions
 from zeuxis.spaces import Space
-from zeuxis.types import Evaluation
+from zeuxis.types import Batch, Evaluation
 
-FIND, SPREAD = "find.", "spread."  # before the names of the two searches' own states
+
+@dataclass(frozen=True)
+class CmaGaOptions(SepCmaEsOptions, VariationOptions):
+    """Those of sep-CMA-ES and of the genetic algorithm, with defaults of their own, and of the turns they take."""
+
+    focus: int = option(120, "generations of sep-CMA-ES in a turn; all but the first start at the run's best", low=1)
+    spread: int = option(40, "generations of the GA in a turn; its population lives on from turn to turn", low=1)
+    elite: int = option(
+        1, "best latents of sep-CMA-ES that the GA starts from; the rest are the best of the first draws", low=1
+    )
+    offspring: int = same_but(SepCmaEsOptions, "offspring", 8)
+    sigma: float = same_but(SepCmaEsOptions, "sigma", 0.4)
+    rate: float = same_but(SepCmaEsOptions, "rate", 3.0)
+    mirrored: int = same_but(SepCmaEsOptions, "mirrored", 1)
+    scale: str = same_but(SepCmaEsOptions, "scale", "room")
+    mutation_prob: float = same_but(VariationOptions, "mutation_prob", 0.5)
+    mutation_sigma: float = same_but(VariationOptions, "mutation_sigma", 1.0)
 
 
 class CmaGa(PopulationSearch):
     """Generations of sep-CMA-ES, then of a GA bred from its best and from the draws that the run began with, in turns.
 
-    first            images of the first generation at least, unless there is a `start`; the distribution starts at the
-                     best of them
-    focus            generations of sep-CMA-ES in a turn; every turn but the first starts at the best of the run
-    spread           generations of the GA in a turn; its population lives on from turn to turn
-    offspring        images in a generation of sep-CMA-ES; 0 is the population
-    sigma            its step size at the start, in the unit that `scale` names
-    rate             factor on the learning rates of its covariance
-    scale            what `sigma` is measured in: deviations of the "prior", or those cut to the "room" there is
-    mirrored         1: its steps come in mirrored pairs, of which the better is learnt from
-    elite            its best latents that the GA starts from; the rest are the best of the first draws
-    mutation_prob    of the GA: chance per gene
-    mutation_sigma   of the GA: deviation of a step, in deviations of the prior
+    The first generation is shared: the distribution starts at the best of it.
     """
+
+    _state = ("finder as find", "breeder as spread")
 
     def __init__(
         self,
         space: Space,
         population: int = 64,
         device: torch.device = CPU,
-        *,
+        options: CmaGaOptions = CmaGaOptions(),
         name: str = "cma-ga",
-        first: int = 64,
-        focus: int = 120,
-        spread: int = 40,
-        offspring: int = 8,
-        sigma: float = 0.4,
-        rate: float = 3.0,
-        mirrored: int = 1,
-        scale: str = "room",
-        elite: int = 1,
-        mutation_prob: float = 0.5,
-        mutation_sigma: float = 1.0,
     ) -> None:
         super().__init__(space, population, device, name)
-        self.focus, self.turn = integer("focus", focus, 1), integer("spread", spread, 1) + focus
-        self.elite = integer("elite", elite, 1)
-        self._new_find = partial(
-            SepCmaEs,
-            space,
-            population,
-            device,
-            sigma=sigma,
-            rate=rate,
-            first=first,
-            offspring=offspring,
-            mirrored=mirrored,
-            scale=scale,
-        )
-        self.finder = self._new_find()
-        mutation: dict[str, float] = {"mutation_prob": mutation_prob, "mutation_sigma": mutation_sigma}
-        self.breeder = GeneticSearch(space, population, device, **mutation)  # type: ignore[arg-type]
+        self.focus, self.turn, self.elite = options.focus, options.focus + options.spread, options.elite
+        self.finder = SepCmaEs(space, population, device, options.part(SepCmaEsOptions))
+        self.breeder = GeneticSearch(space, population, device, options.part(VariationOptions))
 
     @property
     def batch(self) -> int:
@@ -97,58 +79,33 @@ class CmaGa(PopulationSearch):
         self.finder.start = self.start
         return self.finder.ask(rng).x
 
-    def _children(self, rng: torch.Generator) -> Tensor:
-        return self._now.ask(rng).x
+    def _ask(self, rng: torch.Generator) -> Batch:
+        return self._now.ask(rng)
 
-    def _learn_from(self, evaluation: Evaluation) -> None:
-        assert self._asked is not None
-        self._now.tell(self._asked, evaluation)
-
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
+        self._now.tell(Batch(x), evaluation)
+        place = (self.generation - 1) % self.turn
         if not self.generation:
-            self._breed(x, score)  # what the GA will begin with
-        elif self.finding:
-            if (self.generation - 1) % self.turn == self.focus - 1:
-                self._hand_over()
-                return self.breeder.population_x, self.breeder.population_score
-        else:
-            if (self.generation - 1) % self.turn == self.turn - 1:
-                found, self.finder = self.finder, self._new_find()
-                self.finder.begin_at(self.breeder.best_so_far[0][0], found)
+            self.breeder.begin(x, score)
+        elif not self.finding:
+            if place == self.turn - 1:
+                self.finder.begin(self.breeder.best_x, self.breeder.best_score)
+            return self.breeder.population_x, self.breeder.population_score
+        elif place == self.focus - 1:
+            self._hand_over()
             return self.breeder.population_x, self.breeder.population_score
         everyone = torch.cat([self.population_x, x])  # a run that ends while it finds shows the best it has seen
         return fittest(everyone, torch.cat([self.population_score, score]), self.population)
 
     def _hand_over(self) -> None:
         """The best latents found join the GA's population."""
-        best, top = self.finder.best_so_far
-        x, score = fittest(self.finder.population_x, self.finder.population_score, min(self.elite, self.population) - 1)
-        found = torch.cat([top, score])
-        rest = self.population - len(found)
-        self._breed(
-            torch.cat([best, x, self.breeder.population_x[:rest]]),
-            torch.cat([found, self.breeder.population_score[:rest]]),
+        found, count = self.finder, min(self.elite, self.population) - 1
+        x, score = fittest(found.population_x, found.population_score, count)
+        rest = self.population - 1 - len(x)
+        self.breeder.begin(
+            torch.cat([found.best_x, x, self.breeder.population_x[:rest]]),
+            torch.cat([found.best_score, score, self.breeder.population_score[:rest]]),
         )
 
-    def _breed(self, x: Tensor, score: Tensor) -> None:
-        """The GA goes on from these latents `(N, D)` and scores `(N,)`."""
-        self.breeder.population_x, self.breeder.population_score = fittest(x, score, self.population)
-        self.breeder.spread = self.finder.spread / self.finder.room
-        self.breeder.generation = max(1, self.breeder.generation)
-        self.breeder._keep_best(x, score)
 
-    def state_dict(self) -> State:
-        """The state as of the last `tell`: that of both searches."""
-        inner = nested(FIND, self.finder.state_dict()) | nested(SPREAD, self.breeder.state_dict())
-        return super().state_dict() | inner
-
-    def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
-        """Go on from `state`."""
-        super().load_state_dict(state)
-        self.finder.load_state_dict(unnested(FIND, state))
-        self.breeder.load_state_dict(unnested(SPREAD, state))
-
-
-def cma_ga(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> CmaGa:
-    """The default search: finds like sep-CMA-ES, ends with different pictures like a GA."""
-    return build(CmaGa, "cma-ga", space, population, device, options)
+cma_ga = Member(CmaGa, CmaGaOptions, "cma-ga")  # the default: finds like sep-CMA-ES, ends with different pictures

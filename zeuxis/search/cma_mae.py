@@ -7,16 +7,28 @@ on where its cells are filled already. The elites are kept in an archive of thei
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from zeuxis.errors import BadInput
-from zeuxis.search.base import CPU, Option, build, number
-from zeuxis.search.cma_me import Settings, StrategySearch
+from zeuxis.search.base import CPU
+from zeuxis.search.cma_me import StrategyOptions, StrategySearch
+from zeuxis.search.options import Member, option, same_but
 from zeuxis.spaces import Space
 
 AUTO = "auto"  # threshold_min: the lowest score of the first generation
+
+
+@dataclass(frozen=True)
+class CmaMaeOptions(StrategyOptions):
+    """Those of CMA-MAE."""
+
+    learning_rate: float = option(0.1, "how fast the threshold of a cell rises; 1 is CMA-ME", low=0, high=1)
+    threshold_min: float | str = option(
+        AUTO, "where thresholds begin; auto: at the lowest score of the first generation", choices=(AUTO,), kind=float
+    )
+    emitters: int = same_but(StrategyOptions, "emitters", 4)
 
 
 class CmaMae(StrategySearch):
@@ -29,25 +41,11 @@ class CmaMae(StrategySearch):
         space: Space,
         population: int = 64,
         device: torch.device = CPU,
-        *,
+        options: CmaMaeOptions = CmaMaeOptions(),
         name: str = "cma-mae",
-        learning_rate: float = 0.1,
-        threshold_min: float | str = AUTO,
-        sigma: float = 0.5,
-        emitters: int = 4,
-        strategy: str = "sep_cma_es",
-        cells: int = 16,
-        ranges: str = "",
-        offset: float = 0.0,
     ) -> None:
-        self.learning_rate = number("learning_rate", learning_rate, 0, 1)
-        if isinstance(threshold_min, str) and threshold_min != AUTO:
-            raise BadInput(f"Expected threshold_min to be a number or {AUTO}, got {threshold_min[:40]!r}.")
-        if not isinstance(threshold_min, str):
-            number("threshold_min", threshold_min, -1e9)
-        self.threshold_min = threshold_min
-        settings = Settings(sigma, emitters, strategy)
-        super().__init__(space, population, device, name, settings, cells, ranges, offset)
+        super().__init__(space, population, device, options, name)
+        self.learning_rate, self.threshold_min = options.learning_rate, options.threshold_min
 
     def _open(self, lowest: float) -> tuple[Any, Any]:
         start = lowest if isinstance(self.threshold_min, str) else self.threshold_min
@@ -55,6 +53,4 @@ class CmaMae(StrategySearch):
         return soft, self._grid_archive()
 
 
-def cma_mae(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> CmaMae:
-    """`cma-mae`."""
-    return build(CmaMae, "cma-mae", space, population, device, options)
+cma_mae = Member(CmaMae, CmaMaeOptions, "cma-mae")

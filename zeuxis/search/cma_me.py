@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from zeuxis.search.base import CPU, Option, build, choice, integer, number
-from zeuxis.search.ribs import RibsSearch
+from zeuxis.search.base import CPU
+from zeuxis.search.options import Member, option
+from zeuxis.search.ribs import ArchiveOptions, RibsSearch
 from zeuxis.spaces import Space
 
 STRATEGIES = {
@@ -25,12 +26,12 @@ STRATEGIES = {
 
 
 @dataclass(frozen=True)
-class Settings:
-    """Of an evolution strategy: its first step size in deviations of the prior, how many there are, and which one."""
+class StrategyOptions(ArchiveOptions):
+    """Those of the evolution strategies that fill an archive."""
 
-    sigma: float
-    emitters: int
-    strategy: str
+    sigma: float = option(0.5, "first step size of a strategy, in deviations of the prior", low=1e-6, high=100)
+    emitters: int = option(1, "strategies that divide the generation among them", low=1, high=1000)
+    strategy: str = option("sep_cma_es", "which one they are", choices=tuple(STRATEGIES))
 
 
 class StrategySearch(RibsSearch):
@@ -41,20 +42,11 @@ class StrategySearch(RibsSearch):
     restart: str
 
     def __init__(
-        self,
-        space: Space,
-        population: int,
-        device: torch.device,
-        name: str,
-        settings: Settings,
-        cells: int,
-        ranges: str,
-        offset: float,
+        self, space: Space, population: int, device: torch.device, options: StrategyOptions, name: str
     ) -> None:
-        self.sigma = number("sigma", settings.sigma, 1e-6, 100)
-        self.count = min(integer("emitters", settings.emitters, 1, 1000), population)  # each asks for one at least
-        self.strategy = choice("strategy", settings.strategy, tuple(STRATEGIES))
-        super().__init__(space, population, device, name, cells, ranges, offset)
+        super().__init__(space, population, device, options, name)
+        self.sigma, self.strategy = options.sigma, options.strategy
+        self.count = min(options.emitters, self.population)  # each asks for one latent at least
 
     def _emitters(self) -> list[Any]:
         share, rest = divmod(self.population, self.count)
@@ -90,19 +82,10 @@ class CmaMe(StrategySearch):
         space: Space,
         population: int = 64,
         device: torch.device = CPU,
-        *,
+        options: StrategyOptions = StrategyOptions(),
         name: str = "cma-me",
-        sigma: float = 0.5,
-        emitters: int = 1,
-        strategy: str = "sep_cma_es",
-        cells: int = 16,
-        ranges: str = "",
-        offset: float = 0.0,
     ) -> None:
-        settings = Settings(sigma, emitters, strategy)
-        super().__init__(space, population, device, name, settings, cells, ranges, offset)
+        super().__init__(space, population, device, options, name)
 
 
-def cma_me(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> CmaMe:
-    """`cma-me`."""
-    return build(CmaMe, "cma-me", space, population, device, options)
+cma_me = Member(CmaMe, StrategyOptions, "cma-me")

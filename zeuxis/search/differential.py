@@ -4,42 +4,48 @@ optimization over continuous spaces", Journal of Global Optimization 11, 1997, h
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.rng import sent
-from zeuxis.search.base import CPU, Option, PopulationSearch, build, choice, number
+from zeuxis.search.base import CPU, PopulationSearch
 from zeuxis.search.operators import chance, uniform
+from zeuxis.search.options import Member, Options, option
 from zeuxis.spaces import Space
+from zeuxis.types import Evaluation
 
 STRATEGIES = ("rand/1/bin", "best/1/bin", "rand-to-best/1/bin")
 BOUNDS = ("reflect", "clip", "resample")
 
 
-class DifferentialSearch(PopulationSearch):
-    """Each latent of the population is a target; its trial replaces it if it is at least as good. Needs 4 or more.
+@dataclass(frozen=True)
+class DifferentialOptions(Options):
+    """Those of differential evolution."""
 
-    strategy   "rand/1/bin", "best/1/bin" or "rand-to-best/1/bin"
-    F          scale of the difference of two latents
-    Cr         chance per gene that the trial takes the donor's
-    dither     F is drawn anew for every donor, uniformly within F +- dither
-    bounds     what becomes of a donor's gene outside: "reflect" at the bound, "clip" to it, or "resample" uniformly
-               between the bound and the base vector's gene
-    """
+    strategy: str = option("best/1/bin", "from where a donor sets out", choices=STRATEGIES)
+    F: float = option(0.5, "scale of the difference of two latents", low=0, high=2)
+    Cr: float = option(0.7, "chance per gene that the trial takes the donor's", low=0, high=1)
+    dither: float = option(0.3, "F is drawn anew for every donor, uniformly within F +- dither", low=0, high=2)
+    bounds: str = option(
+        "reflect",
+        "a donor's gene outside: reflect at the bound, clip to it, or resample between the bound and the base's gene",
+        choices=BOUNDS,
+    )
+
+
+class DifferentialSearch(PopulationSearch):
+    """Each latent of the population is a target; its trial replaces it if it is at least as good. Needs 4 or more."""
 
     def __init__(
         self,
         space: Space,
         population: int = 64,
         device: torch.device = CPU,
-        *,
+        options: DifferentialOptions = DifferentialOptions(),
         name: str = "de",
-        strategy: str = "best/1/bin",
-        F: float = 0.5,
-        Cr: float = 0.7,
-        dither: float = 0.3,
-        bounds: str = "reflect",
     ) -> None:
         super().__init__(space, population, device, name)
         if self.population < 4:
@@ -47,13 +53,9 @@ class DifferentialSearch(PopulationSearch):
                 f"Differential evolution needs a population of 4 or more (a target and 3 others), got {population}. "
                 "Raise the population, or use ga or random, which work from 1."
             )
-        self.strategy = choice("strategy", strategy, STRATEGIES)
-        self.F = number("F", F, 0, 2)
-        self.Cr = number("Cr", Cr, 0, 1)
-        self.dither = number("dither", dither, 0, 2)
-        self.bounds = choice("bounds", bounds, BOUNDS)
+        self.options = options
 
-    def _children(self, rng: torch.Generator) -> Tensor:
+    def _ask(self, rng: torch.Generator) -> Tensor:
         target = self.population_x  # x_i (N, D)
         base, donor = self._donor(rng)
         donor = self._inside(donor, base, rng)
@@ -61,23 +63,23 @@ class DifferentialSearch(PopulationSearch):
 
     def _donor(self, rng: torch.Generator) -> tuple[Tensor, Tensor]:
         """The base vectors and the donors v_i `(N, D)`, Eq. (2)."""
-        x = self.population_x
+        x, how = self.population_x, self.options
         r1, r2, r3 = (x[r] for r in sent(others(len(x), 3, rng), self.device))
-        F = sent(self.F + self.dither * (2.0 * uniform(len(x), 1, rng=rng) - 1.0), self.device)  # (N, 1)
+        F = sent(how.F + how.dither * (2.0 * uniform(len(x), 1, rng=rng) - 1.0), self.device)  # (N, 1)
         best = x[self.population_score.argmax()[None]].expand_as(x)
-        if self.strategy == "rand/1/bin":
+        if how.strategy == "rand/1/bin":
             return r1, r1 + F * (r2 - r3)
-        if self.strategy == "best/1/bin":
+        if how.strategy == "best/1/bin":
             return best, best + F * (r2 - r3)
         return x, x + F * (best - x) + F * (r2 - r3)  # rand-to-best, from the target as in Storn's code
 
     def _inside(self, donor: Tensor, base: Tensor, rng: torch.Generator) -> Tensor:
         """The donor with every gene within its bounds."""
         lower, upper = self.lower, self.upper
-        if self.bounds == "reflect":
+        if self.options.bounds == "reflect":
             donor = lower + (donor - lower).abs()
             donor = upper - (upper - donor).abs()
-        elif self.bounds == "resample":
+        elif self.options.bounds == "resample":
             bound = donor.clamp(lower, upper)
             u = uniform(*donor.shape, rng=rng, device=self.device)
             outside = (donor - bound).abs().sign()
@@ -87,14 +89,14 @@ class DifferentialSearch(PopulationSearch):
     def _trial(self, target: Tensor, donor: Tensor, rng: torch.Generator) -> Tensor:
         """u_i `(N, D)`: the donor's gene with chance Cr, and one gene of the donor's in any case, Eq. (4)."""
         rows, dim = target.shape
-        crosses = chance(self.Cr, uniform(rows, dim, rng=rng))
+        crosses = chance(self.options.Cr, uniform(rows, dim, rng=rng))
         crosses[torch.arange(rows), torch.randint(dim, (rows,), generator=rng)] = 1.0
         return torch.lerp(target, donor, sent(crosses, self.device))
 
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
         """Selection, row by row; equals replace too, so that the population can cross a plateau."""
         if not len(self.population_x):
-            return x, score
+            return self._cut(x, score)
         wins = score >= self.population_score
         return torch.where(wins[:, None], x, self.population_x), torch.where(wins, score, self.population_score)
 
@@ -110,18 +112,10 @@ def others(population: int, count: int, rng: torch.Generator) -> Tensor:
     return taken[1:]
 
 
-def de(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> DifferentialSearch:
-    """DE/best/1/bin with F drawn from 0.2 to 0.8 for every donor, Cr 0.7."""
-    return build(DifferentialSearch, "de", space, population, device, options)
-
-
-def de_rand(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> DifferentialSearch:
-    """DE/rand/1/bin with F 0.8, Cr 0.9: the textbook."""
-    preset: dict[str, Option] = {"strategy": "rand/1/bin", "F": 0.8, "Cr": 0.9, "dither": 0.0}
-    return build(DifferentialSearch, "de-rand", space, population, device, preset | options)
-
-
-def de_best(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> DifferentialSearch:
-    """DE/best/1/bin with F 0.8, Cr 0.9: greedier."""
-    preset: dict[str, Option] = {"strategy": "best/1/bin", "F": 0.8, "Cr": 0.9, "dither": 0.0}
-    return build(DifferentialSearch, "de-best", space, population, device, preset | options)
+de = Member(DifferentialSearch, DifferentialOptions, "de")  # F from 0.2 to 0.8 for every donor
+de_rand = Member(  # the textbook
+    DifferentialSearch, DifferentialOptions, "de-rand", strategy="rand/1/bin", F=0.8, Cr=0.9, dither=0.0
+)
+de_best = Member(  # greedier
+    DifferentialSearch, DifferentialOptions, "de-best", strategy="best/1/bin", F=0.8, Cr=0.9, dither=0.0
+)

@@ -8,17 +8,34 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zeuxis.rng import sent
-from zeuxis.search.base import PopulationSearch, State, choice, integer, number, tensor
+from zeuxis.search.base import PopulationSearch
 from zeuxis.search.operators import fittest
-from zeuxis.spaces import Space, room
+from zeuxis.search.options import Options, option
+from zeuxis.spaces import Space
+from zeuxis.types import Evaluation
 
-PRIOR_SAMPLE = 256  # draws that mean and deviation of the prior are measured from
+
+@dataclass(frozen=True)
+class DistributionOptions(Options):
+    """Those of all searches that breed a distribution."""
+
+    sigma: float = option(0.3, "the step size at the start, in deviations of the prior", low=1e-9, high=1e3)
+    first: int = option(64, "images of the first generation at least, draws of the prior; none beside a start", low=1)
+    offspring: int = option(0, "images per generation after it; 0 is the population", low=0)
+    begin: str = option(
+        "best",
+        "where the mean starts: the best of the first generation, or the weighted mean of its better half",
+        choices=("best", "mean"),
+    )
+
+
+DEFAULTS = DistributionOptions()
 
 
 class DistributionSearch(PopulationSearch):
@@ -26,37 +43,27 @@ class DistributionSearch(PopulationSearch):
 
     The first generation is the prior. The mean starts at its best latent (`begin` "best") or at the weighted mean of
     the better half ("mean"), which lies between the classes of a generator that has any. A member writes `_sample` (the
-    next steps) and `_update` (what the ranked steps teach), and names its tensors in `_kept`.
+    next steps), `_update` (what the ranked steps teach) and `_forget` (what it knows before it was told anything).
     """
 
-    _kept: tuple[str, ...] = ()  # further state tensors, attributes of the member
+    _state: tuple[str, ...] = ("centre", "spread", "mean", "sigma")
 
     def __init__(
-        self,
-        space: Space,
-        population: int,
-        device: torch.device,
-        name: str,
-        *,
-        sigma: float,
-        first: int,
-        offspring: int,
-        begin: str,
-        scale: str = "prior",
+        self, space: Space, population: int, device: torch.device, options: DistributionOptions, name: str
     ) -> None:
         super().__init__(space, population, device, name)
-        within = choice("scale", scale, ("prior", "room")) == "room"
-        self.room = sent(room(space) if within else torch.ones(space.dim), self.device)  # (D,), shortens deviations
-        self.begin = choice("begin", begin, ("best", "mean"))
-        self.draws = integer("first", first, 1)
-        self.offspring = integer("offspring", offspring, 0) or self.population  # lambda
-        self.centre = torch.zeros(space.dim, device=self.device)  # mean and deviation of the prior (D,), measured
-        self.spread = torch.ones(space.dim, device=self.device)  # in the first generation
-        self.start_sigma = number("sigma", sigma, 1e-9, 1e3)
-        self.mean = torch.zeros(space.dim, device=self.device)  # m (D,), in deviations about the centre
+        self.starts_at, self.draws = options.begin, options.first
+        self.offspring = options.offspring or self.population  # lambda
+        self.centre = sent(space.prior_mean, self.device)  # (D,)
+        self.spread = self._deviation()
+        self.start_sigma = options.sigma
+        weights, self.mu_eff = recombination(self.offspring)
+        self.weights = sent(weights, self.device)  # (N,), by rank, best first
+
+    def _forget(self) -> None:
+        """All that is learnt as it was at the start. A member extends it, and calls it when it is made."""
+        self.mean = torch.zeros(self.space.dim, device=self.device)  # m (D,), in deviations about the centre
         self.sigma = torch.full((1,), self.start_sigma, device=self.device)
-        self.weights, self.mu_eff = recombination(self.offspring)
-        self.weights = sent(self.weights, self.device)  # (N,), by rank, best first
 
     @property
     def batch(self) -> int:
@@ -78,31 +85,31 @@ class DistributionSearch(PopulationSearch):
         x = super()._first(rng)
         if self.start is None:  # what a start holds is better than draws
             x = torch.cat([x, self._prior(max(0, self.draws - len(x)), rng)])
-        prior = self.space.sample(PRIOR_SAMPLE, rng)
-        self.centre = sent(prior.mean(dim=0), self.device)
-        spread = sent(prior.std(dim=0).clamp_min(1e-6), self.device)
-        self.spread = spread * self.room
         return x
 
-    def _children(self, rng: torch.Generator) -> Tensor:
+    def _ask(self, rng: torch.Generator) -> Tensor:
         return self._genes(self.mean + self.sigma * self._sample(rng))
 
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
         if not self.generation:
-            x, score = fittest(x, score, self.offspring)
-        weights = self._weights_of(score)
+            x, score = fittest(*self._cut(x, score), self.offspring)
+            self._start_at(x, score)
+            return x, score
         u = (x - self.centre) / self.spread  # (N, D), as clipped by the space
-        if self.generation:
-            y = (u - self.mean) / self.sigma
-            self._update(y, weights)
-        else:
-            self.mean = u[score.argmax()[None]][0] if self.begin == "best" else weights @ u
+        self._update((u - self.mean) / self.sigma, self._weights_of(score))
         return x, score
 
-    def begin_at(self, x: Tensor, like: DistributionSearch) -> None:
-        """A fresh search whose mean is the latent `x` `(D,)`, with the prior as `like` has measured it."""
-        self.centre, self.spread = like.centre, like.spread
-        self.mean = (x - self.centre) / self.spread
+    def _start_at(self, x: Tensor, score: Tensor) -> None:
+        """The mean begins at the best of these latents, or at the weighted mean of the better half."""
+        u = (x - self.centre) / self.spread
+        self.mean = u[score.argmax()[None]][0] if self.starts_at == "best" else self._weights_of(score) @ u
+
+    def begin(self, x: Tensor, score: Tensor) -> None:
+        """Forget all that was learnt and start at the best of these latents, which are no find of one's own."""
+        self._forget()
+        self._start_at(x, score)
+        self.population_x, self.population_score = self.population_x[:0], self.population_score[:0]
+        self.best_x, self.best_score = self.best_x[:0], self.best_score[:0]
         self.generation = 1
 
     def adopt(self, rows: Tensor, x: Tensor, score: Tensor) -> None:
@@ -123,17 +130,6 @@ class DistributionSearch(PopulationSearch):
     def _move(self, step: Tensor) -> None:
         """m + step `(D,)`, kept where the space allows."""
         self.mean = ((self._genes((self.mean + step)[None]) - self.centre) / self.spread)[0]
-
-    def state_dict(self) -> State:
-        """The state as of the last `tell`."""
-        kept = {name: getattr(self, name) for name in ("centre", "spread", "mean", "sigma", *self._kept)}
-        return super().state_dict() | kept
-
-    def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
-        """Go on from `state`."""
-        super().load_state_dict(state)
-        for name in ("centre", "spread", "mean", "sigma", *self._kept):
-            setattr(self, name, tensor(state, name, self.device))
 
 
 def recombination(population: int) -> tuple[Tensor, float]:

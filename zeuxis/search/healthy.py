@@ -13,23 +13,22 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.evaluation.diversity import vendi_score
-from zeuxis.evaluation.health import SAME, distances
+from zeuxis.metrics.diversity import vendi_score
+from zeuxis.metrics.health import SAME, distances
 from zeuxis.rng import sent
 from zeuxis.search.base import PopulationSearch, Search, State, nested, tensor, unnested
 from zeuxis.types import Batch, Evaluation
 
 INNER = "inner."  # before the names of the wrapped search's own state
 IMMIGRANTS = 0.25  # of a generation, at a restart
-STIR = 0.5  # deviations of the prior
-PRIOR_SAMPLE = 256
+PERTURB = 0.5  # deviations of the prior
 
 
 class Healthy:
     """`inner`, helped. Needs `evaluation.descriptors` `(N, F)`, what the images look like.
 
     `unique`: of two images that look alike only the fitter keeps its score. `collapse`: "nothing"; "restart", a quarter
-    of the next generation are fresh draws and as many of the worst survivors lose their place; "stir", noise of half
+    of the next generation are fresh draws and as many of the worst survivors lose their place; "perturb", noise of half
     the prior's deviation on the whole next generation. It is a collapse when the effective number of different images
     of a generation is under `below` times its size.
     """
@@ -77,8 +76,8 @@ class Healthy:
         if self.collapse == "restart":
             count = max(1, int(IMMIGRANTS * len(x)))
             return torch.cat([sent(self.space.sample(count, rng), x.device), x[count:]])
-        spread = sent(self.space.sample(PRIOR_SAMPLE, rng).std(dim=0), x.device)
-        return self.space.clip(x + STIR * spread * sent(torch.randn(x.shape, generator=rng), x.device))
+        spread = sent(self.space.prior_std, x.device)
+        return self.space.clip(x + PERTURB * spread * sent(torch.randn(x.shape, generator=rng), x.device))
 
     def tell(self, batch: Batch, evaluation: Evaluation) -> None:
         """Take worth from twins, pass the rest on, and see whether the images have become one."""

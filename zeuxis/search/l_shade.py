@@ -5,18 +5,32 @@ IEEE CEC 2014, https://doi.org/10.1109/CEC.2014.6900380
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.rng import sent
-from zeuxis.search.base import CPU, Option, PopulationSearch, State, build, integer, number, tensor
+from zeuxis.search.base import CPU, PopulationSearch
 from zeuxis.search.operators import uniform
+from zeuxis.search.options import Member, Options, option
 from zeuxis.spaces import Space
+from zeuxis.types import Evaluation
 
 SMALLEST = 4  # N_min
+
+
+@dataclass(frozen=True)
+class LShadeOptions(Options):
+    """Those of L-SHADE."""
+
+    memory: int = option(6, "entries of the history of F and Cr", low=1, high=1000)
+    p: float = option(0.11, "the best share of the parents that trials are drawn towards", low=0, high=1)
+    archive: float = option(
+        2.6, "replaced parents kept for differences, as a multiple of the population", low=0, high=100
+    )
+    horizon: int = option(200, "generations over which the parents shrink to 4; 0 keeps all (SHADE)", low=0)
 
 
 class LShade(PopulationSearch):
@@ -24,32 +38,23 @@ class LShade(PopulationSearch):
 
     A generation always asks `population` images: as the parents become fewer, each gets several trials, and the best of
     them stands against it. (The paper's generations shrink with the parents.)
-
-    memory    entries of the history of F and Cr
-    p         the best share of the parents that trials are drawn towards
-    archive   replaced parents kept for differences, as a multiple of the population
-    horizon   generations over which the parents shrink to 4; 0 keeps all (SHADE)
     """
+
+    _state = ("memory_F", "memory_Cr", "slot", "archive", "filled")
 
     def __init__(
         self,
         space: Space,
         population: int = 64,
         device: torch.device = CPU,
-        *,
+        options: LShadeOptions = LShadeOptions(),
         name: str = "l-shade",
-        memory: int = 6,
-        p: float = 0.11,
-        archive: float = 2.6,
-        horizon: int = 200,
     ) -> None:
         super().__init__(space, population, device, name)
         if self.population < SMALLEST:
             raise BadInput(f"L-SHADE needs a population of 4 or more, got {population}. Raise it, or use ga or random.")
-        self.memory = integer("memory", memory, 1, 1000)
-        self.p = number("p", p, 0, 1)
-        self.archive_size = int(number("archive", archive, 0, 100) * self.population)
-        self.horizon = integer("horizon", horizon, 0)
+        self.memory, self.p, self.horizon = options.memory, options.p, options.horizon
+        self.archive_size = int(options.archive * self.population)
         self.memory_F = torch.full((self.memory,), 0.5, device=self.device)
         self.memory_Cr = torch.full((self.memory,), 0.5, device=self.device)
         self.slot = torch.zeros((), dtype=torch.int64, device=self.device)  # k
@@ -57,7 +62,7 @@ class LShade(PopulationSearch):
         self.filled = torch.zeros((), dtype=torch.int64, device=self.device)  # on the device: nothing waits for it
         self._drawn: tuple[Tensor, Tensor, Tensor] | None = None  # F, Cr and the archive's shuffle of the batch asked
 
-    def _children(self, rng: torch.Generator) -> Tensor:
+    def _ask(self, rng: torch.Generator) -> Tensor:
         x, rows, parents = self.population_x, self.population, len(self.population_x)
         target = torch.arange(rows, device=self.device) % parents
         entry = sent(torch.randint(self.memory, (rows,), generator=rng), self.device)
@@ -83,9 +88,9 @@ class LShade(PopulationSearch):
         self._drawn = (F, Cr, shuffle)
         return torch.where(crosses, donor, own)
 
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
         if self._drawn is None or not len(self.population_x):
-            return x, score
+            return self._cut(x, score)
         parents = len(self.population_x)
         trial = self._best_trials(score, parents)  # (P,), one row of the batch per parent
         old, new = self.population_score, score[trial]
@@ -137,22 +142,6 @@ class LShade(PopulationSearch):
         done = min(1.0, (self.generation + 1) / self.horizon)
         return round(self.population + (SMALLEST - self.population) * done)
 
-    def state_dict(self) -> State:
-        """The state as of the last `tell`."""
-        return super().state_dict() | {
-            "memory_F": self.memory_F,
-            "memory_Cr": self.memory_Cr,
-            "slot": self.slot,
-            "archive": self.archive,
-            "filled": self.filled,
-        }
-
-    def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
-        """Go on from `state`."""
-        super().load_state_dict(state)
-        for name in ("memory_F", "memory_Cr", "slot", "archive", "filled"):
-            setattr(self, name, tensor(state, name, self.device))
-
 
 def cauchy_above_zero(location: Tensor, scale: float, u: Tensor) -> Tensor:
     """Cauchy draws given that they are above 0, at most 1: what redrawing F until it is positive comes to."""
@@ -161,6 +150,4 @@ def cauchy_above_zero(location: Tensor, scale: float, u: Tensor) -> Tensor:
     return (location + scale * torch.tan(math.pi * (level - 0.5))).clamp(1e-6, 1.0)
 
 
-def l_shade(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> LShade:
-    """L-SHADE with the paper's constants, its parents shrinking over 200 generations."""
-    return build(LShade, "l-shade", space, population, device, options)
+l_shade = Member(LShade, LShadeOptions, "l-shade")  # the paper's constants, its parents shrinking over 200 generations

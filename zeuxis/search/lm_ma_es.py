@@ -10,44 +10,39 @@ import torch
 from torch import Tensor
 
 from zeuxis.rng import sent
-from zeuxis.search.base import CPU, Option, build
-from zeuxis.search.distribution import DistributionSearch
+from zeuxis.search.base import CPU
+from zeuxis.search.distribution import DEFAULTS, DistributionOptions, DistributionSearch
+from zeuxis.search.options import Member
 from zeuxis.spaces import Space
 
 
 class LmMaEs(DistributionSearch):
-    """A normal distribution whose covariance is remembered as a few directions, old and new: O(D log D) numbers.
+    """A normal distribution whose covariance is remembered as a few directions, old and new: O(D log D) numbers."""
 
-    sigma       the step size at the start, in deviations of the prior
-    first       images of the first generation at least, draws of the prior; none beside a `start`
-    offspring   images per generation after it; 0 is the population
-    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
-    """
-
-    _kept = ("path", "M")
+    _state = ("path", "M")
 
     def __init__(
         self,
         space: Space,
         population: int = 16,
         device: torch.device = CPU,
-        *,
+        options: DistributionOptions = DEFAULTS,
         name: str = "lm-ma-es",
-        sigma: float = 0.3,
-        first: int = 64,
-        offspring: int = 0,
-        begin: str = "best",
     ) -> None:
-        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
+        super().__init__(space, population, device, options, name)
         n = space.dim
         self.count = 4 + math.floor(3 * math.log(n)) if n > 1 else 1  # m directions, Algorithm 1, line 2
         i = torch.arange(self.count, device=self.device, dtype=torch.float32)
         self.c_d = 1 / (1.5**i * n)  # Algorithm 1, line 3
         self.c_c = (self.offspring / (4.0**i * n)).clamp_max(0.99)
         self.c_sigma = min(0.99, 2 * self.offspring / n)
-        self.path = torch.zeros(n, device=self.device)
-        self.M = torch.zeros(self.count, n, device=self.device)  # rows m_i
         self._z = self._d = torch.empty(0)  # of the generation that is asked, before and after the directions
+        self._forget()
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.path = torch.zeros(self.space.dim, device=self.device)
+        self.M = torch.zeros(self.count, self.space.dim, device=self.device)  # rows m_i
 
     def _sample(self, rng: torch.Generator) -> Tensor:
         self._z = sent(torch.randn(self.offspring, self.space.dim, generator=rng), self.device)
@@ -69,6 +64,4 @@ class LmMaEs(DistributionSearch):
         self.sigma = (self.sigma * torch.where(told > 0, change, 1.0)).clamp(1e-8, 1e3)
 
 
-def lm_ma_es(space: Space, population: int = 16, device: torch.device = CPU, **options: Option) -> LmMaEs:
-    """LM-MA-ES with the constants of the paper."""
-    return build(LmMaEs, "lm-ma-es", space, population, device, options)
+lm_ma_es = Member(LmMaEs, DistributionOptions, "lm-ma-es")

@@ -7,13 +7,26 @@ elite hypervolume by leveraging interspecies correlation", 2018, https://arxiv.o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from zeuxis.search.base import CPU, Option, build, choice, number
-from zeuxis.search.ribs import RibsSearch
+from zeuxis.search.base import CPU
+from zeuxis.search.options import Member, option
+from zeuxis.search.ribs import ArchiveOptions, RibsSearch
 from zeuxis.spaces import Space
+
+
+@dataclass(frozen=True)
+class MapElitesOptions(ArchiveOptions):
+    """Those of MAP-Elites."""
+
+    operator: str = option("gaussian", "how an elite is mutated", choices=("gaussian", "iso-line"))
+    sigma: float = option(0.35, "deviation of a step, in deviations of the prior", low=0, high=100)
+    line_sigma: float = option(
+        0.3, "iso-line only: of the step towards a second elite, in distances between the two", low=0, high=100
+    )
 
 
 class MapElites(RibsSearch):
@@ -27,19 +40,11 @@ class MapElites(RibsSearch):
         space: Space,
         population: int = 64,
         device: torch.device = CPU,
-        *,
+        options: MapElitesOptions = MapElitesOptions(),
         name: str = "map-elites",
-        operator: str = "gaussian",
-        sigma: float = 0.35,
-        line_sigma: float = 0.3,
-        cells: int = 16,
-        ranges: str = "",
-        offset: float = 0.0,
     ) -> None:
-        self.operator = choice("operator", operator, ("gaussian", "iso-line"))
-        self.sigma = number("sigma", sigma, 0, 100)
-        self.line_sigma = number("line_sigma", line_sigma, 0, 100)
-        super().__init__(space, population, device, name, cells, ranges, offset)
+        super().__init__(space, population, device, options, name)
+        self.operator, self.sigma, self.line_sigma = options.operator, options.sigma, options.line_sigma
 
     def _emitters(self) -> list[Any]:
         shared = {"x0": [0.0] * self.space.dim, "batch_size": self.population, "seed": self._rng}
@@ -49,6 +54,4 @@ class MapElites(RibsSearch):
         return [self.emitters_module.IsoLineEmitter(self._archive, **sigmas, **shared)]
 
 
-def map_elites(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> MapElites:
-    """`map-elites`."""
-    return build(MapElites, "map-elites", space, population, device, options)
+map_elites = Member(MapElites, MapElitesOptions, "map-elites")

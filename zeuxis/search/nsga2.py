@@ -5,18 +5,29 @@ Transactions on Evolutionary Computation 6 (2002), https://doi.org/10.1109/4235.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.search.base import CPU, Option, State, build, choice, tensor
-from zeuxis.search.genetic import GeneticSearch
+from zeuxis.search.base import CPU
+from zeuxis.search.genetic import GeneticSearch, VariationOptions
+from zeuxis.search.options import Member, option
 from zeuxis.search.pareto import crowded_order, front_of, knee, objectives, ranks
 from zeuxis.spaces import Space
 from zeuxis.types import Evaluation
 
-PICKS = ("knee", "first", "second", "sum")
+
+@dataclass(frozen=True)
+class Nsga2Options(VariationOptions):
+    """Those of NSGA-II."""
+
+    pick: str = option(
+        "knee",
+        "which of the front is best: its knee, the first or second objective's best, or the best score (sum)",
+        choices=("knee", "first", "second", "sum"),
+    )
 
 
 class Nsga2(GeneticSearch):
@@ -24,57 +35,27 @@ class Nsga2(GeneticSearch):
 
     Without two parts the score is the only objective, which leaves a genetic algorithm. Survivors are ordered by front,
     then by room around them. `best` is taken from the front as it is now, so its score may fall.
-
-    pick   "knee", "first" or "second" (the best in that objective), "sum" (the best score); all others as in `ga`
     """
 
-    _cuts_first = False  # its survivors are not those with the highest score
+    _state = ("population_objectives",)
 
     def __init__(
         self,
         space: Space,
         population: int = 64,
         device: torch.device = CPU,
-        *,
+        options: Nsga2Options = Nsga2Options(),
         name: str = "nsga2",
-        pick: str = "knee",
-        tournament: int = 2,
-        crossover: str = "uniform",
-        crossover_prob: float = 1.0,
-        crossover_gene_prob: float = 0.5,
-        crossover_eta: float = 15.0,
-        mutation: str = "gaussian",
-        mutation_prob: float = 0.4,
-        mutation_genes: float = 8.0,
-        mutation_eta: float = 20.0,
-        mutation_sigma: float = 0.85,
     ) -> None:
-        super().__init__(
-            *(space, population, device),
-            name=name,
-            tournament=tournament,
-            crossover=crossover,
-            crossover_prob=crossover_prob,
-            crossover_gene_prob=crossover_gene_prob,
-            crossover_eta=crossover_eta,
-            mutation=mutation,
-            mutation_prob=mutation_prob,
-            mutation_genes=mutation_genes,
-            mutation_eta=mutation_eta,
-            mutation_sigma=mutation_sigma,
-        )
-        self.pick = choice("pick", pick, PICKS)
+        super().__init__(space, population, device, options, name)
+        self.pick = options.pick
         self.population_objectives = torch.empty(0, 1, device=self.device)  # (N, M)
-        self._told: Mapping[str, Tensor] = {}  # the parts of the evaluation that is being told
 
     def _fitness(self) -> Tensor:
         return -torch.arange(len(self.population_x), device=self.device).float()  # survivors lie fittest first
 
-    def _learn_from(self, evaluation: Evaluation) -> None:
-        self._told = evaluation.parts
-
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        f = self._objectives(score)
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
+        f = self._objectives(evaluation.parts, score)
         if self.generation:
             x, score = torch.cat([self.population_x, x]), torch.cat([self.population_score, score])
             f = torch.cat([self.population_objectives, f])
@@ -83,14 +64,15 @@ class Nsga2(GeneticSearch):
         self.population_objectives = f[kept]
         return x[kept], score[kept]
 
-    def _objectives(self, score: Tensor) -> Tensor:
-        shapes = {name: tuple(part.shape) for name, part in self._told.items()}
+    def _objectives(self, parts: Mapping[str, Tensor], score: Tensor) -> Tensor:
+        """`(N, M)`; BadInput for parts of another shape, or more or fewer of them than before."""
+        shapes = {name: tuple(part.shape) for name, part in parts.items()}
         wrong = {name: shape for name, shape in shapes.items() if shape != tuple(score.shape)}
         if wrong:
             raise BadInput(
                 f"Expected every part of the score of shape {tuple(score.shape)}, got {wrong}. Fix the scorer."
             )
-        f = objectives(self._told, score)
+        f = objectives(parts, score)
         if self.generation and f.shape[1] != self.population_objectives.shape[1]:
             raise BadInput(
                 f"Expected {self.population_objectives.shape[1]} objectives as in the generations before, got "
@@ -118,16 +100,6 @@ class Nsga2(GeneticSearch):
             return knee(f)
         return int({"first": f[:, 0], "second": f[:, 1], "sum": score}[self.pick].argmax())
 
-    def state_dict(self) -> State:
-        """The state as of the last `tell`."""
-        return super().state_dict() | {"population_objectives": self.population_objectives}
 
-    def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
-        """Go on from `state`."""
-        super().load_state_dict(state)
-        self.population_objectives = tensor(state, "population_objectives", self.device)
-
-
-def nsga2(space: Space, population: int = 64, device: torch.device = CPU, **options: Option) -> Nsga2:
-    """NSGA-II with the variation of `ga`. The original's is SBX and polynomial mutation: see docs/search.md."""
-    return build(Nsga2, "nsga2", space, population, device, options)
+# NSGA-II with the variation of `ga`. The original's is SBX and polynomial mutation: see docs/search.md.
+nsga2 = Member(Nsga2, Nsga2Options, "nsga2")

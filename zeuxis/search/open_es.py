@@ -4,50 +4,50 @@ learning" (2017), https://arxiv.org/abs/1703.03864 ; with Adam, Kingma and Ba (2
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from zeuxis.rng import sent
-from zeuxis.search.base import CPU, Option, build, number
-from zeuxis.search.distribution import DistributionSearch
+from zeuxis.search.base import CPU
+from zeuxis.search.distribution import DistributionOptions, DistributionSearch
+from zeuxis.search.options import Member, option
 from zeuxis.spaces import Space
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 
 
+@dataclass(frozen=True)
+class OpenEsOptions(DistributionOptions):
+    """Those of OpenES; `sigma` is the width of its samples."""
+
+    rate: float = option(0.15, "Adam's learning rate, in deviations of the prior", low=0, high=100)
+    decay: float = option(0.995, "factor on sigma and rate after each generation", low=0.01, high=1)
+
+
 class OpenEs(DistributionSearch):
-    """A round distribution of fixed width that climbs the slope which its mirrored samples show.
+    """A round distribution of fixed width that climbs the slope which its mirrored samples show."""
 
-    sigma       width of the samples, in deviations of the prior
-    first       images of the first generation at least, draws of the prior; none beside a `start`
-    offspring   images per generation after it; 0 is the population
-    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
-    rate        Adam's learning rate, in the same unit
-    decay       factor on both after each generation
-    """
-
-    _kept = ("first", "second")
+    _state = ("first", "second")
 
     def __init__(
         self,
         space: Space,
         population: int = 16,
         device: torch.device = CPU,
-        *,
+        options: OpenEsOptions = OpenEsOptions(),
         name: str = "open-es",
-        sigma: float = 0.3,
-        first: int = 64,
-        offspring: int = 0,
-        begin: str = "best",
-        rate: float = 0.15,
-        decay: float = 0.995,
     ) -> None:
-        super().__init__(space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin)
-        self.rate = number("rate", rate, 0, 100)
-        self.decay = number("decay", decay, 0.01, 1)
-        self.first = torch.zeros(space.dim, device=self.device)
-        self.second = torch.zeros(space.dim, device=self.device)
-        self._z = torch.empty(0)
+        super().__init__(space, population, device, options, name)
+        self.rate, self.decay = options.rate, options.decay
+        self._z = torch.empty(0)  # of the generation that is asked
+        self._forget()
+
+    def _forget(self) -> None:
+        super()._forget()
+        self.first = torch.zeros(self.space.dim, device=self.device)  # Adam's moments (D,)
+        self.second = torch.zeros(self.space.dim, device=self.device)
 
     def _sample(self, rng: torch.Generator) -> Tensor:
         half = sent(torch.randn((self.offspring + 1) // 2, self.space.dim, generator=rng), self.device)
@@ -74,6 +74,4 @@ class OpenEs(DistributionSearch):
         self.sigma = torch.full_like(self.sigma, self.start_sigma * self.decay**self.generation)
 
 
-def open_es(space: Space, population: int = 16, device: torch.device = CPU, **options: Option) -> OpenEs:
-    """OpenES with Adam."""
-    return build(OpenEs, "open-es", space, population, device, options)
+open_es = Member(OpenEs, OpenEsOptions, "open-es")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,10 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput, MissingExtra, SearchStopped
 from zeuxis.registry import Entry, Table
-from zeuxis.search.base import CPU, Option, PopulationSearch, State, tensor
+from zeuxis.search.base import CPU, PopulationSearch
+from zeuxis.search.options import Option, OptionInfo, check
 from zeuxis.spaces import Space
+from zeuxis.types import Evaluation
 
 _AT = "pymoo.algorithms.soo.nonconvex."
 # PatternSearch is left out: it draws from a generator of its own that no seed reaches, so no run of it can be repeated.
@@ -47,36 +50,44 @@ UNSAFE = ("restart_from_best",)  # a string that pymoo evaluates as code
 class PymooSearch(PopulationSearch):
     """One algorithm of pymoo, started from the prior. Generations may be of any size (NelderMead asks one latent)."""
 
+    _state = ("first_x", "seeds", "counts", "scores")
+
     def __init__(
         self, algorithm: str, space: Space, population: int = 64, device: torch.device = CPU, **options: Option
     ) -> None:
         super().__init__(space, population, device, f"pymoo:{algorithm}")
         self._kind = _algorithm(algorithm)
-        self._options = _checked(self.name, self._kind, options)
-        self._first_x = torch.empty(0, space.dim, device=self.device)
-        self._seeds: list[int] = []  # one per generation told
-        self._scores: list[Tensor] = []  # one (N,) per generation told
+        self._options = check(self.name, _plain_options(self._kind), options)
         self._seed = 0  # of the generation asked
+        self.first_x = torch.empty(0, space.dim, device=self.device)
+        self.seeds = torch.empty(0, dtype=torch.int64)  # of each generation told, and how many latents it had;
+        self.counts = torch.empty(0, dtype=torch.int64)
+        self.scores = torch.empty(0, device=self.device)  # of all of them, one after the other
 
     def _first(self, rng: torch.Generator) -> Tensor:
-        self._first_x = super()._first(rng)
-        if len(self._first_x) > self.population:
+        self.first_x = super()._first(rng)
+        if len(self.first_x) > self.population:
             raise BadInput(
-                f"{self.name} starts from at most {self.population} latents, its population, got {len(self._first_x)}. "
+                f"{self.name} starts from at most {self.population} latents, its population, got {len(self.first_x)}. "
                 "Raise the population, or choose a search of our own."
             )
         self._seed = _draw(rng)
         self._begin()
         return self._infill()
 
-    def _children(self, rng: torch.Generator) -> Tensor:
+    def _ask(self, rng: torch.Generator) -> Tensor:
         self._seed = _draw(rng)
         return self._infill()
 
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        self._seeds.append(self._seed)
-        self._scores.append(score)
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
+        self.seeds = torch.cat([self.seeds, torch.tensor([self._seed])])
+        self.counts = torch.cat([self.counts, torch.tensor([len(score)])])
+        self.scores = torch.cat([self.scores, score])
         self._advance(score)
+        return self._reached()
+
+    def _reached(self) -> tuple[Tensor, Tensor]:
+        """The algorithm's own survivors and their scores."""
         pop = self._running.pop
         x = torch.as_tensor(np.stack(pop.get("X")), dtype=torch.float32, device=self.device)
         told = torch.as_tensor(-np.stack(pop.get("F"))[:, 0], dtype=torch.float32, device=self.device)
@@ -90,7 +101,7 @@ class PymooSearch(PopulationSearch):
         lower, upper = (bound.double().cpu().numpy() for bound in (self.lower, self.upper))
         self._problem = Problem(n_var=self.space.dim, n_obj=1, xl=lower, xu=upper)
         self._running = self._kind(**self._sized(), **self._options)
-        self._running.initialization.sampling = self._first_x.double().cpu().numpy()
+        self._running.initialization.sampling = self.first_x.double().cpu().numpy()
         self._running.setup(self._problem, seed=self._seed, termination=NoTermination())
         if hasattr(self._running, "noise_handler"):  # CMAES: pycma would seed and use numpy's global generator
             self._running.options |= {"seed": float("nan"), "randn": self._randn}
@@ -129,31 +140,18 @@ class PymooSearch(PopulationSearch):
         Evaluator(skip_already_evaluated=False).eval(StaticProblem(self._problem, F=cost), self._asking)
         self._running.tell(infills=self._asking)
 
-    def state_dict(self) -> State:
-        """The log: first latents, seeds and scores."""
-        log: State = {
-            "first_x": self._first_x,
-            "seeds": torch.tensor(self._seeds, dtype=torch.int64),
-            "counts": torch.tensor([len(score) for score in self._scores], dtype=torch.int64),
-            "scores": torch.cat([torch.empty(0, device=self.device), *self._scores]),
-        }
-        return super().state_dict() | log
-
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Tell a fresh algorithm the whole log again. BadInput if it does not arrive where the log did."""
         super().load_state_dict(state)
-        self._first_x = tensor(state, "first_x", self.device)
-        seeds = tensor(state, "seeds", CPU).tolist()
-        scores = torch.split(tensor(state, "scores", self.device), tensor(state, "counts", CPU).tolist())
-        there = self.population_x
-        self._seeds, self._scores = [], []
-        for seed, score in zip(seeds, scores, strict=True):
+        for generation, (seed, score) in enumerate(
+            zip(self.seeds.tolist(), torch.split(self.scores, self.counts.tolist()), strict=True)
+        ):
             self._seed = seed
-            if not self._seeds:
+            if not generation:
                 self._begin()
-            x = self._infill()
-            self.population_x, self.population_score = self._survive(x, score)
-        if not torch.equal(self.population_x, there):
+            self._infill()
+            self._advance(score)
+        if len(self.seeds) and not torch.equal(self._reached()[0], self.population_x):
             raise BadInput(
                 f"{self.name} told the log again did not arrive where the run had. "
                 "Use the versions of pymoo, numpy and zeuxis that run.json names, and the same options."
@@ -185,22 +183,26 @@ def _parameters(kind: Any) -> dict[str, Any]:
     return {p.name: p.default for p in arguments if p.default is not p.empty}
 
 
-def _checked(name: str, kind: Any, options: Mapping[str, Option]) -> dict[str, Option]:
-    """The options, each of them a plain value that this algorithm knows."""
-    plain = {k: v for k, v in _parameters(kind).items() if isinstance(v, int | float | str) and k not in UNSAFE}
-    sizes = ("pop_size", "n_elites", "n_mutants", "n_offsprings")
-    known = {k: v for k, v in plain.items() if k not in sizes}
-    for option, value in options.items():
-        if option not in known:
-            listed = ", ".join(f"{k}={v}" for k, v in known.items()) or "none"
-            raise BadInput(f"Search {name!r} has no option {option!r}. Known options and defaults: {listed}.")
-        if isinstance(value, str) != isinstance(known[option], str):
-            raise BadInput(f"Expected {option} of {name} to be like its default {known[option]!r}, got {value!r}.")
-    return dict(options)
+def _plain_options(kind: Any) -> dict[str, OptionInfo]:
+    """Those arguments of pymoo's constructor that are plain values and not the population's size; of any range."""
+    hidden = (*UNSAFE, "pop_size", "n_elites", "n_mutants", "n_offsprings")
+    plain = {k: v for k, v in _parameters(kind).items() if isinstance(v, int | float | str) and k not in hidden}
+    kinds = {k: type(v) if isinstance(v, bool | str) else float for k, v in plain.items()}
+    return {k: OptionInfo(kinds[k], v, low=-math.inf, high=math.inf) for k, v in plain.items()}
 
 
-def pymoo(
-    algorithm: str, space: Space, population: int = 64, device: torch.device = CPU, **options: Option
-) -> PymooSearch:
+class Family:
     """`pymoo:NAME`; options are those of pymoo's constructor that are plain values."""
-    return PymooSearch(algorithm, space, population, device, **options)
+
+    def __call__(
+        self, algorithm: str, space: Space, population: int = 64, device: torch.device = CPU, **options: Option
+    ) -> PymooSearch:
+        """The search that runs this algorithm."""
+        return PymooSearch(algorithm, space, population, device, **options)
+
+    def options(self, algorithm: str) -> dict[str, OptionInfo]:
+        """Option -> type and default."""
+        return _plain_options(_algorithm(algorithm))
+
+
+pymoo = Family()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,22 @@ from torch import Tensor
 from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.rng import stream
 from zeuxis.search.archive import Archive, Grid, Ranges, parse_ranges, spanned
-from zeuxis.search.base import CPU, PopulationSearch, State, integer, number, tensor
+from zeuxis.search.base import PopulationSearch
+from zeuxis.search.options import Options, option
 from zeuxis.spaces import Space, SparseMix, Whitened, parts
 from zeuxis.types import Evaluation
 
-PRIOR_SAMPLE = 256  # draws that the deviation of the prior is measured from
 LOST = -1e30  # the improvement that an emitter is told for a latent without score or measures: ranks last, is finite
 MEASURES = 2
+
+
+@dataclass(frozen=True)
+class ArchiveOptions(Options):
+    """Those of all searches that keep an archive."""
+
+    cells: int = option(16, "cells of the archive along each of the two measures", low=1, high=256)
+    ranges: str = option("", "bounds of both measures, like 0..1,-0.1..0.1; empty: taken from the first generation")
+    offset: float = option(0.0, "what the QD score counts from")
 
 
 class RibsSearch(PopulationSearch):
@@ -37,22 +47,22 @@ class RibsSearch(PopulationSearch):
     A member says with which emitters the search goes on from a first archive.
     """
 
-    _cuts_first = False  # the archive takes all there is
+    _state = ("first_x", "spread", "seeds", "counts", "scores", "measures")
 
-    def __init__(
-        self, space: Space, population: int, device: torch.device, name: str, cells: int, ranges: str, offset: float
-    ) -> None:
+    def __init__(self, space: Space, population: int, device: torch.device, options: ArchiveOptions, name: str) -> None:
         super().__init__(space, population, device, name)
         _check_space(name, space)
         self.archives, self.emitters_module = _import(name)
-        self.cells = integer("cells", cells, 1, 256)
-        self.offset = number("offset", offset, -1e9)
-        self.ranges: Ranges | None = parse_ranges(ranges)
-        self.spread = torch.ones(space.dim, device=self.device)  # (D,) deviation of the prior, measured in _first
+        self.cells, self.offset = options.cells, options.offset
+        self.ranges: Ranges | None = parse_ranges(options.ranges)
+        self.spread = self._deviation()  # (D,)
         self._rng = np.random.default_rng(0)  # all that pyribs draws comes from here; set anew each generation
-        self._first_x = torch.empty(0, space.dim, device=self.device)
-        self._measures: Tensor | None = None  # of the batch being told
-        self._log: list[tuple[int, Tensor, Tensor]] = []  # seed, scores (N,), measures (N, 2) per generation told
+        self._seed = 0  # of the generation asked
+        self.first_x = torch.empty(0, space.dim, device=self.device)
+        self.seeds = torch.empty(0, dtype=torch.int64)  # of each generation told, and how many latents it had;
+        self.counts = torch.empty(0, dtype=torch.int64)
+        self.scores = torch.empty(0, device=self.device)  # of all of them, one after the other,
+        self.measures = torch.empty(0, MEASURES, device=self.device)  # and their measures
         self._archive: Any = None  # what the emitters see
         self._results: Any = None  # what is kept: the same one, but for CMA-MAE
         self._running: list[Any] = []  # emitters
@@ -78,12 +88,11 @@ class RibsSearch(PopulationSearch):
         )
 
     def _first(self, rng: torch.Generator) -> Tensor:
-        self._first_x = super()._first(rng)
-        self.spread = self.space.sample(PRIOR_SAMPLE, rng).std(dim=0).clamp_min(1e-6).to(self.device)
+        self.first_x = super()._first(rng)
         self._seed = _draw(rng)
-        return self._first_x
+        return self.first_x
 
-    def _children(self, rng: torch.Generator) -> Tensor:
+    def _ask(self, rng: torch.Generator) -> Tensor:
         self._seed = _draw(rng)
         return self._propose()
 
@@ -97,18 +106,17 @@ class RibsSearch(PopulationSearch):
         y = np.concatenate([emitter.ask() for emitter in self._running])  # (N, D), in deviations
         return self.space.clip(self._genes(y))
 
-    def _learn_from(self, evaluation: Evaluation) -> None:
-        self._measures = evaluation.measures
-
-    def _survive(self, x: Tensor, score: Tensor) -> tuple[Tensor, Tensor]:
-        came = None if self._measures is None else tuple(self._measures.shape)
-        if self._measures is None or came != (len(x), MEASURES):
+    def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
+        came = None if evaluation.measures is None else tuple(evaluation.measures.shape)
+        if evaluation.measures is None or came != (len(x), MEASURES):
             raise BadInput(
                 f"Expected measures of shape {(len(x), MEASURES)} for {self.name}, got {came}. Name two: "
                 "--measure brightness --measure 'white cat|black cat'; in Python Evaluation(score, measures=...)."
             )
-        measures = self._measures.detach().to(self.device, torch.float32)
-        self._log.append((self._seed, score, measures))
+        measures = evaluation.measures.detach().to(self.device, torch.float32)
+        self.seeds = torch.cat([self.seeds, torch.tensor([self._seed])])
+        self.counts = torch.cat([self.counts, torch.tensor([len(x)])])
+        self.scores, self.measures = torch.cat([self.scores, score]), torch.cat([self.measures, measures])
         self._absorb(x, score, measures)
         return self._best_elites()
 
@@ -135,7 +143,7 @@ class RibsSearch(PopulationSearch):
 
     def _best_elites(self) -> tuple[Tensor, Tensor]:
         if self._archive is None:
-            return self._first_x[:0], torch.empty(0, device=self.device)
+            return self.first_x[:0], torch.empty(0, device=self.device)
         elites = self._results.data(["objective", "measures"])  # copying every solution is what takes long
         order = np.argsort(-elites["objective"], kind="stable")[: self.population]
         solutions = self._results.retrieve(elites["measures"][order])[1]["solution"]
@@ -159,30 +167,17 @@ class RibsSearch(PopulationSearch):
     def _on_device(self, values: Any) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
 
-    def state_dict(self) -> State:
-        """The log: first latents, seeds, scores and measures."""
-        seeds, scores, measures = zip(*self._log, strict=True) if self._log else ((), (), ())
-        log: State = {
-            "first_x": self._first_x,
-            "spread": self.spread,
-            "seeds": torch.tensor(seeds, dtype=torch.int64),
-            "counts": torch.tensor([len(score) for score in scores], dtype=torch.int64),
-            "scores": torch.cat([torch.empty(0, device=self.device), *scores]),
-            "measures": torch.cat([torch.empty(0, MEASURES, device=self.device), *measures]),
-        }
-        return super().state_dict() | log
-
     def load_state_dict(self, state: Mapping[str, Tensor | int | float | str]) -> None:
         """Tell a fresh archive the whole log again. BadInput if it does not arrive where the log did."""
         super().load_state_dict(state)
         self._archive, self._results, self._running = None, None, []
-        self._first_x, self.spread = (tensor(state, key, self.device) for key in ("first_x", "spread"))
-        counts = tensor(state, "counts", CPU).tolist()
-        scores, measures = (torch.split(tensor(state, key, self.device), counts) for key in ("scores", "measures"))
-        self._log = list(zip(tensor(state, "seeds", CPU).tolist(), scores, measures, strict=True))
-        for generation, (seed, score, measure) in enumerate(self._log):
+        counts = self.counts.tolist()
+        log = zip(
+            self.seeds.tolist(), torch.split(self.scores, counts), torch.split(self.measures, counts), strict=True
+        )
+        for generation, (seed, score, measures) in enumerate(log):
             self._seed = seed
-            self._absorb(self._propose() if generation else self._first_x, score, measure)
+            self._absorb(self._propose() if generation else self.first_x, score, measures)
         if not torch.equal(self._best_elites()[0], self.population_x):
             raise BadInput(
                 f"{self.name} told the log again did not arrive where the run had. "

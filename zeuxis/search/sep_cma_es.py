@@ -6,59 +6,72 @@ GECCO 2011, https://doi.org/10.1145/2001576.2001694
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from zeuxis.rng import sent
-from zeuxis.search.base import CPU, Option, build, integer, number
-from zeuxis.search.distribution import DistributionSearch, expected_length
-from zeuxis.spaces import Space
+from zeuxis.search.base import CPU
+from zeuxis.search.distribution import DistributionOptions, DistributionSearch, expected_length
+from zeuxis.search.options import Member, option
+from zeuxis.spaces import Space, room
+
+
+@dataclass(frozen=True)
+class SepCmaEsOptions(DistributionOptions):
+    """Those of sep-CMA-ES."""
+
+    rate: float = option(1.0, "factor on the learning rates of the covariance", low=0, high=100)
+    mirrored: int = option(
+        0,
+        "1: steps come in mirrored pairs, of which only the better is learnt from; 0: independent steps",
+        low=0,
+        high=1,
+    )
+    scale: str = option(
+        "prior",
+        "what sigma is measured in: deviations of the prior, or those cut to the room there is",
+        choices=("prior", "room"),
+    )
 
 
 class SepCmaEs(DistributionSearch):
     """A normal distribution with a diagonal covariance.
 
-    sigma       the step size at the start, in the unit that `scale` names
-    first       images of the first generation at least, draws of the prior; none beside a `start`
-    offspring   images per generation after it; 0 is the population
-    begin       where the mean starts: "best" of the first generation, or the weighted "mean" of its better half
-    rate        factor on the learning rates of the covariance
-    scale       what `sigma` is measured in: deviations of the "prior", or those cut to the "room" there is: where a
-                space keeps latents near a class, most of a step as wide as all classes would be clipped away
-    mirrored    1: every step is tried in both directions, and only the better of the two is learnt from (pairwise
-                selection, without which the step size shrinks too soon); 0: independent steps
+    Mirrored, every step is tried in both directions and only the better of the two is learnt from: pairwise selection,
+    without which the step size shrinks too soon. `scale` "room" is for spaces that keep latents near a class, where
+    most of a step as wide as all classes would be clipped away.
     """
 
-    _kept = ("path_sigma", "path_c", "C")
+    _state = ("path_sigma", "path_c", "C")
 
     def __init__(
         self,
         space: Space,
         population: int = 16,
         device: torch.device = CPU,
-        *,
+        options: SepCmaEsOptions = SepCmaEsOptions(),
         name: str = "sep-cma-es",
-        sigma: float = 0.3,
-        first: int = 64,
-        offspring: int = 0,
-        begin: str = "best",
-        rate: float = 1.0,
-        mirrored: int = 0,
-        scale: str = "prior",
     ) -> None:
-        super().__init__(
-            space, population, device, name, sigma=sigma, first=first, offspring=offspring, begin=begin, scale=scale
-        )
-        self.mirrored = integer("mirrored", mirrored, 0, 1)
+        super().__init__(space, population, device, options, name)
+        self.mirrored = options.mirrored
+        if options.scale == "room":
+            self.spread = self.spread * sent(room(space), self.device)
         n, mu = space.dim, self.mu_eff
         self.c_sigma = (mu + 2) / (n + mu + 5)  # Eq. (55)
         self.damping = 1 + 2 * max(0.0, ((mu - 1) / (n + 1)) ** 0.5 - 1) + self.c_sigma
         self.c_c = (4 + mu / n) / (n + 4 + 2 * mu / n)  # Eq. (56)
-        faster = number("rate", rate, 0, 100) * (n + 2) / 3  # Ros and Hansen, section 3: fewer numbers to learn
+        faster = options.rate * (n + 2) / 3  # Ros and Hansen, section 3: fewer numbers to learn
         c_1 = 2 / ((n + 1.3) ** 2 + mu)  # Eq. (57)
         self.c_1 = min(0.5, faster * c_1)
         self.c_mu = min(1 - self.c_1, faster * 2 * (mu - 2 + 1 / mu) / ((n + 2) ** 2 + mu))  # Eq. (58)
         self.length = expected_length(n)
+        self._forget()
+
+    def _forget(self) -> None:
+        super()._forget()
+        n = self.space.dim
         self.path_sigma = torch.zeros(n, device=self.device)
         self.path_c = torch.zeros(n, device=self.device)
         self.C = torch.ones(n, device=self.device)  # variances (D,)
@@ -99,6 +112,4 @@ def best_of_pairs(score: Tensor) -> Tensor:
     return torch.cat([won, score[pairs:fresh], torch.where(second > first, second, -torch.inf)])
 
 
-def sep_cma_es(space: Space, population: int = 16, device: torch.device = CPU, **options: Option) -> SepCmaEs:
-    """sep-CMA-ES with the constants of the papers."""
-    return build(SepCmaEs, "sep-cma-es", space, population, device, options)
+sep_cma_es = Member(SepCmaEs, SepCmaEsOptions, "sep-cma-es")

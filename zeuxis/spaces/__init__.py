@@ -6,9 +6,8 @@ drawn on the CPU from the generator handed in, so the same seed gives the same l
 
 from zeuxis.spaces.base import Fixed, Space, check
 from zeuxis.spaces.class_mix import ClassMix
-from zeuxis.spaces.classes import HasClasses, class_sweep, room
 from zeuxis.spaces.normal import Normal, TruncatedNormal
-from zeuxis.spaces.product import Product, parts
+from zeuxis.spaces.product import HasClasses, Product, class_sweep, parts, room
 from zeuxis.spaces.sparse_mix import SparseMix
 from zeuxis.spaces.whitened import Whitened
 

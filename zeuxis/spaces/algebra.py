@@ -19,6 +19,20 @@ def shorten(x: Tensor, length: float, hair: float = 1e-6) -> Tensor:
     return torch.where(norm > length, x * (length * (1 - hair) / norm.clamp_min(1e-12)), x)
 
 
+def shortened_deviation(dim: int, radius: float) -> float:
+    """The deviation of each of `dim` standard normal numbers of a row that is no longer than radius * sqrt(dim).
+
+    Length and direction of a normal row are independent, so the variance is E[min(chi^2, R^2)] / dim, with
+    E[chi^2; chi^2 < R^2] = dim P(chi^2_(dim + 2) < R^2).
+    """
+    if math.isinf(radius):
+        return 1.0
+    half = torch.tensor(radius**2 * dim / 2, dtype=torch.float64)
+    inside = torch.special.gammainc(torch.tensor(dim / 2 + 1, dtype=torch.float64), half)
+    beyond = torch.special.gammaincc(torch.tensor(dim / 2, dtype=torch.float64), half)
+    return math.sqrt(float(inside + radius**2 * beyond))
+
+
 def principal_axes(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Mean `(E,)` and orthonormal axes `(E, E)` (columns) of rows `(K, E)`, the widest first; signs made definite."""
     mean = rows.mean(dim=0)

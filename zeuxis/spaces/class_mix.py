@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -102,6 +103,28 @@ class ClassMix(Bounded):
         share = (share + 1e-12) / (share + 1e-12).sum(dim=1, keepdim=True)  # normalised: uniform on the simplex
         mixed = (share.float() * x).sum(dim=1)  # -> (N, E)
         return self.clip(mixed + self.jitter * torch.randn(count, self.dim, generator=rng))
+
+    @cached_property
+    def prior_mean(self) -> Tensor:
+        """`(E,)`, the mean of the labels by their shares; measured where labels are mixed or moved."""
+        return self._weights @ self.places if self._plain else super().prior_mean
+
+    @cached_property
+    def prior_std(self) -> Tensor:
+        """`(E,)`, the deviation of the labels by their shares; measured where labels are mixed or moved."""
+        if not self._plain:
+            return super().prior_std
+        return (self._weights @ (self.places - self.prior_mean).square()).sqrt()
+
+    @property
+    def _plain(self) -> bool:
+        """Whether a draw is one label, as it is."""
+        return self.blend == 1 and not bool(self.jitter.any())
+
+    @property
+    def _weights(self) -> Tensor:
+        shares = torch.ones(len(self.labels)) if self.shares is None else self.shares.float().cpu()
+        return shares / shares.sum()
 
     def one_of_each(self) -> Tensor:
         """`(K, E)`: each label alone."""

@@ -1,14 +1,16 @@
-"""Several spaces side by side."""
+"""Several spaces side by side, and what may be asked of those parts whose genes stand for classes."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cached_property
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.spaces.base import Space
+from zeuxis.spaces.class_mix import ClassMix
 
 
 class Product:
@@ -25,6 +27,16 @@ class Product:
 
     def __repr__(self) -> str:
         return f"Product({', '.join(map(repr, self.spaces))})"
+
+    @cached_property
+    def prior_mean(self) -> Tensor:
+        """`(D,)`, the mean of each space's prior in turn."""
+        return torch.cat([space.prior_mean for space in self.spaces])
+
+    @cached_property
+    def prior_std(self) -> Tensor:
+        """`(D,)`, the deviation of each space's prior in turn."""
+        return torch.cat([space.prior_std for space in self.spaces])
 
     def split(self, x: Tensor) -> tuple[Tensor, ...]:
         """`(..., D)` -> one `(..., D_i)` per space."""
@@ -52,3 +64,28 @@ class Product:
 def parts(space: Space) -> tuple[Space, ...]:
     """The spaces that a product lays side by side; of any other space itself alone."""
     return space.spaces if isinstance(space, Product) else (space,)
+
+
+@runtime_checkable
+class HasClasses(Protocol):
+    """A space in which each label has a place."""
+
+    def one_of_each(self) -> Tensor:
+        """`(K, D)`: each label alone."""
+        ...
+
+
+def class_sweep(space: Space, rng: torch.Generator) -> Tensor | None:
+    """`(K, D)`: one latent for each label of a space, all else drawn from the prior; None where there are no labels."""
+    labelled = [part for part in parts(space) if isinstance(part, HasClasses)]
+    if len(labelled) != 1:
+        return None
+    each = labelled[0].one_of_each()
+    return torch.cat([each if part is labelled[0] else part.sample(len(each), rng) for part in parts(space)], dim=1)
+
+
+def room(space: Space) -> Tensor:
+    """`(D,)`: how far a latent can go, in deviations of the prior: 1, or less for genes bound to the nearest label."""
+    return torch.cat(
+        [torch.full((part.dim,), part.room if isinstance(part, ClassMix) else 1.0) for part in parts(space)]
+    )

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -25,6 +28,19 @@ class SparseMix(Bounded):
 
     def __repr__(self) -> str:
         return f"SparseMix({self.dim} classes, most {self.most})"
+
+    @cached_property
+    def prior_mean(self) -> Tensor:
+        """`(K,)`: a gene is uniform in [0.9, 1] once in K times, else in [0, 0.5]."""
+        one = 1 / self.dim
+        return torch.full((self.dim,), one * 0.95 + (1 - one) * 0.25)
+
+    @cached_property
+    def prior_std(self) -> Tensor:
+        """`(K,)`, of that mixture of two uniform distributions."""
+        one = 1 / self.dim
+        variance = (one * 0.1**2 + (1 - one) * 0.5**2) / 12 + one * (1 - one) * 0.7**2
+        return torch.full((self.dim,), math.sqrt(variance))
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """`(N, K)` float32."""

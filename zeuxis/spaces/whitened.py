@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.spaces.algebra import principal_axes, shorten
+from zeuxis.spaces.algebra import principal_axes, shorten, shortened_deviation
 from zeuxis.spaces.base import Bounded, Fixed
 
 
@@ -36,6 +37,16 @@ class Whitened(Bounded):
 
     def __repr__(self) -> str:
         return f"Whitened({self.width}, layers={self.layers})"
+
+    @cached_property
+    def prior_mean(self) -> Tensor:
+        """`(D,)`: 0 by symmetry."""
+        return torch.zeros(self.dim)
+
+    @cached_property
+    def prior_std(self) -> Tensor:
+        """`(D,)`: a little under 1, since rows that are too long are shortened."""
+        return torch.full((self.dim,), shortened_deviation(self.width, self.radius))
 
     def sample(self, count: int, rng: torch.Generator) -> Tensor:
         """`(N, D)` float32, standard normal; for W+ three styles over coarse, middle and fine layers."""

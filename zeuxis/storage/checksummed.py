@@ -1,4 +1,4 @@
-"""Sealed files: safetensors and JSON that carry the SHA-256 of themselves, so that a flipped bit cannot pass.
+"""Checksummed files: safetensors and JSON that carry the SHA-256 of themselves, so that a flipped bit cannot pass.
 
 A safetensors file has no checksum of its own. Here its only metadata entry is `zeuxis`: 64 hex digits, a space, and
 a JSON header. The digits are the SHA-256 of the file with zeros in their place; any safetensors reader reads it.
@@ -26,7 +26,7 @@ _AT = 8 + len(_OPENING)
 MAX_JSON = 64 * 2**20
 
 
-def seal(tensors: Mapping[str, Tensor], header: Header) -> bytes:
+def checksummed(tensors: Mapping[str, Tensor], header: Header) -> bytes:
     """Tensors and a JSON header as one safetensors file. The same input gives the same bytes."""
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     text = json.dumps(header, sort_keys=True)
@@ -35,13 +35,13 @@ def seal(tensors: Mapping[str, Tensor], header: Header) -> bytes:
     return bytes(blob)
 
 
-def unseal(path: Path) -> tuple[dict[str, Tensor], Header]:
-    """Tensors (on the CPU) and header of a sealed file. RunDamaged if one bit of it is not as written."""
-    return unseal_bytes(_read(path), path)
+def verified(path: Path) -> tuple[dict[str, Tensor], Header]:
+    """Tensors (on the CPU) and header of a checksummed file. RunDamaged if one bit of it is not as written."""
+    return verified_bytes(_read(path), path)
 
 
-def unseal_bytes(data: bytes, path: Path) -> tuple[dict[str, Tensor], Header]:
-    """What `unseal` does, for the bytes that were read from `path`."""
+def verified_bytes(data: bytes, path: Path) -> tuple[dict[str, Tensor], Header]:
+    """What `verified` does, for the bytes that were read from `path`."""
     blob = bytearray(data)
     digest = bytes(blob[_AT : _AT + 64])
     blob[_AT : _AT + 64] = _ZEROS
@@ -51,18 +51,18 @@ def unseal_bytes(data: bytes, path: Path) -> tuple[dict[str, Tensor], Header]:
         size = int.from_bytes(blob[:8], "little")
         text = json.loads(blob[8 : 8 + size])["__metadata__"]["zeuxis"]
         return safetensors.torch.load(bytes(blob)), json.loads(text[65:])
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:  # sealed, but not by us
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:  # its checksum fits, but another program wrote it
         raise damaged(path, str(error)) from error
 
 
-def seal_json(content: Header) -> bytes:
+def checksummed_json(content: Header) -> bytes:
     """JSON for people, with `sha256` over the rest of it as its last entry."""
     body = {key: value for key, value in content.items() if key != "sha256"}
     return (json.dumps(body | {"sha256": _digest(body)}, indent=2) + "\n").encode()
 
 
-def unseal_json(path: Path) -> Header:
-    """The content of a sealed JSON file, without its `sha256`. RunDamaged if it was changed."""
+def verified_json(path: Path) -> Header:
+    """The content of a checksummed JSON file, without its `sha256`. RunDamaged if it was changed."""
     try:
         content = json.loads(_read(path))
         digest = content.pop("sha256")
