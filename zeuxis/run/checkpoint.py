@@ -20,7 +20,7 @@ from zeuxis.errors import RunDamaged
 from zeuxis.rng import stream
 from zeuxis.run.folder import Row, RunFolder, readable
 from zeuxis.search.base import Search
-from zeuxis.storage.checksummed import damaged, checksummed, verified
+from zeuxis.storage.checksummed import checksummed, damaged, verified
 from zeuxis.storage.files import remove
 
 FORMAT = 1

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zeuxis.compute.micro_batches import micro_batches
 from zeuxis.scorers.base import Judge, Verdict
-from zeuxis.storage.checksummed import Header, damaged, checksummed, verified
+from zeuxis.storage.checksummed import Header, checksummed, damaged, verified
 from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event, JudgeEvaluation
 
 FORMAT = 1

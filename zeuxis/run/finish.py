@@ -22,7 +22,7 @@ from zeuxis.run.store import RunStore
 from zeuxis.scorers.measures import parse_measure
 from zeuxis.search.archive import Archive, HasArchive
 from zeuxis.search.base import Search
-from zeuxis.search.healthy import unwrapped
+from zeuxis.search.diversity_control import unwrapped
 from zeuxis.search.pareto import HasFront
 from zeuxis.storage.checksummed import Header, checksummed_json
 from zeuxis.storage.files import atomic_write, make_folder, sweep

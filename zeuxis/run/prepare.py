@@ -27,7 +27,7 @@ from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.search import MULTI_OBJECTIVE, QUALITY_DIVERSITY, SEARCHES, check_options
 from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import PopulationSearch, Search
-from zeuxis.search.healthy import Healthy
+from zeuxis.search.diversity_control import DiversityControl
 from zeuxis.storage.checksummed import Header
 
 CHANGEABLE = ("generations", "budget", "target", "patience")  # what a resumed run may be told anew
@@ -155,7 +155,7 @@ def _search(config: RunConfig, generator: Generator, first: Tensor | None, decis
         search.ranges = decisions.ranges
     if not _helped(config):
         return search
-    return Healthy(search, unique=config.unique, collapse=config.on_collapse, below=config.collapse_below)
+    return DiversityControl(search, unique=config.unique, collapse=config.on_collapse, below=config.collapse_below)
 
 
 def _helped(config: RunConfig) -> bool:

@@ -76,11 +76,11 @@ def patience(generations: int) -> Rule:
     return rule
 
 
-def exploitation(looks: int) -> Rule:
+def over_optimisation(evaluations: int) -> Rule:
     """Stop when the judge's mean has stayed below its highest, with the guide's mean above what it was then, so many
-    looks in a row.
+    evaluations in a row.
 
-    What rose in the meantime is the scorer's taste and nobody else's. Early stopping with patience, the judge as the
+    That gain of the scorer is not confirmed by the judge. Early stopping with patience, the judge as the
     validation set (Prechelt, "Early stopping - but when?", 1998). It has to see every generation.
     """
     peak: JudgeEvaluation | None = None
@@ -88,18 +88,18 @@ def exploitation(looks: int) -> Rule:
 
     def rule(now: Progress) -> str | None:
         nonlocal peak, since
-        view = now.judged
-        if view is None or math.isnan(view.mean):
+        seen = now.judged
+        if seen is None or math.isnan(seen.mean):
             return None
-        if peak is None or view.mean >= peak.mean:
-            peak, since = view, 0
+        if peak is None or seen.mean >= peak.mean:
+            peak, since = seen, 0
             return None
-        since = since + 1 if view.guide > peak.guide else 0
-        if since < looks:
+        since = since + 1 if seen.guide > peak.guide else 0
+        if since < evaluations:
             return None
         return (
-            f"The scorer is being gamed: for {since} looks the judge's mean has stayed below the {peak.mean:.3f} of "
-            f"generation {peak.generation}, while the score's mean rose from {peak.guide:.3f} to {view.guide:.3f}."
+            f"Scorer over-optimisation: for {since} evaluations the judge's mean has stayed below the {peak.mean:.3f} "
+            f"of generation {peak.generation}, while the score's mean rose from {peak.guide:.3f} to {seen.guide:.3f}."
         )
 
     return rule
@@ -125,5 +125,5 @@ def from_config(config: RunConfig) -> Rule:
     if config.patience is not None:
         rules.append(patience(config.patience))
     if config.stop_on_exploitation is not None:
-        rules.append(exploitation(config.stop_on_exploitation))
+        rules.append(over_optimisation(config.stop_on_exploitation))
     return first_of(*rules)

@@ -1,4 +1,4 @@
-"""A search that is kept alive: twins made worthless, fresh blood or a stir when its images have become one picture.
+"""Diversity control: near-duplicates lose their score; random immigrants or noise when the images become one picture.
 
 Wraps any search. Random immigrants: Grefenstette, "Genetic algorithms for changing environments" (PPSN 1992).
 Clearing: Petrowski, "A clearing procedure as a niching method for genetic algorithms" (1996), here in image space.
@@ -24,13 +24,13 @@ IMMIGRANTS = 0.25  # of a generation, at a restart
 PERTURB = 0.5  # deviations of the prior
 
 
-class Healthy:
-    """`inner`, helped. Needs `evaluation.descriptors` `(N, F)`, what the images look like.
+class DiversityControl:
+    """`inner` with its diversity kept up. Needs `evaluation.descriptors` `(N, F)`, what the images look like.
 
     `unique`: of two images that look alike only the fitter keeps its score. `collapse`: "nothing"; "restart", a quarter
-    of the next generation are fresh draws and as many of the worst survivors lose their place; "perturb", noise of half
-    the prior's deviation on the whole next generation. It is a collapse when the effective number of different images
-    of a generation is under `below` times its size.
+    of the next generation are random immigrants (draws of the prior) and as many of the worst survivors lose their
+    place; "perturb", noise of half the prior's deviation on the whole next generation. It is a collapse when the
+    effective number of different images of a generation is under `below` times its size.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Healthy:
         return self.space.clip(x + PERTURB * spread * sent(torch.randn(x.shape, generator=rng), x.device))
 
     def tell(self, batch: Batch, evaluation: Evaluation) -> None:
-        """Take worth from twins, pass the rest on, and see whether the images have become one."""
+        """Clear near-duplicates, pass the rest on, and see whether the images have become one."""
         if evaluation.descriptors is None:
             raise BadInput("Expected descriptors of the images beside their scores. Run it through a Problem.")
         shown = evaluation.descriptors.detach().cpu().float()  # (N, F)
@@ -98,18 +98,18 @@ class Healthy:
         self._asked = None
 
     def _cleared(self, shown: Tensor, score: Tensor) -> Tensor:
-        """Scores `(N,)` with -inf for each image that has a fitter twin in the batch or among the survivors.
+        """Scores `(N,)` with -inf for each image that has a fitter near-duplicate in the batch or among the survivors.
 
-        A survivor with a fitter twin in the batch loses its score instead.
+        A survivor with a fitter near-duplicate in the batch loses its score instead.
         """
         old = self.population_score.cpu()
         everyone, value = torch.cat([self.shown.reshape(-1, shown.shape[1]), shown]), torch.cat([old, score])
         value = value.nan_to_num(nan=-torch.inf)
         order = value.argsort(descending=True, stable=True)
-        twin = torch.tril(distances(everyone[order], everyone[order]) < SAME, diagonal=-1)
+        alike = torch.tril(distances(everyone[order], everyone[order]) < SAME, diagonal=-1)
         keeps = torch.ones(len(order), dtype=torch.bool)
-        for row in range(1, len(order)):  # greedy: a twin of what was itself cleared is no twin
-            keeps[row] = not bool((twin[row] & keeps).any())
+        for row in range(1, len(order)):  # greedy: what was itself cleared clears nothing
+            keeps[row] = not bool((alike[row] & keeps).any())
         lost = torch.zeros_like(keeps)
         lost[order] = ~keeps
         self._lose(lost[: len(old)].nonzero().flatten())
@@ -135,8 +135,8 @@ class Healthy:
 
 
 def unwrapped(search: Search) -> Search:
-    """The search itself, where it is helped: what it keeps beside survivors (a front, an archive) is its own."""
-    return search.inner if isinstance(search, Healthy) else search
+    """The search without the diversity control around it: a front or an archive is its own."""
+    return search.inner if isinstance(search, DiversityControl) else search
 
 
 def _rows_of(x: Tensor, among: Tensor) -> Tensor:

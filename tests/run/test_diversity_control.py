@@ -1,4 +1,4 @@
-"""Is the population alive, and what is done about it: near-duplicates, restarts, stirring, a score that is gamed."""
+"""Is the population alive, and what is done about it: near-duplicates, immigrants, noise, scorer over-optimisation."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from zeuxis.metrics.health import MOST, descriptors, distances, health
 from zeuxis.rng import stream
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.problem import excess
-from zeuxis.run.stopping import exploitation
+from zeuxis.run.stopping import over_optimisation
 from zeuxis.search import SEARCHES
-from zeuxis.search.healthy import Healthy
+from zeuxis.search.diversity_control import DiversityControl
 from zeuxis.spaces import Normal
 from zeuxis.types import Evaluation, JudgeEvaluation
 
@@ -59,7 +59,7 @@ def test_large_images_are_compared_as_they_look_when_small():
 
 
 def test_of_two_twins_the_fitter_survives():
-    search = Healthy(SEARCHES["ga"](SPACE, population=4), unique=True)
+    search = DiversityControl(SEARCHES["ga"](SPACE, population=4), unique=True)
     batch = search.ask(stream(3, 0, "ask"))
     x = batch.x.clone()
     x[1] = x[0] + 0.001
@@ -69,7 +69,7 @@ def test_of_two_twins_the_fitter_survives():
 
 
 def test_a_survivor_with_a_fitter_twin_loses_its_place():
-    search = Healthy(SEARCHES["random"](SPACE, population=4), unique=True)
+    search = DiversityControl(SEARCHES["random"](SPACE, population=4), unique=True)
     step(search, 0, lambda x: torch.tensor([0.4, 0.3, 0.2, 0.1]))
     batch = search.ask(stream(3, 1, "ask"))
     shown = looks(batch.x).clone()
@@ -82,7 +82,7 @@ def test_a_survivor_with_a_fitter_twin_loses_its_place():
 @pytest.mark.parametrize("answer", ["restart", "perturb"])
 def test_a_collapse_is_answered_in_the_next_generation(answer):
     plain, helped = SEARCHES["ga"](SPACE, population=8), SEARCHES["ga"](SPACE, population=8)
-    search = Healthy(helped, collapse=answer, below=1.0)
+    search = DiversityControl(helped, collapse=answer, below=1.0)
     batch = plain.ask(stream(3, 0, "ask"))
     plain.tell(batch, Evaluation(-batch.x.square().sum(dim=1)))
     asked = search.ask(stream(3, 0, "ask"))
@@ -97,7 +97,7 @@ def test_a_collapse_is_answered_in_the_next_generation(answer):
 @pytest.mark.parametrize("name", ["ga", "de", "l-shade", "sep-cma-es", "random"])
 def test_a_helped_search_goes_on_bit_for_bit(name):
     def fresh():
-        return Healthy(SEARCHES[name](SPACE, population=8), unique=True, collapse="restart", below=0.9)
+        return DiversityControl(SEARCHES[name](SPACE, population=8), unique=True, collapse="restart", below=0.9)
 
     whole, broken = fresh(), fresh()
     for generation in range(4):
@@ -115,7 +115,7 @@ def test_a_helped_search_starts_where_it_is_told_to(tmp_path):
 
 
 def test_without_descriptors_it_says_what_is_missing():
-    search = Healthy(SEARCHES["ga"](SPACE, population=4), unique=True)
+    search = DiversityControl(SEARCHES["ga"](SPACE, population=4), unique=True)
     batch = search.ask(stream(3, 0, "ask"))
     with pytest.raises(BadInput, match="descriptors"):
         search.tell(batch, Evaluation(torch.zeros(4)))
@@ -148,7 +148,7 @@ class Now:
 
 
 @pytest.mark.parametrize(
-    ("story", "gamed"),
+    ("story", "over_optimised"),
     [
         ([(0.1, 0.5), (None, None), (0.2, 0.4), (0.3, 0.45)], True),  # better than before, but never as good as it was
         ([(0.1, 0.5), (0.2, 0.4), (0.3, 0.5), (0.4, 0.45)], False),  # it came back
@@ -157,7 +157,7 @@ class Now:
         ([(0.3, 0.1), (0.2, 0.4), (0.1, 0.3)], False),
     ],
 )
-def test_a_score_that_is_gamed_ends_the_run_after_so_many_looks(story, gamed):
-    rule = exploitation(2)
+def test_an_over_optimised_score_ends_the_run_after_so_many_evaluations(story, over_optimised):
+    rule = over_optimisation(2)
     said = [rule(Now(*look)) for look in story]
-    assert not any(said[:-1]) and ("gamed" in (said[-1] or "")) is gamed
+    assert not any(said[:-1]) and ("over-optimisation" in (said[-1] or "")) is over_optimised
