@@ -124,3 +124,17 @@ def test_foreign_classes_without_weights_are_refused(tmp_path, foreign):
     torch.save({"model": Callback(a=1)}, tmp_path / "net.ckpt")
     with pytest.raises(WeightsRefused, match="asks for"):
         read_archive(tmp_path / "net.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_weights_of_torchscript_are_read_and_its_program_is_not(tmp_path):
+    net = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.ReLU()))
+    torch.jit.save(torch.jit.script(net.half()), tmp_path / "net.pt")
+    found = read_archive(tmp_path / "net.pt")
+    assert found.keys() == net.state_dict().keys()
+    assert all(torch.equal(found[name], value) for name, value in net.state_dict().items())
+    torch.jit.save(torch.jit.script(torch.nn.ReLU()), tmp_path / "empty.pt")
+    with pytest.raises(WeightsRefused, match="without weights"):
+        read_archive(tmp_path / "empty.pt")
+    code = rewritten(tmp_path / "net.pt", tmp_path / "code.pt", lambda n, d: b"raise OSError" if "/code/" in n else d)
+    assert read_archive(code).keys() == found.keys()

@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,11 @@ def seeds(folder):
     torch.save(state, folder / "legacy.bin", _use_new_zipfile_serialization=False)
     torch.save({"state_dict": state, "epoch": 3, "callbacks": {"a": 1}}, folder / "lightning.ckpt")
     torch.save({"state_dict": state, "callbacks": {Foreign: Foreign()}}, folder / "callbacks.ckpt")
+    held = {"g_ema": state, "args": Foreign()}
+    torch.save(held, folder / "old.ckpt", _use_new_zipfile_serialization=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # TorchScript is on its way out, but files of it are there
+        torch.jit.save(torch.jit.script(torch.nn.Linear(2, 2)), folder / "script.pt")
     save_file(state, folder / "plain.safetensors")
     (folder / "hf").mkdir()
     save_file(state, folder / "hf/model.safetensors")

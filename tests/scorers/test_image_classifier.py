@@ -170,7 +170,7 @@ def test_every_name_of_a_class_leads_to_it_or_to_one_of_the_same_name(imagenet):
         if row[0] == "plane":  # in a prompt an aeroplane, in ImageNet a carpenter's tool
             continue
         assert imagenet.prepare(Prompt((Phrase(f"a {row[0]}"),))).labels in [
-            labels for labels in imagenet._by_words.values() if number in labels
+            labels for labels in imagenet.nouns.by_words.values() if number in labels
         ], row[0]
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.hub.model_file import build
+from zeuxis.generators.base import as_rgb, check_colours
+from zeuxis.hub.model_file import Model, build, read_model
 from zeuxis.hub.weights import file_sha256
 from zeuxis.nets.biggan import BigGANDeep
 from zeuxis.nets.imagenet_classes import find, labels
@@ -45,11 +46,12 @@ class BigGAN:
             raise BadInput(f"Expected space {' or '.join(SPACES)} for a BigGAN, got {space!r}.")
         self.device = device or torch.device("cpu")
         self.sha256 = file_sha256(path)
+        check_colours(read_model(path))
         net = build(path, "generator")
         assert isinstance(net, BigGANDeep)
         self.resolution, self.truncation = net.img_resolution, truncation
         net.set_truncation(truncation, exact_truncation)
-        self.labels = labels() if net.num_classes == 1000 else tuple(map(str, range(net.num_classes)))
+        self.labels = class_names(net.num_classes)
         self.kept = allowed(self.labels, classes, ban)
         kept_labels = tuple(self.labels[k] for k in self.kept)
         embeddings = net.embeddings.weight.T[self.kept]  # (K, E)
@@ -62,6 +64,11 @@ class BigGAN:
             norm.mean, norm.deviation = norm.mean.to(self.device), norm.deviation.to(self.device)
         self.dtype = torch.float32
 
+    @staticmethod
+    def check_classes(model: Model, classes: Sequence[str], ban: Sequence[str]) -> None:
+        """BadInput or UnknownName, as from the constructor."""
+        allowed(class_names(model.parts["generator"].get("num_classes", 1000)), classes, ban)
+
     def set_precision(self, dtype: torch.dtype) -> None:
         """Draw in `dtype`; conditions, statistics and the picture stay float32."""
         self.dtype = dtype
@@ -71,11 +78,16 @@ class BigGAN:
         z, genes = self.space.decode(check(self.space, x).to(self.device))
         embedding = genes @ self._embeddings if self.mixes else genes
         images: Tensor = self._nets[self.dtype](z * self.truncation, embedding)  # in [-1, 1]
-        return (images + 1) / 2
+        return as_rgb((images + 1) / 2)
 
     def describe(self, x: Tensor) -> str:
         """The classes that one latent `(D,)` mixes: "62 % Persian cat, 25 % lynx"."""
         return self.space.describe(x)
+
+
+def class_names(count: int) -> tuple[str, ...]:
+    """Names of a network's classes: ImageNet's where there are a thousand, else numbers."""
+    return labels() if count == 1000 else tuple(map(str, range(count)))
 
 
 def allowed(known: Sequence[str], classes: Sequence[str], ban: Sequence[str]) -> list[int]:

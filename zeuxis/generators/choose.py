@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from zeuxis.hub.header import Model
 
 NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
+CLASS_OPTIONS = ("classes", "ban")
 YES_OR_NO = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -31,13 +32,23 @@ def check_generator(name: str, options: Mapping[str, Any] = NO_OPTIONS) -> None:
     """
     if name in GENERATORS:
         check_options(GENERATORS[name], name, options)
+        if any(options.get(option) for option in CLASS_OPTIONS):  # read only then, and once more when it is made
+            _check_classes(GENERATORS[name], GENERATORS[name].header(), options)
     else:
         from zeuxis.hub.model_file import check_model
 
         _located(name)
         model = _draws(name)
         check_options(FAMILIES[model.family], name, options)
+        _check_classes(FAMILIES[model.family], model, options)
         check_model(model.path, "generator")
+
+
+def _check_classes(factory: Any, model: Model, options: Mapping[str, Any]) -> None:
+    """BadInput or UnknownName for `classes` and `ban` that the generator of this file does not have."""
+    asked = [tuple(options.get(option, ())) for option in CLASS_OPTIONS]
+    if any(asked):
+        factory.check_classes(model, *asked)
 
 
 def make_generator(name: str, device: torch.device | None = None, **options: Any) -> Generator:
@@ -88,6 +99,8 @@ def check_options(factory: Any, name: str, options: Mapping[str, Any]) -> dict[s
     known = [p for p in parameters if p not in ("path", "device")]
     fitting = dict(options)
     for option, value in options.items():
+        if option in CLASS_OPTIONS and option not in known:
+            raise BadInput(f"Generator {name!r} has no classes to choose from: leave --class and --ban out.")
         if option not in known:
             near = difflib.get_close_matches(option, known, n=1, cutoff=0.6)
             hint = f" Did you mean {near[0]}?" if near else ""

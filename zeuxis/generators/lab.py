@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,15 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput, WeightsRefused
-from zeuxis.hub.model_file import build, file_sha256, read_model
+from zeuxis.generators.base import as_judged, as_rgb, check_colours
+from zeuxis.hub.model_file import Model, build, file_sha256, read_model
 from zeuxis.nets.gan.base import LatentGenerator
 from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
+from zeuxis.registry import unknown
 from zeuxis.spaces import ClassMix, Normal, Product, Space, check
 
 REACH = 1.1  # see ClassMix: further from all labels these networks draw what no judge recognises
+MOST_SHOWN = 20  # classes that a message lists
 MOST_ROWS = 10_000  # the distances between all of them are kept for a moment: 400 MB
 
 
@@ -25,8 +27,8 @@ class LabGenerator:
     """Latent = z (standard normal) and, with labels, an embedding that starts at one row of labels and may mix them.
 
     A row is a combination of labels that occurs in the training data ("red casual shoes"); rows are drawn as often as
-    they occur there. `classes` keeps only rows with all the words of one of its entries, `ban` leaves such
-    rows out. Attribute `labels` names the rows that are left.
+    they occur there. `classes` keeps only rows with a label of that name, or with all the words of one of its entries;
+    `ban` leaves such rows out. Attribute `labels` names the rows that are left.
     """
 
     name = "lab"
@@ -37,13 +39,14 @@ class LabGenerator:
         self.device = device or torch.device("cpu")
         self.path, self.sha256 = path, file_sha256(path)
         self.model = read_model(path)
+        check_colours(self.model)
         net = build(path, "generator")
         if not isinstance(net, LatentGenerator):
             raise WeightsRefused(path, f"holds a {type(net).__name__}, which is no generator of the training lab")
         self.resolution = net.resolution
         self.words, rows, counts = _rows(self.model.about, net.classes, path)
         names = names_of_rows(self.words, rows)
-        kept = _kept(names, classes, ban)
+        kept = kept_rows(self.words, rows, classes, ban)
         self.labels = tuple(names[k] for k in kept)
         self.rows, self.counts = rows[kept], counts[kept]
         self.space: Space = Normal(net.z_dim, bound=3.0, radius=0.9)
@@ -54,6 +57,13 @@ class LabGenerator:
         self._nets = Precisions(placed(net, self.device))
         self._judges: Precisions | None = None
         self.dtype = torch.float32
+
+    @staticmethod
+    def check_classes(model: Model, classes: Sequence[str], ban: Sequence[str]) -> None:
+        """BadInput or UnknownName, as from the constructor, for classes that the file's header does not name."""
+        facts = model.parts.get("generator", {}).get("classes", ())
+        words, rows, _ = _rows(model.about, facts if isinstance(facts, list | tuple) else (), model.path)
+        kept_rows(words, rows, classes, ban)
 
     @property
     def licence(self) -> str:
@@ -69,14 +79,14 @@ class LabGenerator:
         decoded = self.space.decode(check(self.space, x).to(self.device))
         z, embedding = decoded if isinstance(decoded, tuple) else (decoded, None)
         images: Tensor = self._nets[self.dtype](z, embedding)  # nominally in [-1, 1]
-        return (images.float() / 2 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)
+        return as_rgb((images.float() / 2 + 0.5).clamp(0, 1))
 
     def realism(self, images: Tensor) -> Tensor:
         """`(N, 3, R, R) -> (N,)`: the discriminator's logits, their mean over its heads, whatever the class."""
         if self._judges is None:
             self._judges = Precisions(placed(fold_batch_norm(build(self.path, "discriminator")), self.device))
         channels = self.model.parts["discriminator"].get("channels", 3)
-        shown = images.to(self.device)[:, :channels] * 2 - 1
+        shown = as_judged(images.to(self.device), channels, self.name) * 2 - 1
         logits: Tensor = self._judges[self.dtype](shown)  # (N,) or (N, heads)
         return logits.float().flatten(1).mean(1) if logits.ndim > 1 else logits.float()
 
@@ -123,28 +133,39 @@ def _rows(
     return words, torch.tensor(rows, dtype=torch.long), torch.tensor(counts, dtype=torch.float64)
 
 
-def _kept(names: Sequence[str], classes: Sequence[str], ban: Sequence[str]) -> list[int]:
-    """Numbers of the rows that `classes` asks for and `ban` does not forbid. BadInput for a word that names none."""
-    kept = set(range(len(names)))
+def kept_rows(
+    words: Mapping[str, tuple[str, ...]], rows: Tensor, classes: Sequence[str], ban: Sequence[str]
+) -> list[int]:
+    """Numbers of the rows that `classes` asks for and `ban` does not forbid. UnknownName for what names none."""
+    if not words and (classes or ban):
+        raise BadInput("This generator was trained without classes: leave --class and --ban out.")
+    names = names_of_rows(dict(words), rows)
+    kept = set(range(len(rows)))
     if classes:
-        kept = set().union(*(_matching(names, entry) for entry in classes))
+        kept = set().union(*(_matching(words, rows, names, entry) for entry in classes))
     for entry in ban:
-        kept -= _matching(names, entry)
+        kept -= _matching(words, rows, names, entry)
     if not kept:
         raise BadInput("No label is left to draw from. Ask for more with --class, or ban fewer.")
     return sorted(kept)
 
 
-def _matching(names: Sequence[str], entry: str) -> set[int]:
-    """Rows named `entry`, by number, or whose names hold all its words."""
+def _matching(words: Mapping[str, Sequence[str]], rows: Tensor, names: Sequence[str], entry: str) -> set[int]:
+    """Rows with a label `entry`, by name in the singular or plural; else with all its words in their name; or a number.
+
+    "dog" is every kind of dog where the labels have kinds.
+    """
     wanted = entry.lower().split()
-    found = {k for k, name in enumerate(names) if name == " ".join(wanted)} or {
-        k for k, name in enumerate(names) if wanted and set(wanted) <= set(name.split())
-    }
+    spelled = {" ".join(wanted), " ".join(wanted) + "s", " ".join(wanted).removesuffix("s")}
+    labels = [[word.lower().replace("_", " ") for word in of] for of in words.values()]
+    labelled = [(column, k) for column, of in enumerate(labels) for k, word in enumerate(of) if word in spelled]
+    found = {row for column, k in labelled for row in (rows[:, column] == k).nonzero().flatten().tolist()}
+    found = found or {k for k, name in enumerate(names) if name in spelled}
+    found = found or {k for k, name in enumerate(names) if wanted and set(wanted) <= set(name.split())}
     if not found and entry.isdecimal() and len(entry) < 10 and int(entry) < len(names):
         found = {int(entry)}
     if not found:
-        near = difflib.get_close_matches(entry.lower(), [*{w for name in names for w in name.split()}, *names], n=3)
-        hint = f" Did you mean {' or '.join(near)}?" if near else ""
-        raise BadInput(f"This generator knows no label {entry[:60]!r}.{hint}")
+        first, *others = labels
+        shown = [*first[:MOST_SHOWN], *(["..."] if len(first) > MOST_SHOWN else [])]
+        raise unknown("class", entry[:60], shown, [*first, *(word for of in others for word in of), *names])
     return found

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from zeuxis.generators.lab import LabGenerator
+from zeuxis.hub.model_file import Model, read_model
 from zeuxis.hub.pocket import pocket_path
 
 
@@ -20,6 +21,11 @@ class Pocket(LabGenerator):
         self, device: torch.device | None = None, *, classes: Sequence[str] = (), ban: Sequence[str] = ()
     ) -> None:
         super().__init__(pocket_path(self.file), device, classes=classes, ban=ban)
+
+    @classmethod
+    def header(cls) -> Model:
+        """What its file says of itself."""
+        return read_model(pocket_path(cls.file))
 
 
 class PocketProducts(Pocket):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.generators.biggan import allowed
-from zeuxis.hub.model_file import build, read_model
+from zeuxis.generators.base import as_judged, as_rgb, check_colours
+from zeuxis.generators.biggan import allowed, class_names
+from zeuxis.hub.model_file import Model, build, read_model
 from zeuxis.hub.weights import file_sha256
-from zeuxis.nets.imagenet_classes import labels
 from zeuxis.nets.layers import Precisions, placed
 from zeuxis.nets.stylegan_layers import truncate
 from zeuxis.rng import stream
@@ -55,17 +55,26 @@ class StyleGAN:
         self.device = device or torch.device("cpu")
         self.path, self.sha256 = path, file_sha256(path)
         self.model = read_model(path)
+        check_colours(self.model)
         net: Any = build(path, "generator")
         self.resolution, self.num_ws = net.img_resolution, net.num_ws
         self.truncation, self.cutoff, self.kind = truncation, truncation_cutoff, space
-        self.labels = labels() if net.c_dim == 1000 else tuple(map(str, range(net.c_dim)))
-        if not net.c_dim and (classes or ban):
-            raise BadInput("This network knows no classes: leave --class and --ban out.")
+        self.labels = class_names(net.c_dim)
+        self.check_classes(self.model, classes, ban)
         self.kept = allowed(self.labels, classes, ban) if net.c_dim else []
         self._nets = Precisions(placed(net, self.device))
         self._judges: Precisions | None = None
         self.dtype = torch.float32
         self.space = self._make_space(net)
+
+    @staticmethod
+    def check_classes(model: Model, classes: Sequence[str], ban: Sequence[str]) -> None:
+        """BadInput or UnknownName for classes that the network does not have."""
+        count = model.parts["generator"].get("c_dim", 0)
+        if count:
+            allowed(class_names(count), classes, ban)
+        elif classes or ban:
+            raise BadInput("This generator was trained without classes: leave --class and --ban out.")
 
     @property
     def net(self) -> Any:
@@ -105,10 +114,10 @@ class StyleGAN:
         return truncate(w[:, None].expand(-1, self.num_ws, -1), centre, self.truncation, self.cutoff)
 
     def draw(self, ws: Tensor) -> Tensor:
-        """Styles `(N, num_ws, w_dim)` -> `(N, 3, R, R)` float32 in [0, 1]; noise is the stored one, never drawn."""
+        """Styles `(N, num_ws, w_dim)` -> `(N, 3, R, R)` float32 in [0, 1] as RGB; noise is the stored one."""
         net: Any = self._nets[self.dtype]
         images: Tensor = net.synthesise(ws.to(self.device))
-        return ((images.float() + 1) / 2).clamp(0, 1)
+        return as_rgb(((images.float() + 1) / 2).clamp(0, 1))
 
     def render(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N, 3, R, R)` float32 in [0, 1]. BadInput for another width, NaN or infinity."""
@@ -128,8 +137,8 @@ class StyleGAN:
             if "discriminator" not in self.model.parts:
                 raise BadInput(f"{self.name} came without a discriminator. Set realism to 0.")
             self._judges = Precisions(placed(build(self.path, "discriminator"), self.device))
-        judge = self._judges[self.dtype]
-        c_dim = self.model.parts["discriminator"]["c_dim"]
+        judge, facts = self._judges[self.dtype], self.model.parts["discriminator"]
+        images, c_dim = as_judged(images, facts.get("img_channels", 3), self.name), facts["c_dim"]
         kept = self.kept or [0]
         c = torch.eye(c_dim, device=self.device)[kept].mean(dim=0, keepdim=True) if c_dim else None
         return torch.cat([judge(image[None].to(self.device) * 2 - 1, c) for image in images]).flatten().float()

@@ -16,6 +16,7 @@ import platformdirs
 
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.hub.weights import file_sha256
+from zeuxis.storage.files import check_folder_place
 
 
 def cache_folder() -> Path:
@@ -23,11 +24,20 @@ def cache_folder() -> Path:
     return Path(os.environ.get("ZEUXIS_CACHE") or platformdirs.user_cache_dir("zeuxis"))
 
 
+def offline_switch() -> str:
+    """The name of the environment variable that forbids the network; "" where none does."""
+    names = ("ZEUXIS_OFFLINE", "HF_HUB_OFFLINE")
+    return next((n for n in names if os.environ.get(n, "").lower() in ("1", "true", "yes", "on")), "")
+
+
 def offline() -> bool:
     """Whether `ZEUXIS_OFFLINE` or `HF_HUB_OFFLINE` forbids the network."""
-    return any(
-        os.environ.get(name, "").lower() in ("1", "true", "yes", "on") for name in ("ZEUXIS_OFFLINE", "HF_HUB_OFFLINE")
-    )
+    return bool(offline_switch())
+
+
+def check_writable() -> None:
+    """BadInput in one sentence where nothing can be written into the cache, before the work is done."""
+    check_folder_place(cache_folder(), "ZEUXIS_CACHE" if os.environ.get("ZEUXIS_CACHE") else "the cache")
 
 
 def model_folder(name: str) -> Path:
@@ -47,13 +57,13 @@ def read_json(name: str) -> dict[str, Any]:
 def write_json(name: str, content: dict[str, Any]) -> None:
     """Write it, atomically."""
     path = cache_folder() / name
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(f".{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        raise BadInput(f"The cache folder {cache_folder()} cannot be written: {error}. Set ZEUXIS_CACHE.") from error
+        raise BadInput(f"The cache folder {cache_folder()} cannot be written: {error.strerror or error}. Set ZEUXIS_CACHE.") from error
 
 
 def record(path: Path, sha256: str) -> None:

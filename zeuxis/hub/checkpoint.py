@@ -14,12 +14,14 @@ class Raw:
     """A published file, safely read and not yet understood.
 
     `content` is what was in it: dictionaries, lists, tuples, numbers, text, tensors, numpy arrays and `Inert` objects
-    (zeuxis.hub.pickles). `config` is the config.json that lay beside it, {} without one.
+    (zeuxis.hub.pickles). `config` is the config.json that lay beside it, {} without one; `preprocessor` is what
+    transformers' files beside it say about preparing pictures.
     """
 
     file: Path
     content: Any
     config: dict[str, Any] = field(default_factory=dict)
+    preprocessor: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,13 @@ from safetensors import SafetensorError, safe_open
 
 from zeuxis.errors import BadInput, MissingModel, WeightsRefused
 from zeuxis.hub import archives, legacy, pickles
+from zeuxis.hub.beside import CONFIG, image_processor, read_json
 from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts import LAYOUTS
 from zeuxis.hub.model_file import file_sha256, is_model, network, read_model, write_model
 from zeuxis.hub.weights import fit
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "network.pkl")  # of a folder, the first that is there
-CONFIG_BYTES = 2**22
 UNKNOWN_LICENCE = "not stated in the file: look where it came from"
 
 
@@ -28,11 +28,10 @@ def read_raw(path: Path) -> Raw:
         found = [path / name for name in WEIGHTS if (path / name).is_file()]
         if not found:
             raise MissingModel(f"Expected one of {', '.join(WEIGHTS)} in the folder {path}, found none of them.")
-        return Raw(found[0], _content(found[0]), _config(path / "config.json"))
+        path = found[0]
     if not path.is_file():
         raise MissingModel(f"Expected a weight file at {path}, found none. Check the path.")
-    beside = path.parent / "config.json"
-    return Raw(path, _content(path), _config(beside) if beside.is_file() else {})
+    return Raw(path, _content(path), read_json(path.parent / CONFIG), image_processor(path.parent))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -112,22 +111,14 @@ def _safetensors(path: Path) -> dict[str, Any]:
         raise WeightsRefused(path, f"cannot be read as safetensors: {error}. Fetch it again") from error
 
 
-def _config(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        return {}
-    if path.stat().st_size > CONFIG_BYTES:
-        raise WeightsRefused(path, f"has {path.stat().st_size:,} bytes, more than any configuration")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise WeightsRefused(path, f"is no JSON: {str(error)[:120]}") from error
-    if not isinstance(config, dict):
-        raise WeightsRefused(path, f"is a {type(config).__name__}, expected a dictionary")
-    return config
-
-
 def _in_words(content: Any) -> str:
+    """What a file holds that no layout knows."""
     if isinstance(content, dict):
         names = ", ".join(str(key)[:40] for key in list(content)[:4])
-        return f"a dictionary of {len(content)} ({names}, ...)"
+        return f"a dictionary of {len(content)} ({names}{', ...' if len(content) > 4 else ''})"
+    if isinstance(content, pickles.Inert):
+        return f"an object of the class {content.name[:80]}"
+    if isinstance(content, tuple | list):
+        kinds = ", ".join(sorted({_in_words(value) for value in content[:8]}))[:160]
+        return f"a {type(content).__name__} of {len(content)} ({kinds})"
     return f"a {type(content).__name__}"

@@ -41,6 +41,12 @@ class Model:
     licence: str = ""
     tensors_sha256: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def known_as(self) -> Path:
+        """The file as its user knows it: what it was converted from, where it lies in the cache under a hash."""
+        file = self.source.get("file")
+        return Path(file[:200]) if isinstance(file, str) and file and DIGEST.fullmatch(self.path.stem) else self.path
+
 
 def parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
     """The header `text` of the file `path` with the named `tensors`. WeightsRefused, in one sentence, for a bad one."""

@@ -39,6 +39,7 @@ def locate(name: str, kind: str = "generator") -> Path:
 def ready(name: str, kind: str = "generator") -> Path:
     """The model file that a name means; what is not converted yet is, once, into the cache."""
     path = locate(name, kind)
+    from zeuxis.hub.beside import conversion_key
     from zeuxis.hub.convert import convert, read_raw_file
     from zeuxis.hub.model_file import file_sha256, is_model
 
@@ -51,10 +52,11 @@ def ready(name: str, kind: str = "generator") -> Path:
         return source
     known = cache.recorded(source) if name in MODELS else None
     digest = str(known["sha256"]) if known else file_sha256(source)
-    converted = cache.cache_folder() / "converted" / f"{digest}.safetensors"
+    licence = MODELS[name].licence if name in MODELS else ""
+    converted = cache.cache_folder() / "converted" / f"{conversion_key(source, digest, licence)}.safetensors"
     if not converted.is_file():
-        licence = MODELS[name].licence if name in MODELS else ""
-        convert(path if (path / "config.json").is_file() else source, converted, licence=licence)
+        cache.check_writable()
+        convert(source, converted, licence=licence)
     return converted
 
 
@@ -67,7 +69,9 @@ def peek(name: str, kind: str = "generator") -> Header:
 
 def how_to_get(model: Model) -> str:
     """The command that fetches a model, with its size."""
-    return f"zeuxis models pull {model.name} ({size_in_words(model.bytes)})"
+    switch = cache.offline_switch()
+    first = f", after `unset {switch}`" if switch else ""
+    return f"zeuxis models pull {model.name} ({size_in_words(model.bytes)}){first}"
 
 
 def _catalogued(model: Model) -> Path:

@@ -321,7 +321,7 @@ def _key(key: Any) -> Any:
     return key
 
 
-class _Counted(io.BytesIO):
+class Counted(io.BytesIO):
     """The bytes of the file. Every opcode reads at least one byte by itself, so reads bound the work."""
 
     def __init__(self, data: bytes) -> None:
@@ -346,12 +346,17 @@ def read_pickle(path: Path) -> Any:
     return unpickle(path.read_bytes(), path)
 
 
+def load_next(stream: Counted, storages: Callable[[Any], Any] | None = None) -> Any:
+    """The next pickle of a stream. Raises whatever its parser meets: `unpickle` makes WeightsRefused of it."""
+    reader = _Reader(stream, encoding="latin1")
+    reader.storages = storages
+    return reader.load()
+
+
 def unpickle(data: bytes, path: Path, storages: Callable[[Any], Any] | None = None) -> Any:
     """`read_pickle` on bytes; `path` is what errors name, `storages` gives the storage that an id stands for."""
     try:
-        reader = _Reader(_Counted(data), encoding="latin1")
-        reader.storages = storages
-        return reader.load()
+        return load_next(Counted(data), storages)
     except WeightsRefused as error:
         raise WeightsRefused(path, error.reason, error.tensor) from error
     except Exception as error:  # a parser of hostile bytes may raise anything: all of it means the same

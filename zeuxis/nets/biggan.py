@@ -31,7 +31,7 @@ class _Body(nn.Module):
 
 
 class BigGANDeep(nn.Module):
-    """z (N, z_dim) and a class embedding (N, class_embed_dim) -> images (N, 3, R, R) in [-1, 1].
+    """z (N, z_dim) and a class embedding (N, class_embed_dim) -> images (N, img_channels, R, R) in [-1, 1].
 
     `layers` are rows [upsample, in, out] in multiples of `channel_width`; the attention stands before row
     `attention_layer_position`. Call `set_truncation` before drawing.
@@ -47,6 +47,7 @@ class BigGANDeep(nn.Module):
         attention_layer_position: int,
         eps: float = 1e-4,
         n_stats: int = 51,
+        img_channels: int = 3,
     ) -> None:
         super().__init__()
         for name, value, low, high in (
@@ -55,6 +56,7 @@ class BigGANDeep(nn.Module):
             ("channel_width", channel_width, 1, 1024),
             ("num_classes", num_classes, 1, 1_000_000),
             ("n_stats", n_stats, 2, 1001),
+            ("img_channels", img_channels, 1, 3),
             ("the number of blocks", len(layers), 1, 64),
             ("attention_layer_position", attention_layer_position, 0, 64),
         ):
@@ -79,7 +81,7 @@ class BigGANDeep(nn.Module):
         self.generator.layers = nn.ModuleList(blocks)
         last = int(layers[-1][2]) * channel_width
         self.generator.bn = Norm(last, n_stats, eps, None)
-        self.generator.conv_to_rgb = Conv(last, 3, 3)
+        self.generator.conv_to_rgb = Conv(last, img_channels, 3)
 
     def norms(self) -> list[Norm]:
         """Every norm in the order of use, the last one without condition."""
@@ -93,7 +95,7 @@ class BigGANDeep(nn.Module):
             norm.at(low, high, share)
 
     def forward(self, z: Tensor, embedding: Tensor) -> Tensor:
-        """(N, z_dim) already multiplied by the truncation, (N, class_embed_dim) -> (N, 3, R, R) float32 in [-1, 1]."""
+        """(N, z_dim) already multiplied by the truncation, (N, class_embed_dim) -> (N, C, R, R) float32 in [-1, 1]."""
         condition = torch.cat([z, embedding], dim=1)
         factors = [norm.factors(condition) for norm in self.norms()]
         x = self.generator.gen_z(condition)

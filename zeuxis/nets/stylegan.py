@@ -98,18 +98,18 @@ class Block(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Blocks of 4, 8, ... pixels: ws (N, num_ws, w_dim) -> images (N, 3, R, R)."""
+    """Blocks of 4, 8, ... pixels: ws (N, num_ws, w_dim) -> images (N, colours, R, R)."""
 
-    def __init__(self, w_dim: int, channels: Sequence[int]) -> None:
+    def __init__(self, w_dim: int, channels: Sequence[int], colours: int) -> None:
         super().__init__()
         self.sizes = [4 * 2**i for i in range(len(channels))]
         for i, (size, cout) in enumerate(zip(self.sizes, channels, strict=True)):
             self.add_module(f"b{size}", Block(0 if i == 0 else channels[i - 1], cout, size, w_dim))
-        self.torgb = nn.Conv2d(channels[-1], 3, 1)
+        self.torgb = nn.Conv2d(channels[-1], colours, 1)
         self.gain = 1 / math.sqrt(channels[-1])
 
     def forward(self, ws: Tensor, noise: bool) -> Tensor:
-        """(N, num_ws, w_dim) -> (N, 3, R, R) float32."""
+        """(N, num_ws, w_dim) -> (N, colours, R, R) float32."""
         x: Tensor | None = None
         for i, size in enumerate(self.sizes):
             x = self.get_submodule(f"b{size}")(x, ws[:, 2 * i : 2 * i + 2], noise)
@@ -120,18 +120,26 @@ class Synthesis(nn.Module):
 
 
 class StyleGAN(nn.Module):
-    """z (N, z_dim) -> w (N, w_dim) -> images (N, 3, R, R), nominally in [-1, 1]; one style per layer mixes pictures.
+    """z (N, z_dim) -> w (N, w_dim) -> images (N, img_channels, R, R), nominally in [-1, 1].
 
-    `channels` are the widths at 4, 8, ..., R pixels. Noise is the stored one or none.
+    One style per layer mixes pictures. `channels` are the widths at 4, 8, ..., R pixels. Noise is the stored one or
+    none.
     """
 
     def __init__(
-        self, z_dim: int, w_dim: int, channels: Sequence[int], mapping_layers: int = 8, rate: float = 0.01
+        self,
+        z_dim: int,
+        w_dim: int,
+        channels: Sequence[int],
+        mapping_layers: int = 8,
+        rate: float = 0.01,
+        img_channels: int = 3,
     ) -> None:
         super().__init__()
         for name, value, low, high in (
             ("z_dim", z_dim, 1, 8192),
             ("w_dim", w_dim, 1, 8192),
+            ("img_channels", img_channels, 1, 16),
             ("mapping_layers", mapping_layers, 1, 64),
             ("the number of resolutions", len(channels), 1, 11),
             *((f"channels[{i}]", width, 1, 8192) for i, width in enumerate(channels)),
@@ -140,7 +148,7 @@ class StyleGAN(nn.Module):
         self.z_dim, self.c_dim, self.w_dim = z_dim, 0, w_dim
         self.img_resolution, self.num_ws = 4 * 2 ** (len(channels) - 1), 2 * len(channels)
         self.mapping = Mapping(z_dim, 0, w_dim, mapping_layers, rate=rate, averages=1)
-        self.synthesis = Synthesis(w_dim, channels)
+        self.synthesis = Synthesis(w_dim, channels, img_channels)
 
     @property
     def w_avg(self) -> Tensor:
@@ -153,6 +161,6 @@ class StyleGAN(nn.Module):
         return w
 
     def synthesise(self, ws: Tensor, noise: bool = True) -> Tensor:
-        """(N, num_ws, w_dim) -> (N, 3, R, R) float32."""
+        """(N, num_ws, w_dim) -> (N, img_channels, R, R) float32."""
         images: Tensor = self.synthesis(ws, noise)
         return images

@@ -12,6 +12,7 @@ from zeuxis.errors import BadInput, UnknownName
 from zeuxis.registry import Table, unknown
 from zeuxis.scorers import FAMILIES, FILE_JUDGES, FILE_SCORERS, JUDGES, SCORERS
 from zeuxis.scorers.base import Judge, Scorer
+from zeuxis.scorers.open_clip import is_file
 
 if TYPE_CHECKING:
     from zeuxis.hub.header import Model
@@ -77,7 +78,7 @@ def make_judge(name: str, device: torch.device | None = None) -> Judge:
 def family_of(path: Path) -> str | None:
     """Which of FAMILIES a folder holds, by its config; None for anything else."""
     folder = path if path.is_dir() else path.parent
-    if (folder / "open_clip_config.json").is_file():
+    if (folder / "open_clip_config.json").is_file() or is_file(path):
         return "clip"
     config = folder / "config.json"
     if not path.is_dir() or not config.is_file() or config.stat().st_size > 2**20:

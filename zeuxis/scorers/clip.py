@@ -15,6 +15,7 @@ from zeuxis.scorers import open_clip
 from zeuxis.scorers.dual import DualScorer, cut_after
 from zeuxis.scorers.folder import filled, folder_sha256, need_transformers, pooled, read_config, read_state
 from zeuxis.scorers.preprocess import Preprocess
+from zeuxis.scorers.preprocess_config import of_folder
 
 
 class ClipScorer(DualScorer):
@@ -25,9 +26,10 @@ class ClipScorer(DualScorer):
     def __init__(self, path: Path, device: torch.device | None = None) -> None:
         transformers = need_transformers("A CLIP scorer")
         folder = path if path.is_dir() else path.parent
-        self.sha256 = folder_sha256(folder)
-        if open_clip.is_checkpoint(folder):
-            config, state, file = open_clip.read(folder)
+        alone = path if open_clip.is_file(path) else None  # OpenAI's .pt, or another one beside OpenCLIP's config
+        self.sha256 = folder_sha256(folder, alone)
+        if alone is not None or open_clip.is_checkpoint(folder):
+            config, state, file = open_clip.read(folder, alone)
         else:
             config = read_config(folder, "text_config", "vision_config", "projection_dim")
             state, file = read_state(folder)
@@ -39,7 +41,7 @@ class ClipScorer(DualScorer):
         except Exception as error:  # whatever transformers makes of a forged configuration
             raise WeightsRefused(folder / "config.json", f"describes no CLIP: {str(error)[:160]}") from error
         net = filled(lambda: transformers.CLIPModel(settings), state, file)
-        super().__init__(net, Preprocess(size), device)
+        super().__init__(net, of_folder(folder, Preprocess(size)), device)
 
     def look(self, net: nn.Module, pixels: Tensor) -> Tensor:
         """`(N, 3, S, S) -> (N, E)`."""

@@ -66,10 +66,12 @@ def read_state(folder: Path) -> tuple[dict[str, Any], Path]:
     return raw.content, raw.file
 
 
-def folder_sha256(folder: Path) -> str:
-    """One hash over every file that has a say: weights, configuration, tokenizer."""
+def folder_sha256(folder: Path, weights: Path | None = None) -> str:
+    """One hash over every file that has a say: weights (`weights` alone, if given), configuration, tokenizer."""
     digest = hashlib.sha256()
-    for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix in READ):
+    kinds = READ if weights is None else READ[2:]
+    files = {path for path in folder.iterdir() if path.is_file() and path.suffix in kinds}
+    for path in sorted(files if weights is None else files | {weights}):
         with path.open("rb") as file:
             digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return digest.hexdigest()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,9 @@ from zeuxis.nets.mobilenet import MobileNetV1, MobileNetV2
 from zeuxis.nets.resnet import ResNet
 from zeuxis.scorers import imagenet_words
 from zeuxis.scorers.base import Prompt, Verdict
-from zeuxis.scorers.preprocess import resize
+from zeuxis.scorers.nouns import Nouns, imagenet
+from zeuxis.scorers.preprocess import Preprocess
+from zeuxis.scorers.preprocess_config import of_timm, of_transformers
 
 CIFAR10 = (
     *(("airplane", "aeroplane", "plane"), ("automobile", "car"), ("bird",), ("cat",), ("deer",), ("dog",), ("frog",)),
@@ -28,7 +29,6 @@ CIFAR10 = (
 )
 BATCH = 32
 SHOWN = 6  # classes that a note names one by one
-PLACE = re.compile(r"\b(?:on|in|at|with|by|near|under|over|behind|between|beside|inside|from)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -49,31 +49,24 @@ class ImageClassifier:
 
     def __init__(self, path: Path, device: torch.device | None = None, labels: Sequence[str] = ()) -> None:
         self.device = device or torch.device("cpu")
-        about = read_model(path).about
+        model = read_model(path)
+        about = model.about
         net = build(path, "network")
         if not isinstance(net, ResNet | MobileNetV1 | MobileNetV2):
             raise WeightsRefused(path, f"holds a {type(net).__name__}, expected a classifier")
         self.sha256 = file_sha256(path)
-        self.mean, self.deviation = (_triple(about, key, path).to(self.device) for key in ("mean", "std"))
-        self.size, self.resized = _sizes(about, path)
+        self.preprocess = _preprocess(about, model.known_as)
+        self.size = (self.preprocess.crop or self.preprocess.to)[0]  # pixels that the network sees of a square picture
         self.rows, self.classes = _classes(list(labels) or about.get("labels", []), net.classes)
-        self._by_words = _by_words(self.rows)
-        if self.rows is imagenet_classes.names():
-            self._by_words |= {tuple(word.split()): found for word, found in imagenet_words.groups().items()}
-        self._longest = max(map(len, self._by_words), default=0)
+        self.nouns = imagenet() if self.rows is imagenet_classes.names() else Nouns(self.rows)
         self.net = placed(net.fold() if isinstance(net, ResNet) else net, self.device)
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """The judge always looks in float32."""
 
     def prepare(self, prompt: Prompt) -> AskedClasses:
-        """Which class the positive words name: the longest name first, a plural counts as the word.
-
-        Of several, the one before the first preposition: "strawberries on a plate" asks for strawberries.
-        """
-        texts = [phrase.text for phrase in prompt.phrases if phrase.weight > 0]
-        heads = self._find([PLACE.split(text, maxsplit=1)[0] for text in texts])
-        found = heads if len(heads) == 1 else self._find(texts)
+        """Which class the positive words name, as `zeuxis.scorers.nouns` finds it."""
+        found = self.nouns.asked([phrase.text for phrase in prompt.phrases if phrase.weight > 0])
         if len(found) == 1:
             ((labels, word),) = found.items()
             return AskedClasses(labels, self._notes(word, labels))
@@ -114,73 +107,11 @@ class ImageClassifier:
         return Verdict(asked, tuple(self.classes[k] for k in label.tolist()), confidence)
 
     def _shown(self, images: Tensor) -> Tensor:
-        """The shortest edge to `resized` pixels, the middle `size` of them, normalised. BadInput for other shapes."""
+        """Prepared as in the network's training. BadInput for other shapes."""
         if images.dim() != 4 or images.shape[1] != 3 or min(images.shape) < 1:
             raise BadInput(f"Expected images (N, 3, H, W) in [0, 1], got {tuple(images.shape)}.")
-        x = resize(images.to(self.device).float(), self.resized, crop=True)
-        edge = (self.resized - self.size) // 2
-        x = x[..., edge : edge + self.size, edge : edge + self.size]
-        return ((x - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
-
-    def _find(self, texts: Sequence[str]) -> dict[tuple[int, ...], str]:
-        """The classes that texts name, and by which word; longest names first.
-
-        Of two names side by side the first describes the second ("an orange cat"), unless it is the more exact one
-        ("a beagle dog").
-        """
-        found: dict[tuple[int, ...], str] = {}
-        for words in map(_words, texts):
-            spans: dict[
-                int, tuple[int, tuple[int, ...], str]
-            ] = {}  # first word -> (word after the last, classes, name)
-            for length in range(min(self._longest, len(words)), 0, -1):
-                for start in range(len(words) - length + 1):
-                    key = self._key(words[start : start + length])
-                    if key:
-                        spans[start] = (start + length, self._by_words[key], " ".join(key))
-                        words[start : start + length] = [""] * length  # "tiger shark" names no tiger
-            for start in sorted(spans):
-                end = spans[start][0] if start in spans else -1
-                if end in spans:
-                    del spans[end if set(spans[start][1]) <= set(spans[end][1]) else start]
-            found |= {labels: word for _, labels, word in spans.values()}
-        return found
-
-    def _key(self, words: Sequence[str]) -> tuple[str, ...]:
-        """The name that these words are, the last perhaps in the plural; () for none."""
-        for last in _singulars(words[-1]):
-            key = (*words[:-1], last)
-            if key in self._by_words:
-                return key
-        return ()
-
-
-def _words(text: str) -> list[str]:
-    """Words in small letters; a comma or semicolon is one too, so that nothing reaches across it."""
-    return re.findall(r"\w+(?:'\w+)?|[,;]", text.lower())
-
-
-def _singulars(word: str) -> list[str]:
-    """The word as it is, then what it may be the plural of."""
-    found = [word]
-    for ending, stem in (("s", ""), ("es", ""), ("ies", "y"), ("ves", "f")):
-        if word.endswith(ending) and len(word) > len(ending) + 1:
-            found.append(word.removesuffix(ending) + stem)
-    return found
-
-
-def _by_words(rows: tuple[tuple[str, ...], ...]) -> dict[tuple[str, ...], tuple[int, ...]]:
-    """Words of a name -> the classes of that name. Where it is the first name of some, the others do not count."""
-    found: dict[tuple[str, ...], list[tuple[bool, int]]] = {}
-    for i, row in enumerate(rows):
-        for place, name in enumerate(row):
-            key = tuple(_words(name))
-            if key and not (place and name in imagenet_words.NOT_MEANT):
-                found.setdefault(key, []).append((place > 0, i))
-    return {
-        key: tuple(dict.fromkeys(i for later, i in entries if later == min(entries)[0]))
-        for key, entries in found.items()
-    }
+        x = self.preprocess(images.to(self.device).float())
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 def _classes(labels: object, count: int) -> tuple[tuple[tuple[str, ...], ...], tuple[str, ...]]:
@@ -198,15 +129,26 @@ def _classes(labels: object, count: int) -> tuple[tuple[tuple[str, ...], ...], t
     return rows, tuple(name if first.count(name) == 1 else f"{name} ({i})" for i, name in enumerate(first))
 
 
-def _triple(about: Any, key: str, path: Path) -> Tensor:
-    value = about.get(key) if isinstance(about, dict) else None
-    good = isinstance(value, list) and len(value) == 3 and all(isinstance(v, float) and 0 < v < 1 for v in value)
-    if not good:
+def _preprocess(about: dict[str, Any], path: Path) -> Preprocess:
+    """How pictures are prepared: what the publisher's own files said, else the normalisation and size of the header."""
+    size, resized = _sizes(about, path)
+    mean, deviation = (_triple(about, key, path) for key in ("mean", "std"))
+    plain = Preprocess(size, mean, deviation, to=(resized, resized))
+    for key, reader in (("preprocessor", of_transformers), ("pretrained_cfg", of_timm)):
+        told = about.get(key)
+        if isinstance(told, dict) and told:
+            return replace(reader(told, replace(plain, size=0), path), size=0)  # these networks take any size
+    return plain
+
+
+def _triple(about: dict[str, Any], key: str, path: Path) -> tuple[float, ...]:
+    value = about.get(key)
+    if not isinstance(value, list) or len(value) != 3 or not all(isinstance(v, float) and 0 < v < 1 for v in value):
         raise WeightsRefused(path, f"its header has no {key} of three numbers between 0 and 1. Convert it again")
-    return torch.tensor(value).view(1, 3, 1, 1)
+    return tuple(value)
 
 
-def _sizes(about: Any, path: Path) -> tuple[int, int]:
+def _sizes(about: dict[str, Any], path: Path) -> tuple[int, int]:
     """Pixels that the network sees, and pixels of the shortest edge that they are cut from."""
     size, crop = about.get("size"), about.get("crop")
     if type(size) is not int or not 8 <= size <= 1024 or type(crop) is not float or not 0.5 <= crop <= 1:

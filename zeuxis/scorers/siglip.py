@@ -13,11 +13,12 @@ from torch import Tensor, nn
 from zeuxis.errors import MissingExtra, WeightsRefused
 from zeuxis.scorers.dual import DualScorer, cut_after
 from zeuxis.scorers.folder import filled, folder_sha256, need_transformers, pooled, read_config, read_state
-from zeuxis.scorers.preprocess import Preprocess
+from zeuxis.scorers.preprocess import HALF, Preprocess
+from zeuxis.scorers.preprocess_config import of_folder
 
 
 class SiglipScorer(DualScorer):
-    """Pictures go straight to a square, text is padded to 64 tokens without a mask, as in training."""
+    """Pictures go straight to a square unless the folder says else; text is padded to 64 tokens without a mask."""
 
     name, family, longest = "siglip", "siglip", 64
 
@@ -37,7 +38,8 @@ class SiglipScorer(DualScorer):
         self.lower = read_config(folder).get("model_type") == "siglip2"  # its tokenizer was trained on lower case
         self.tokenizer = _tokenizer(transformers, folder)
         net = filled(lambda: transformers.SiglipModel(settings), state, file)
-        super().__init__(net, Preprocess(size, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), crop=False), device)
+        plain = Preprocess(size, HALF, HALF, resize="squash", crop=None)
+        super().__init__(net, of_folder(folder, plain), device)
 
     def look(self, net: nn.Module, pixels: Tensor) -> Tensor:
         """`(N, 3, S, S) -> (N, E)`."""

@@ -78,9 +78,13 @@ def translate(raw: Raw) -> Checkpoint:
     for name in ("generator.conv_to_rgb.weight", "generator.conv_to_rgb.bias"):
         if name in tensors:
             tensors[name] = tensors[name][:3].contiguous()
+    facts = {key: config[key] for key in KEYS}
+    rows = tensors.get("generator.conv_to_rgb.bias")
+    if rows is not None and rows.shape[0] < 3:
+        facts["img_channels"] = rows.shape[0]
     return Checkpoint(
         "biggan-deep",
-        {"generator": Part({key: config[key] for key in KEYS}, tensors)},
+        {"generator": Part(facts, tensors)},
         {"layout": "biggan", "licence": LICENCE},
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -93,6 +94,15 @@ class Module:
     def _group(self, name: str) -> dict[Any, Any]:
         group = self.state.get(name)
         return group if isinstance(group, dict) else {}
+
+
+def check_square(tensors: Mapping[str, Tensor], file: Path) -> None:
+    """WeightsRefused for a network whose constant input or noise is no square, with the size of the largest."""
+    grids = {name: value for name, value in tensors.items() if name.endswith(("const", "input.input"))}
+    odd = [(v.shape[-2], v.shape[-1]) for v in grids.values() if v.ndim >= 2 and v.shape[-2] != v.shape[-1]]
+    if odd:
+        size = " x ".join(map(str, max(odd, key=math.prod)))
+        raise WeightsRefused(file, f"has layers of {size} pixels; only square networks are read")
 
 
 def rate_of(linear: Module) -> float:

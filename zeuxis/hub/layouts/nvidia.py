@@ -7,7 +7,7 @@ from typing import Any
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts import nvidia_stylegan3
-from zeuxis.hub.layouts.modules import Module, rate_of
+from zeuxis.hub.layouts.modules import Module, check_square, rate_of
 from zeuxis.hub.model_file import Part
 from zeuxis.hub.pickles import Inert
 
@@ -15,13 +15,26 @@ LICENCE = "NVIDIA Source Code License: research and evaluation only, not for com
 
 
 def claims(raw: Raw) -> bool:
-    """A dictionary with the moving average of a generator."""
-    return isinstance(raw.content, dict) and isinstance(raw.content.get("G_ema"), Inert)
+    """A dictionary with a generator, or a generator alone, as tuned ones (PTI) are saved."""
+    return _root(raw.content) is not None
+
+
+def _root(content: Any) -> tuple[str, Inert] | None:
+    """The generator and its name: its moving average where there is one."""
+    if isinstance(content, dict):
+        if isinstance(content.get("G_ema"), Inert):
+            return "G_ema", content["G_ema"]
+        content = content.get("G")
+    modules = content.state.get("_modules") if isinstance(content, Inert) and isinstance(content.state, dict) else None
+    return ("G", content) if isinstance(modules, dict) and {"mapping", "synthesis"} <= modules.keys() else None
 
 
 def translate(raw: Raw) -> Checkpoint:
-    """G_ema and, where it is StyleGAN2's, D."""
-    root = Module(raw.content["G_ema"], raw.file, "G_ema")
+    """The generator and, where it is StyleGAN2's, D."""
+    found = _root(raw.content)
+    assert found is not None  # `claims` saw it
+    root = Module(found[1], raw.file, found[0])
+    held = raw.content if isinstance(raw.content, dict) else {}
     if root.has("synthesis.input"):
         family, generator = "stylegan3", nvidia_stylegan3.generator(root)
     elif root.has("synthesis.b4"):
@@ -29,8 +42,8 @@ def translate(raw: Raw) -> Checkpoint:
     else:
         raise WeightsRefused(raw.file, f"holds a generator of the unknown kind {root.name[:60]!r}")
     parts = {"generator": generator}
-    if isinstance(raw.content.get("D"), Inert):
-        judge = Module(raw.content["D"], raw.file, "D")
+    if isinstance(held.get("D"), Inert):
+        judge = Module(held["D"], raw.file, "D")
         if judge.has("b4.mbstd") or judge.has("b4.conv"):  # StyleGAN-XL has another kind, which we do not need
             parts["discriminator"] = _discriminator(judge)
     return Checkpoint(family, parts, {"layout": "nvidia", "licence": LICENCE})
@@ -59,7 +72,9 @@ def _generator(root: Module) -> Part:
         "architecture": kinds.pop(),
         "use_noise": noise.pop(),
     }
-    return Part(facts, root.tensors())
+    tensors = root.tensors()
+    check_square(tensors, root.file)
+    return Part(facts, tensors)
 
 
 def _discriminator(root: Module) -> Part:

@@ -21,7 +21,13 @@ def generator(root: Module) -> Part:
     source = synthesis.child("input")
     embed = mapping.child("embed") if mapping.has("embed") else None
     xl = mapping.has("embed_proj")
-    w_avg = mapping.tensor("w_avg")
+    tensors = root.tensors()
+    if not root.integer("c_dim"):  # StyleGAN-XL without classes keeps the table of features that it does not use
+        embed, tensors = None, {k: v for k, v in tensors.items() if not k.startswith("mapping.embed")}
+    w_avg = mapping.tensor("w_avg").detach().float()
+    if w_avg.ndim == 2 and not root.integer("c_dim"):
+        w_avg = w_avg.mean(0)
+    tensors["mapping.w_avg"] = w_avg
     facts: dict[str, Any] = {
         "z_dim": root.integer("z_dim"),
         "c_dim": root.integer("c_dim"),
@@ -41,7 +47,7 @@ def generator(root: Module) -> Part:
         "embed_dim": None if embed is None else embed.tensor("weight").shape[1 if xl else 0],
         "averages": 1 if w_avg.ndim == 1 else w_avg.shape[0],
     }
-    return Part(facts, root.tensors())
+    return Part(facts, tensors)
 
 
 def _layer(name: str, layer: Module) -> dict[str, Any]:
@@ -65,5 +71,5 @@ def _pair(module: Module, name: str) -> int:
     value = getattr(value, "value", value)
     numbers = [int(v) for v in (value.tolist() if hasattr(value, "tolist") else value or ())]
     if len(numbers) != 2 or numbers[0] != numbers[1]:
-        module.refuse(f"expected a square for {name}, got {numbers[:4]}")
+        module.refuse(f"has {name} {' x '.join(map(str, numbers[:4]))}; only square networks are read")
     return numbers[0]

@@ -23,18 +23,27 @@ SYNTHESIS = re.compile(r"(?:G_synthesis/)?(\d+)x\d+/(Conv|Conv0_up|Conv1|ToRGB|C
 
 
 def claims(raw: Raw) -> bool:
-    """Three networks, the last of which is drawn with."""
-    content = raw.content
-    return (
-        isinstance(content, tuple)
-        and len(content) == 3
-        and all(isinstance(network, Inert) and network.name == NETWORK for network in content)
-    )
+    """Networks of TensorFlow: (G, D, Gs), some of them, or one alone."""
+    return bool(_networks(raw.content))
+
+
+def _networks(content: Any) -> list[Inert]:
+    """The networks that a pickle holds, in their order; [] for one that holds anything else."""
+    if isinstance(content, dict):
+        content = [content[name] for name in ("G", "D", "Gs") if content.get(name) is not None]
+    rows = list(content) if isinstance(content, tuple | list) else [content]
+    whole = all(isinstance(network, Inert) and network.name == NETWORK for network in rows if network is not None)
+    return [network for network in rows if network is not None] if whole else []
 
 
 def translate(raw: Raw) -> Checkpoint:
-    """Gs and D, as PyTorch lays them out."""
-    variables, static = _variables(raw.content[2], raw)
+    """Gs, the last network that draws, and D where it is there, as PyTorch lays them out."""
+    held = [_variables(network, raw) for network in _networks(raw.content)]
+    drawing = [row for row in held if any(re.search(r"ToRGB(_lod\d+)?/", name) for name in row[0])]
+    if not drawing:
+        raise WeightsRefused(raw.file, "holds no generator of StyleGAN or StyleGAN2 (Gs is the one that is drawn with)")
+    variables, static = drawing[-1]
+    _check_square(variables, raw)
     if any("StyleMod" in name for name in variables):
         from zeuxis.hub.layouts.nvidia_tf_stylegan1 import generator
 
@@ -42,10 +51,23 @@ def translate(raw: Raw) -> Checkpoint:
     if not any("ToRGB/mod_weight" in name for name in variables):
         raise WeightsRefused(raw.file, "holds TensorFlow networks of an unknown kind; StyleGAN and StyleGAN2 are read")
     parts = {"generator": _generator(_Reader(variables, raw), static)}
-    judged, its_static = _variables(raw.content[1], raw)
-    if any(name.endswith("Skip/weight") for name in judged):
-        parts["discriminator"] = _discriminator(_Reader(judged, raw), its_static)
+    for judged, its_static in held:
+        if any(name.endswith("Skip/weight") for name in judged):
+            parts["discriminator"] = _discriminator(_Reader(judged, raw), its_static)
     return Checkpoint("stylegan2", parts, _about(static))
+
+
+def _check_square(variables: dict[str, np.ndarray], raw: Raw) -> None:
+    """WeightsRefused for a constant input, a noise or a layer that is no square."""
+    for name, value in variables.items():
+        found = re.search(r"(?:^|/)(\d{1,5})x(\d{1,5})/", name)
+        layer = (found[1], found[2]) if found else ("", "")
+        grid = value.shape[-2:] if re.search(r"(?:^|/)(?:const|noise\d+)$", name) and value.ndim == 4 else (0, 0)
+        if grid[0] != grid[1] or layer[0] != layer[1]:
+            height, width = grid if grid[0] != grid[1] else layer
+            raise WeightsRefused(
+                raw.file, f"has layers of {height} x {width} pixels; only square networks are read", name
+            )
 
 
 def _about(static: dict[str, Any]) -> dict[str, Any]:

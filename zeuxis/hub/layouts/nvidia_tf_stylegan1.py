@@ -60,5 +60,6 @@ def generator(variables: dict[str, np.ndarray], static: dict[str, Any]) -> Part:
         "channels": channels,
         "mapping_layers": layers,
         "rate": float(static.get("mapping_lrmul", 0.01)),
+        "img_channels": out["synthesis.torgb.bias"].shape[0],
     }
     return Part(facts, out)

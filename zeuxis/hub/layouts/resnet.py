@@ -45,7 +45,10 @@ def translate(raw: Raw) -> Checkpoint:
     if config:
         facts |= _strides(config, facts, raw)
     layout = "transformers" if transformers else "akamaster" if facts["shortcut"] == "pad" else "torchvision"
-    return Checkpoint("resnet", {"network": Part(facts, tensors)}, {"layout": layout, **_about(facts, raw.config)})
+    about = {"layout": layout, **_about(facts, raw.config)}
+    if raw.preprocessor:
+        about["preprocessor"] = raw.preprocessor
+    return Checkpoint("resnet", {"network": Part(facts, tensors)}, about)
 
 
 def _unwrapped(content: Any) -> dict[Any, Any]:
@@ -149,7 +152,8 @@ def _about(facts: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     if not labels and facts["classes"] == (1000 if large else 10):
         labels = "imagenet-1k" if large else "cifar-10"
     size, crop = (224, 0.875) if large else (32, 1.0)
-    return {"mean": list(mean), "std": list(std), "size": size, "crop": crop, "labels": labels}
+    about = {"mean": list(mean), "std": list(std), "size": size, "crop": crop, "labels": labels}
+    return about | ({"pretrained_cfg": told} if large and "input_size" in told else {})
 
 
 def _triple(value: Any) -> tuple[float, float, float] | None:

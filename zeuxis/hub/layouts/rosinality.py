@@ -1,6 +1,8 @@
-"""StyleGAN2 as .pt of rosinality's port (https://github.com/rosinality/stylegan2-pytorch): g_ema and latent_avg.
+"""StyleGAN2 as .pt of rosinality's port (https://github.com/rosinality/stylegan2-pytorch) and of what is built on it.
 
-The file states no sizes: resolution and widths are read off the shapes. Its discriminator is not read.
+Converted files (g_ema, latent_avg), its own training checkpoints, fine-tuned generators (StyleGAN-NADA), decoders of
+encoders (pSp, e4e), and bare state dictionaries. The file states no sizes: resolution and widths are read off the
+shapes. Where it holds no mean style, that is estimated. Its discriminator is not read.
 """
 
 from __future__ import annotations
@@ -15,24 +17,38 @@ from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.layouts.modules import check_square
 from zeuxis.hub.model_file import Part
+from zeuxis.hub.weights import fill
+from zeuxis.nets.stylegan_layers import Mapping
+from zeuxis.rng import stream
+
+MARK = "input.input"  # the constant, and the name of no tensor in other layouts
+RATE = 0.01  # of learning in the mapping network; no file states it
+SAMPLES = 10_000
+AVERAGES = ("latent_avg", "mean_latent", "w_avg")
 
 
 def claims(raw: Raw) -> bool:
-    """A dictionary with g_ema, a state dictionary with the constant input."""
-    content = raw.content
-    return isinstance(content, dict) and isinstance(content.get("g_ema"), dict) and "input.input" in content["g_ema"]
+    """A state dictionary with the constant input somewhere inside."""
+    return bool(_found(raw.content))
 
 
 def translate(raw: Raw) -> Checkpoint:
     """NVIDIA's names for the same tensors."""
-    state = dict(raw.content["g_ema"])
-    average = raw.content.get("latent_avg", state.pop("latent_avg", None))
-    if not isinstance(average, Tensor):
-        raise WeightsRefused(raw.file, "is missing; without it pictures cannot be truncated", "latent_avg")
+    places = _found(raw.content)
+    held, prefix = min(places, key=lambda place: _rank(place[2]))[:2]
+    state = {str(name).removeprefix(prefix): v for name, v in held.items() if str(name).startswith(prefix)}
+    average = _average(raw.content, held, state)
+    for name in AVERAGES:
+        state.pop(name, None)
     source = _Source(raw.file, state)
     out, layers = _mapping(source)
-    out["mapping.w_avg"] = average.detach().float().flatten()
+    about: dict[str, Any] = {"layout": "rosinality"}
+    if average is None:
+        average = mean_style(out, layers, raw.file)
+        about["w_avg"] = f"estimated from {SAMPLES:,} samples: the file holds none"
+    out["mapping.w_avg"] = average
     blocks = 1 + sum(re.fullmatch(r"to_rgbs\.\d+\.bias", str(name)) is not None for name in state)
     channels: list[int] = []
     for i in range(blocks):
@@ -41,6 +57,7 @@ def translate(raw: Raw) -> Checkpoint:
     left = [name for name in state if not str(name).endswith(".kernel")]
     if left:
         raise WeightsRefused(raw.file, "is not expected in a StyleGAN2 of this port", str(left[0])[:80])
+    check_square(out, raw.file)
     facts = {
         "z_dim": out["mapping.fc0.weight"].shape[1] if layers else 0,
         "c_dim": 0,
@@ -48,9 +65,57 @@ def translate(raw: Raw) -> Checkpoint:
         "channels": channels,
         "img_channels": out["synthesis.b4.torgb.bias"].shape[0],
         "mapping_layers": layers,
-        "rate": 0.01,
+        "rate": RATE,
     }
-    return Checkpoint("stylegan2", {"generator": Part(facts, out)}, {"layout": "rosinality"})
+    return Checkpoint("stylegan2", {"generator": Part(facts, out)}, about)
+
+
+def _found(content: Any) -> list[tuple[dict[str, Any], str, str]]:
+    """Every generator in nested dictionaries: the dictionary, the prefix of its names, and the way to it."""
+    found = []
+    waiting, seen = [("", content)], set[int]()
+    while waiting:
+        way, held = waiting.pop(0)
+        if not isinstance(held, dict) or id(held) in seen:
+            continue
+        seen.add(id(held))
+        for name, value in held.items():
+            if isinstance(name, str) and (name == MARK or name.endswith(f".{MARK}")) and isinstance(value, Tensor):
+                prefix = name.removesuffix(MARK)
+                found.append((held, prefix, f"{way}.{prefix}"))
+            waiting.append((f"{way}.{name}"[:200], value))
+    return found
+
+
+def _rank(way: str) -> tuple[bool, bool]:
+    """The moving average first, and a network that stays frozen while another is tuned last."""
+    words = set(re.split(r"[._]", way.lower()))
+    return bool(words & {"frozen", "source", "ori", "original"}), not words & {"ema"}
+
+
+def _average(*places: dict[str, Any]) -> Tensor | None:
+    """The mean style (w_dim,), wherever it lies; encoders (pSp, e4e) keep it once for each layer. None without one."""
+    for value in (place.get(name) for place in places for name in AVERAGES):
+        if isinstance(value, Tensor) and value.numel():
+            return value.detach().float().reshape(-1, value.shape[-1] if value.ndim else 1).mean(0)
+    return None
+
+
+def mean_style(out: dict[str, Tensor], layers: int, file: Path) -> Tensor:
+    """The mean of the styles of SAMPLES z, drawn with a fixed seed: (w_dim,). WeightsRefused without the network."""
+    if not layers:
+        raise WeightsRefused(
+            file, "is missing, and so is the mapping network that it could be estimated with", "style.1"
+        )
+    w_dim, z_dim = out["mapping.fc0.weight"].shape
+    if layers > 64 or max(w_dim, z_dim) > 8192:
+        raise WeightsRefused(file, f"has a mapping network of {layers} layers and {w_dim} styles, more than any")
+    net = fill(
+        Mapping(z_dim, 0, w_dim, layers, rate=RATE), {k.removeprefix("mapping."): v for k, v in out.items()}, file
+    )
+    z = torch.randn(SAMPLES, z_dim, generator=stream(0, "mean style"))
+    with torch.no_grad():
+        return torch.stack([net(part).double().sum(0) for part in torch.split(z, 1000)]).sum(0).div(SAMPLES).float()
 
 
 @dataclass(frozen=True)
