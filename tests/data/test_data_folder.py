@@ -64,7 +64,8 @@ def test_broken_pictures_are_left_out_and_noted(tmp_path):
     (tmp_path / "bomb.png").write_bytes(huge)
     found = read_images("folder", tmp_path, resolution=32)
     assert len(found) == 1
-    assert sorted(note.split()[2] for note in found.notes) == ["bomb.png:", "cut.png:", "empty.jpg:", "text.gif:"]
+    named = [text.partition(": ")[0] for text in found.left_out]
+    assert named == ["bomb.png", "cut.png", "empty.jpg", "text.gif"]
 
 
 def test_any_damage_to_a_picture_leaves_it_out_or_reads_it(tmp_path):
@@ -76,7 +77,7 @@ def test_any_damage_to_a_picture_leaves_it_out_or_reads_it(tmp_path):
             mutant[place] = rng.integers(256)
         (tmp_path / "b.png").write_bytes(mutant)
         found = read_images("folder", tmp_path, resolution=32)
-        assert len(found) + len(found.notes) == 2
+        assert len(found) + len(found.left_out) == 2
 
 
 def test_a_folder_of_broken_pictures_is_refused(tmp_path):
@@ -145,7 +146,7 @@ def test_pipes_folders_and_dead_links_named_like_pictures_are_left_out(tmp_path)
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "dead.png").symlink_to(tmp_path / "nowhere")
     found = read_images("folder", tmp_path)
-    assert len(found) == 1 and len(found.notes) == 4
+    assert len(found) == 1 and len(found.left_out) == 3 and len(found.notes) == 1  # the note: a caption
 
 
 def test_a_file_is_no_folder(tmp_path):

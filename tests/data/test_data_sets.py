@@ -10,7 +10,6 @@ from PIL import Image
 
 from zeuxis.data import READERS, ImageSet, read_images, to_signed
 from zeuxis.data.convert import converted, resample, room_for, to_grey
-from zeuxis.data.nouns import read_nouned
 from zeuxis.errors import BadInput, UnknownName
 
 PACKS = [name for name in READERS if name != "folder"]
@@ -123,11 +122,6 @@ def test_an_imagenet_sample_has_one_picture_of_each_class(data):
 def test_emoji_have_their_names_as_captions(data):
     images = read_images("emoji", data)
     assert images.captions == ("fire engine", "hot face", "puppy eyes") and images.labels == {}
-
-
-def test_nouns_are_read_at_the_size_asked_for(data):
-    pixels, words = read_nouned(data, "train", 16)
-    assert pixels.shape == (23, 16, 16, 3) and words[0] == ("grand piano",)
 
 
 # ---- digits

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from zeuxis.errors import BadInput
-from zeuxis.evaluation.coverage import density_coverage
+from zeuxis.metrics.coverage import density_coverage
 from zeuxis.rng import stream
 
 

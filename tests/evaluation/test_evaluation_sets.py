@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from zeuxis.evaluation.classify import predict, recognised, wilson
-from zeuxis.evaluation.diversity import SIGMA, effective_number
-from zeuxis.evaluation.frechet import frechet_distance
-from zeuxis.evaluation.neighbours import nearest
+from zeuxis.metrics.diversity import SIGMA, effective_number
+from zeuxis.metrics.frechet import frechet_distance
+from zeuxis.metrics.neighbours import nearest
 from zeuxis.rng import stream
 
 FIXTURE = Path(__file__).resolve().parents[3] / "shared" / "fixtures" / "metrics"

@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 from zeuxis.errors import BadInput
-from zeuxis.evaluation.frechet import frechet_distance
-from zeuxis.evaluation.inception_score import inception_score
-from zeuxis.evaluation.kernel import kernel_distance, squared_mmd
-from zeuxis.evaluation.precision_recall import precision_recall
+from zeuxis.metrics.frechet import frechet_distance
+from zeuxis.metrics.inception_score import inception_score
+from zeuxis.metrics.kernel import kernel_distance, squared_mmd
+from zeuxis.metrics.precision_recall import precision_recall
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "metrics"
 GIVEN = load_file(FIXTURE / "inputs.safetensors")

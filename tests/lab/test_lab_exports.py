@@ -11,8 +11,9 @@ from zeuxis.cli.main import app
 from zeuxis.config import RunConfig
 from zeuxis.hub.model_file import read_model
 from zeuxis.lab.train import train
-from zeuxis.run import check_config, generate, resume
+from zeuxis.run import check_config
 from zeuxis.scorers.choose import make_judge, make_scorer
+from zeuxis.workflows import generate, resume
 
 TOY = {
     "prompt": ("a red cat",), "generator": "toy", "scorer": ("toy",), "judge": None, "search": "ga", "population": 4,
@@ -48,8 +49,8 @@ def test_a_trained_classifier_judges_a_run(net, exports, tmp_path):
     path = exports(net) / ("judge.safetensors" if net == "speedrun" else "trunk.safetensors")
     assert read_model(path).family == net
     summary = run(tmp_path / "run", judge=str(path))
-    assert set(summary.view.label) <= set(CLASSES) == set(make_judge(str(path)).classes)
-    found = torch.as_tensor(summary.view.confidence)
+    assert set(summary.judged.label) <= set(CLASSES) == set(make_judge(str(path)).classes)
+    found = torch.as_tensor(summary.judged.confidence)
     assert found.shape == (4,) and bool((found > 0).all())
 
 

@@ -8,7 +8,7 @@ from lab_helpers import GANS
 from safetensors.torch import load_file, save_file
 
 from zeuxis.errors import BadInput, WeightsRefused
-from zeuxis.generators.choose import make_generator
+from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.generators.lab import MOST_ROWS, LabGenerator, names_of_rows
 from zeuxis.hub.model_file import Part, read_model, write_model
 from zeuxis.nets import NETWORKS
@@ -105,13 +105,13 @@ def test_labels_are_chosen_by_name_word_or_number(classes, ban, left, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"classes": ("reed",)}, "no label 'reed'. Did you mean red"),
-        ({"classes": ("green heels",)}, "no label 'green heels'. Did you mean red heels"),
-        ({"classes": ("5",)}, "no label '5'"),
-        ({"classes": ("²",)}, "no label '²'"),
-        ({"classes": ("9" * 5000,)}, "no label '999"),
-        ({"classes": ("",)}, "no label ''"),
-        ({"ban": ("boots",)}, "no label 'boots'"),
+        ({"classes": ("reed",)}, "Unknown class 'reed'. Did you mean red"),
+        ({"classes": ("green heels",)}, "Unknown class 'green heels'. Did you mean red heels"),
+        ({"classes": ("5",)}, "Unknown class '5'"),
+        ({"classes": ("²",)}, "Unknown class '²'"),
+        ({"classes": ("9" * 5000,)}, "Unknown class '999"),
+        ({"classes": ("",)}, "Unknown class ''"),
+        ({"ban": ("boots",)}, "class 'boots'. Known: casual shoes"),
         ({"classes": ("red",), "ban": ("shoes", "heels")}, "No label is left"),
     ],
 )
@@ -119,6 +119,27 @@ def test_a_word_that_names_no_label_is_answered(options, said, tmp_path):
     with pytest.raises(BadInput, match=said) as refusal:
         make_generator(str(model_file(tmp_path)), **options)
     assert len(str(refusal.value)) < 250
+
+
+@pytest.mark.parametrize(("options", "left"), [({"classes": ("heel",)}, "heels"), ({"classes": ("bags",)}, "bag")])
+def test_a_label_may_be_asked_for_in_the_singular_or_plural(options, left, tmp_path):
+    check_generator(str(model_file(tmp_path)), options)
+    assert all(left in name for name in LabGenerator(model_file(tmp_path), **options).labels)
+
+
+def test_a_label_that_others_are_kinds_of_is_all_of_them(tmp_path):
+    labels = {"class": ["dog", "frog"], "term": ["beagle", "dog", "toad"]}
+    path = model_file(tmp_path, labels=labels, rows=[[0, 0], [0, 1], [1, 2]], counts=[1, 1, 1])
+    assert LabGenerator(path, classes=("dog",)).labels == ("beagle", "dog")
+    assert LabGenerator(path, ban=("dog",)).labels == ("toad",)
+
+
+@pytest.mark.parametrize("name", ["pocket", "toy", "file"])
+def test_a_class_is_checked_before_a_network_is_loaded(name, tmp_path):
+    name = str(model_file(tmp_path)) if name == "file" else name
+    said = "'toy' has no classes to choose from" if name == "toy" else "Unknown class 'frogg'"
+    with pytest.raises(BadInput, match=said):
+        check_generator(name, {"classes": ("frogg",)})
 
 
 def test_labels_are_drawn_as_often_as_they_occur(tmp_path):
@@ -147,7 +168,7 @@ def test_without_labels_there_is_nothing_but_noise(tmp_path):
     assert isinstance(generator.space, Normal) and generator.labels == ("",) and generator.space.dim == 4
     x = generator.space.sample(3, stream(0, "x"))
     assert generator.render(x).shape == (3, 3, 16, 16) and generator.describe(x[0]) == ""
-    with pytest.raises(BadInput, match="no label 'red'"):
+    with pytest.raises(BadInput, match="without classes: leave --class"):
         LabGenerator(generator.path, classes=("red",))
 
 

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from lab_helpers import CLASSES, TERM_CLASS, recipe
 
 from zeuxis.data import ImageSet
-from zeuxis.data.nouns import read_nouned
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.zero_shot import SYNONYMS, with_article
 from zeuxis.lab import sentences
 from zeuxis.lab.attributes import COLOURS, SCENES, colour_map, main_colour, scenes
-from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, TEMPLATES, Caption, Captioner, article
+from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, TEMPLATES, Caption, Captioner, article, read_nouned
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.lab.tasks.contrastive import Contrastive, collect_nouns
 from zeuxis.rng import stream
@@ -229,3 +228,8 @@ def test_extra_pictures_are_on_plain_grounds(data):
 def test_a_folder_without_extra_pictures_gives_none(tmp_path):
     pixels, words = read_nouned(tmp_path, "train")
     assert pixels.shape == (0, 32, 32, 3) and words == []
+
+
+def test_nouns_are_read_at_the_size_asked_for(data):
+    pixels, words = read_nouned(data, "train", 16)
+    assert pixels.shape == (23, 16, 16, 3) and words[0] == ("grand piano",)

@@ -11,9 +11,10 @@ from safetensors.torch import load_file
 
 from zeuxis.errors import BadInput, MissingExtra, WeightsRefused
 from zeuxis.hub.model_file import build, read_model
+from zeuxis.lab.parts import load_trunk
 from zeuxis.lab.tasks import distil
 from zeuxis.lab.tasks.base import Lab, groups, set_rate, triangular
-from zeuxis.lab.tasks.classifier import Classifier, load_trunk
+from zeuxis.lab.tasks.classifier import Classifier
 from zeuxis.lab.tasks.contrastive import Contrastive
 from zeuxis.lab.tasks.distil import Distil, Teacher
 from zeuxis.lab.train import train

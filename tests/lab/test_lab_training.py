@@ -8,11 +8,11 @@ import torch
 from lab_helpers import GANS, OPTIONS, exported, recipe, same
 from safetensors.torch import load_file
 
+from zeuxis.compute.precision import pick_dtype
 from zeuxis.errors import BadInput, MissingModel, RunDamaged, SearchStopped, UnknownName
 from zeuxis.hub.model_file import read_model
 from zeuxis.lab import checkpoint, curves
 from zeuxis.lab.tasks.classifier import Classifier
-from zeuxis.lab.train import pick_dtype
 from zeuxis.lab.train import train as train_anywhere
 
 DRAW = curves.draw
@@ -95,7 +95,7 @@ def test_a_finished_run_is_not_done_again(data, weights, whole):
 
 def test_a_run_killed_between_export_and_checkpoint_still_exports_its_end(data, weights, whole, tmp_path, monkeypatch):
     def save(task, averages, progress, folder):
-        if progress["step"] == 12:
+        if progress.step == 12:
             raise Power
         return keep(task, averages, progress, folder)
 
@@ -148,7 +148,7 @@ def test_a_run_may_be_made_longer(data, tmp_path):
 
 
 def test_a_start_that_fails_does_not_claim_the_folder(data, tmp_path):
-    with pytest.raises(BadInput, match="Unknown option speed of task classifier"):
+    with pytest.raises(BadInput, match="Unknown option of task classifier 'speed'"):
         train(recipe("trunk", options={"speed": 1}), data, tmp_path)
     assert train(recipe("trunk", images=8), data, tmp_path)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zeuxis.errors import BadInput
-from zeuxis.pictures.files import open_regular, read_bounded
+from zeuxis.storage.reading import open_regular, read_bounded
 from zeuxis.pictures.reading import FORMATS, Limits, read_rgb, square
 
 SUFFIX = {"JPEG": "jpg", "TIFF": "tif"}
@@ -168,7 +168,7 @@ def test_an_animation_gives_its_first_frame_and_a_note(tmp_path):
         (png(2**31 - 1, 2**31 - 1, 8, 2, b""), "Expected"),
         (png(8000, 8000, 8, 2, b""), "got 8000 x 8000"),
         (png(40_000, 1, 8, 2, b""), "30,000 a side"),
-        (encoded(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF"), "got 32"),
+        (encoded(Image.fromarray(np.full((2, 2), 7, np.float32)), "TIFF"), "from 0 to 1"),
         (encoded(Image.fromarray(np.ones((2, 2), np.int32)), "TIFF"), "got 32"),
     ],
     ids=["empty", "text", "no width", "no data", "bomb", "largest", "large", "long", "floats", "32 bits"],

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from zeuxis.errors import BadInput
-from zeuxis.pictures.files import open_regular
+from zeuxis.storage.reading import open_regular
 
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 LARGEST = 64 * 2**20  # bytes; a batch is 31 MB
@@ -149,5 +149,10 @@ def _member(path: Path, name: str) -> bytes:
     except BadInput:
         raise
     except (tarfile.TarError, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-        raise BadInput(f"{path} is no readable tar archive ({error}). Expected cifar-10-python.tar.gz.") from error
+        # what tarfile says of content that is no archive at all is a list of every format it tried
+        reason = "its content is of another kind" if isinstance(error, tarfile.ReadError) else str(error)[:120]
+        raise BadInput(
+            f"Expected CIFAR-10 at {path} (cifar-10-python.tar.gz, its unpacked folder, or cifar10.npz), but it is no "
+            f"readable tar archive: {reason}. Give the path of one of these."
+        ) from error
     raise BadInput(f"{path} holds no {name}. Expected cifar-10-python.tar.gz.")

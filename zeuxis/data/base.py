@@ -26,7 +26,8 @@ class ImageSet:
     names     the same keys -> the words for 0, 1, 2, ...
     captions  one sentence for each picture ("" where a folder lacks one), or None
     licence   in plain words: "research only", ...
-    notes     what was left out or changed while reading
+    notes     how the files were taken, where that is not plain: a split, pictures without captions
+    left_out  the pictures that could not be read, each as "file: reason"
     """
 
     pixels: Tensor
@@ -36,6 +37,7 @@ class ImageSet:
     source: str = ""
     licence: str = "unknown"
     notes: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.pixels)

@@ -28,7 +28,7 @@ import torch
 from zeuxis.data.base import ImageSet
 from zeuxis.data.convert import numbered
 
-FORMAT = 1  # of the entries; a higher number leaves old ones unread
+FORMAT = 2  # of the entries; a higher number leaves old ones unread
 SMALLEST = 1_000_000  # bytes of a source worth caching: less is decoded in a blink
 END = 65_536  # bytes hashed at either end of a file: .npz, .gz and .xz keep their checksums there
 FEW = 16  # files of a source that are looked into; of more, size and time must do
@@ -90,7 +90,14 @@ def _load(stem: Path, source: str) -> ImageSet | None:
         if captions and len(captions) != len(pixels):
             return None
         return ImageSet(
-            torch.from_numpy(pixels), labels, names, captions, facts["source"], facts["licence"], list(facts["notes"])
+            torch.from_numpy(pixels),
+            labels,
+            names,
+            captions,
+            facts["source"],
+            facts["licence"],
+            list(facts["notes"]),
+            list(facts["left_out"]),
         )
     except Exception:  # whatever is wrong with an entry, decoding again puts it right
         return None
@@ -103,6 +110,7 @@ def _store(images: ImageSet, stem: Path, source: str) -> bool:
         "fingerprint": source, "shape": list(pixels.shape), "crc32": checksum(pixels),
         "labels": {name: rows.tolist() for name, rows in images.labels.items()}, "names": images.names,
         "captions": images.captions, "source": images.source, "licence": images.licence, "notes": images.notes,
+        "left_out": images.left_out,
     }  # fmt: skip
     parts = [
         stem.with_name(f"{stem.name}.{os.getpid()}-{threading.get_ident()}{suffix}.part")

@@ -18,7 +18,7 @@ from zeuxis.data.convert import numbered, room_for
 from zeuxis.data.npz import open_npz
 from zeuxis.data.packs import as_tensor
 from zeuxis.errors import BadInput
-from zeuxis.pictures.files import read_bounded
+from zeuxis.storage.reading import read_bounded
 
 SIDE = 28
 BORDERED = 32  # the size that most networks for digits expect: two black pixels on each side

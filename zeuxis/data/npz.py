@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from zeuxis.errors import BadInput
-from zeuxis.pictures.files import open_regular, read_bounded
+from zeuxis.storage.reading import open_regular, read_bounded
 
 LARGEST_PACK = 8 * 2**30  # bytes on disk
 LARGEST_MEMBER = 512 * 2**20  # bytes of one array, unpacked
@@ -74,7 +74,8 @@ def open_npz(path: Path, what: str) -> Iterator[Npz]:
     except (BadInput, MemoryError):
         raise
     except Exception as error:  # zipfile, zlib, numpy and Pillow have a dozen ways to say that bytes are wrong
-        reason = str(error)[:160] or type(error).__name__
+        plain = isinstance(error, zipfile.BadZipFile) and "not a zip" in str(error)
+        reason = "its content is of another kind, or cut short" if plain else str(error)[:160] or type(error).__name__
         raise BadInput(
             f"Expected {path} to be a whole {what}, but it is not readable: {reason}. Copy the file again."
         ) from error

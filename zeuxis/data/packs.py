@@ -20,7 +20,7 @@ from zeuxis.data.base import SPLITS, ImageSet
 from zeuxis.data.convert import numbered, room_for
 from zeuxis.data.npz import open_npz, read_xz
 from zeuxis.errors import BadInput
-from zeuxis.pictures.files import read_bounded
+from zeuxis.storage.reading import read_bounded
 
 RENAMED = {"gypsy_cab": "minicab"}  # a slur in the search words of 2006
 SHEET_PIXELS = 64_000_000  # of one sheet; the largest pack has 8 million

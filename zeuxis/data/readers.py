@@ -8,6 +8,7 @@ from typing import Protocol
 from zeuxis.data.base import SPLITS, ImageSet
 from zeuxis.data.cache import cached
 from zeuxis.data.convert import converted
+from zeuxis.data.kinds import check_kind
 from zeuxis.errors import BadInput
 from zeuxis.registry import Entry, Table
 
@@ -67,6 +68,7 @@ def read_images(
     try:
         if not path.exists():
             raise BadInput(f"Expected a data set at {path}, found nothing there. Give its place with --data PATH.")
+        check_kind(kind, path)
         return cached(decoded, reader.files(path, split), (kind, str(path), split, resolution, channels))
     except OSError as error:  # no right to look into a folder, a disk that fails
         raise BadInput(f"Expected a readable data set at {path}, got: {error.strerror or error}. Check it.") from error

@@ -15,11 +15,13 @@ from torch.optim import Optimizer
 
 from zeuxis.data import ImageSet, read_images
 from zeuxis.errors import BadInput
-from zeuxis.lab.adversarial_options import Adam, options_of
+from zeuxis.lab.adversarial_options import Adam, check_known, options_of
 from zeuxis.lab.augment import diff_augment
-from zeuxis.lab.exports import start_from, write_export
+from zeuxis.lab.exports import start_file, start_from, write_export
 from zeuxis.lab.guidance import Guide
 from zeuxis.lab.objectives import OBJECTIVES, mode_seeking
+from zeuxis.lab.origin import of_images
+from zeuxis.lab.parts import identity
 from zeuxis.lab.penalties import PENALTIES
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate
 from zeuxis.lab.watch import Watch, standing_statistics
@@ -43,7 +45,17 @@ class Adversarial:
         names = tuple(self.train.labels) if opt.labels is None else opt.labels
         self.y, self.words = _conditions(self.train, names)  # (N, L)
         sizes = tuple(len(words) for words in self.words.values())
-        self.guide = Guide.of(opt.trunk, lab.weights, self.words, lab.device)
+        self.origin = of_images(self.train, self.test)
+        self.guide = Guide.of(opt.trunk, lab.weights, self.train, self.y, self.words, lab.device)
+        self.notes: list[str] = []
+        if self.guide:
+            # the last bits of a fitted head may differ with the number of threads
+            known = self.guide.trunk if lab.weights is None else self.guide.net
+            self.origin["networks"] = {"trunk": identity(known)}
+            if lab.weights is None:
+                self.notes.append(
+                    "The trunk is the package's, its class head fitted to these data; --weights has others."
+                )
         if opt.guidance and self.guide is None:
             raise BadInput('Guidance needs a trained classifier: set trunk = "trunk" and give its folder by --weights.')
         if opt.mode_seeking and lab.config.batch < 2:
@@ -53,13 +65,14 @@ class Adversarial:
         torch.manual_seed(lab.config.seed)  # initial weights; nothing else draws from the global generator
         generator, discriminator = self.build(self.guide.trunk if self.guide else None)
         if opt.start is not None:
-            start_from(self, (lab.weights or Path()) / f"{opt.start}.safetensors", generator, discriminator)
+            start_from(self, start_file(opt.start, lab.weights), generator, discriminator)
         self.generator, self.discriminator = placed(generator, lab.device), placed(discriminator, lab.device)
         self.nets: dict[str, nn.Module] = {"generator": self.generator, "discriminator": self.discriminator}
         self.optimizers: dict[str, Optimizer] = {name: self._optimizer(name) for name in self.nets}
         self.objective = OBJECTIVES[opt.objective]()
         self.penalties = {name: (PENALTIES[name], of) for name, of in opt.penalties.items()}
         self.watch = Watch(self.train, self.test, self.y, opt.watch, lab)
+        self.settled = False
         self.images_per_step = lab.config.batch * opt.discriminator_steps
 
     def build(self, trunk: nn.Module | None = None) -> tuple[LatentGenerator, nn.Module]:
@@ -68,6 +81,8 @@ class Adversarial:
         own = {} if trunk is None else {"trunk": trunk}
         try:
             kinds = ARCHITECTURES[opt.architecture]()
+            check_known(kinds[0], opt.generator, f"option of the generator of {opt.architecture}")
+            check_known(kinds[1], opt.discriminator, f"option of the discriminator of {opt.architecture}")
             generator: LatentGenerator = kinds[0](**self.facts, **opt.generator)
             discriminator: nn.Module = kinds[1](**self.facts, **opt.discriminator, **own)
         except BadInput:
@@ -99,7 +114,7 @@ class Adversarial:
 
     def step(self, step: int, progress: float) -> dict[str, float]:
         """`discriminator_steps` updates of the discriminator, then one of the generator on the last one's fakes."""
-        opt, start = self.opt, self.opt.decay_from
+        opt, start, self.settled = self.opt, self.opt.decay_from, False
         for optimizer in self.optimizers.values():
             set_rate(optimizer, 1.0 if progress < start else 1 - 0.9 * (progress - start) / (1 - start))
         self.generator.train()
@@ -172,10 +187,16 @@ class Adversarial:
             images = [generator(a, b).float() for a, b in zip(torch.split(z, 64), torch.split(y, 64), strict=True)]
         return (torch.cat(images) / 2 + 0.5).clamp(0, 1)
 
+    def _settled(self, nets: dict[str, nn.Module]) -> nn.Module:
+        """The averaged generator with statistics of its batch norms that fit its weights: once a checkpoint."""
+        if not self.settled:
+            standing_statistics(self, nets["generator"])
+            self.settled = True
+        return nets["generator"]
+
     def evaluate(self, nets: dict[str, nn.Module]) -> dict[str, float]:
         """Held-out figures of the averaged generator; see `zeuxis.lab.watch`."""
-        generator = nets["generator"]
-        standing_statistics(self, generator)
+        generator = self._settled(nets)
         return self.watch.figures(self, generator, self.guide)
 
     def samples(self, nets: dict[str, nn.Module]) -> Tensor | None:
@@ -198,8 +219,7 @@ class Adversarial:
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
         """`NAME.safetensors`, the best by the held-out distance, and `NAME-last.safetensors`, the newest."""
-        generator = nets["generator"]
-        standing_statistics(self, generator)
+        generator = self._settled(nets)
         names = [f"{self.opt.name}-last", *([self.opt.name] if self.watch.is_best else [])]
         return [write_export(self, generator, folder / f"{name}.safetensors") for name in names]
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from zeuxis.config import in_words
 from zeuxis.errors import BadInput
 from zeuxis.lab.augment import diff_augment
 from zeuxis.lab.objectives import OBJECTIVES
 from zeuxis.lab.penalties import PENALTIES
 from zeuxis.lab.tasks.base import plain_name
 from zeuxis.nets.gan import ARCHITECTURES
+from zeuxis.registry import unknown
 from zeuxis.rng import stream
 
 
@@ -65,15 +69,26 @@ class Options(Strict):
     watch: int = Field(2000, ge=20, description="pictures in each held-out figure")
 
 
+def check_known(network: Callable[..., Any], options: dict[str, Any], what: str) -> None:
+    """UnknownName for options that a network's constructor does not have, with the nearest that it has."""
+    given = inspect.signature(network).parameters.values()
+    if any(p.kind is p.VAR_KEYWORD for p in given):
+        return
+    known = [p.name for p in given if p.name not in ("resolution", "classes", "channels", "trunk")]
+    for name in options:
+        if name not in known:
+            raise unknown(what, name, known)
+
+
 def options_of(raw: dict[str, Any]) -> Options:
     """The recipe's options, checked. BadInput, UnknownName."""
     try:
         options = Options.model_validate(raw)
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(
-            f"Wrong options of the task adversarial: {wrong}. Known: {', '.join(Options.model_fields)}."
-        ) from error
+        known = [*Options.model_fields, *Adam.model_fields, *Penalty.model_fields]
+        unknown_too = any(wrong["type"] == "extra_forbidden" for wrong in error.errors())
+        listed = f" Known: {', '.join(Options.model_fields)}." if unknown_too else ""
+        raise BadInput(f"Wrong options of the task adversarial: {in_words(error, known)}{listed}") from error
     for name in (options.name, options.start, options.trunk):
         if name is not None:
             plain_name(name)
@@ -83,6 +98,6 @@ def options_of(raw: dict[str, Any]) -> Options:
         PENALTIES.check(name)
     for name in options.optimizers:
         if name not in ("generator", "discriminator"):
-            raise BadInput(f"Expected optimizers of generator and discriminator, got one of {name[:40]!r}.")
+            raise unknown("network in optimizers", name, ("generator", "discriminator"))
     diff_augment(torch.zeros(1, 3, 8, 8), stream(0), options.augmentation)  # refuses unknown names
     return options

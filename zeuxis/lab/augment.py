@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from zeuxis.errors import BadInput
+from zeuxis.registry import unknown
 
 
 def flip_and_shift(x: Tensor, rng: torch.Generator, pad: int = 2, flip: bool = True) -> Tensor:
@@ -29,7 +29,7 @@ def diff_augment(x: Tensor, rng: torch.Generator, policy: tuple[str, ...]) -> Te
     """Apply `policy` (of "colour", "translation", "cutout") to images (B, 3, H, W) in [-1, 1]; gradients flow."""
     for name in policy:
         if name not in _POLICIES:
-            raise BadInput(f"Unknown augmentation {name!r}. Known: {', '.join(_POLICIES)}.")
+            raise unknown("augmentation", name, list(_POLICIES))
         x = _POLICIES[name](x, rng)
     return x
 

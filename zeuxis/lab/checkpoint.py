@@ -1,28 +1,60 @@
 """Training checkpoints: networks, optimisers and averages as one flat safetensors file. No pickle.
 
 Random state is not stored: every step derives its numbers from (seed, step), so a resumed run goes on as if unbroken.
+The header keeps the rest: how far it is, the sums since the last line of the log, what it was begun with.
 """
 
 from __future__ import annotations
 
 import json
-import os
+import math
 from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 from torch.optim import Optimizer
 
 from zeuxis.errors import RunDamaged
 from zeuxis.lab.ema import Average
+from zeuxis.lab.origin import check_same
 from zeuxis.lab.tasks.base import Task
+from zeuxis.storage import files
+
+NEWEST, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
+BROKEN = (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError)  # what damage raises
 
 
-def save(task: Task, averages: dict[str, Average], progress: dict[str, int], folder: Path) -> None:
+@dataclass
+class Progress:
+    """How far a training is. `images` shown, `seconds` spent in steps; the `count` steps since the last line of the log
+    took `spent` seconds and have `sums` of losses; `last` is the number of the last checkpoint that was evaluated.
+    """
+
+    step: int = 0
+    images: int = 0
+    seconds: float = 0.0
+    count: int = 0
+    spent: float = 0.0
+    last: int = -1
+    sums: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, header: dict[str, Any]) -> Progress:
+        """From a checkpoint's header; ValueError for numbers that cannot be."""
+        kinds = {"step": int, "images": int, "seconds": float, "count": int, "spent": float, "last": int}
+        found = cls(**{name: kind(header[name]) for name, kind in kinds.items() if name in header})
+        found.sums = {str(name): float(value) for name, value in header.get("sums", {}).items()}
+        if min(found.step, found.images, found.count, found.last + 1) < 0 or not math.isfinite(found.seconds):
+            raise ValueError("counts below 0")
+        return found
+
+
+def save(task: Task, averages: dict[str, Average], progress: Progress, folder: Path) -> None:
     """Write `checkpoint.safetensors`; the file before it stays as `checkpoint.previous.safetensors`."""
     tensors: dict[str, Tensor] = {}
     for name, net in task.nets.items():
@@ -31,37 +63,56 @@ def save(task: Task, averages: dict[str, Average], progress: dict[str, int], fol
         tensors |= {f"average/{name}/{key}": value for key, value in average.net.state_dict().items()}
     for name, optimizer in task.optimizers.items():
         tensors |= {f"optimizer/{name}/{key}": value for key, value in _flat(optimizer).items()}
-    header: dict[str, Any] = progress | {f"average_steps/{name}": average.steps for name, average in averages.items()}
+    header: dict[str, Any] = asdict(progress)
+    header |= {f"average_steps/{name}": average.steps for name, average in averages.items()}
+    header["origin"] = getattr(task, "origin", {})
     if hasattr(task, "state"):  # of parts that are no networks: the best distance so far, an equilibrium, ...
         header["state"] = task.state()
-    newest, fresh = folder / "checkpoint.safetensors", folder / "checkpoint.part"
-    save_file({k: v.contiguous().clone() for k, v in tensors.items()}, fresh, {"progress": json.dumps(header)})
-    with fresh.open("rb") as handle:
-        os.fsync(handle.fileno())
+    data = serialised({k: v.contiguous().clone() for k, v in tensors.items()}, {"progress": json.dumps(header)})
+    newest = folder / NEWEST
     if newest.exists():
-        newest.replace(folder / "checkpoint.previous.safetensors")
-    fresh.replace(newest)
+        try:
+            files.calls.rename(newest, folder / PREVIOUS)
+        except OSError as error:
+            raise files.unwritable(newest, error) from error
+    files.atomic_write(newest, data)
+
+
+def images_in(folder: Path) -> int | None:
+    """The images of the newest checkpoint that can be read; None where there is none."""
+    for name in (NEWEST, PREVIOUS):
+        try:
+            return Progress.read(_header(folder / name)).images
+        except BROKEN:
+            continue
+    return None
 
 
 def load(
     task: Task, averages: dict[str, Average], folder: Path, say: Callable[[str], None] = lambda text: None
-) -> dict[str, int]:
-    """Restore the newest good checkpoint into `task` and `averages`; {} when there is none. `say` hears of damage."""
+) -> Progress | None:
+    """Restore the newest good checkpoint into `task` and `averages`; None when there is none. `say` hears of damage.
+
+    BadInput if it was begun with other data or on other networks.
+    """
     damaged = []
-    for name in ("checkpoint.safetensors", "checkpoint.previous.safetensors"):
+    for name in (NEWEST, PREVIOUS):
         path = folder / name
         if not path.exists():
             continue
         try:
+            header = _header(path)
+            progress, begun_with = Progress.read(header), dict(header.get("origin", {}))
+        except BROKEN as error:
+            damaged.append(f"{name}: {_line(error)}")
+            continue
+        check_same(begun_with, getattr(task, "origin", {}), folder)
+        try:
             with safe_open(path, "pt") as file:
-                header = json.loads((file.metadata() or {})["progress"])
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-            progress = {key: int(value) for key, value in header.items() if key != "state"}
-            if min(progress.values(), default=0) < 0:
-                raise ValueError("counts below 0")
             _restore(task, averages, tensors, header)
-        except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-            damaged.append(f"{name}: {str(error)[:200]}")
+        except BROKEN as error:
+            damaged.append(f"{name}: {_line(error)}")
             continue
         if damaged:
             say(f"{damaged[0].partition(':')[0]} is damaged; going on from {name}, the one before it.")
@@ -70,7 +121,19 @@ def load(
         raise RunDamaged(
             f"No checkpoint in {folder} can be read ({'; '.join(damaged)}). Start afresh in another folder."
         )
-    return {}
+    return None
+
+
+def _header(path: Path) -> dict[str, Any]:
+    with safe_open(path, "pt") as file:
+        header = json.loads((file.metadata() or {})["progress"])
+    if not isinstance(header, dict):
+        raise ValueError("its header is no table")
+    return header
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _restore(task: Task, averages: dict[str, Average], tensors: dict[str, Tensor], header: dict[str, Any]) -> None:

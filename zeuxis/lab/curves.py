@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from zeuxis.storage.files import atomic_write
+
 SKIP = {"images", "images_per_second", "seconds"}
 
 
@@ -38,9 +40,7 @@ def read_log(folder: Path) -> list[dict[str, float]]:
 
 def write_log(folder: Path, lines: list[dict[str, float]]) -> None:
     """All of `log.jsonl` anew. Atomic."""
-    part = folder / "log.part"
-    part.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    part.replace(folder / "log.jsonl")
+    atomic_write(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def draw(folder: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from zeuxis.errors import BadInput
+from zeuxis.errors import BadInput, MissingModel
 from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
 from zeuxis.nets.layers import fold_spectrum
 
@@ -45,6 +45,14 @@ def write_export(task: Adversarial, generator: nn.Module, path: Path) -> Path:
         "trained": {"recipe": config.about, "seed": config.seed, "figures": task.watch.latest},
     }
     return write_model(path, f"gan-{task.opt.architecture}", parts, about=about, licence=task.train.licence)
+
+
+def start_file(name: str, weights: Path | None) -> Path:
+    """The model file that a training starts from. MissingModel if it is not there."""
+    path = (weights or Path()) / f"{name}.safetensors"
+    if not path.is_file():
+        raise MissingModel(f"Expected the model to start from at {path}. Give the folder that holds it as --weights.")
+    return path
 
 
 def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:

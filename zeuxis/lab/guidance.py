@@ -11,8 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput
-from zeuxis.lab.tasks.classifier import load_trunk
+from zeuxis.lab.parts import load_trunk, package_trunk, with_classes
 from zeuxis.nets.layers import placed
 from zeuxis.nets.trunk import Trunk, TrunkClassifier
 
@@ -25,18 +26,28 @@ class Guide:
 
     @classmethod
     def of(
-        cls, name: str | None, weights: Path | None, words: dict[str, tuple[str, ...]], device: torch.device
-    ) -> Guide | None:
-        """The trunk `name`.safetensors in the folder `weights`; None for no name. BadInput if its classes differ."""
+        cls, name: str | None, weights: Path | None, data: ImageSet, y: Tensor, words: dict[str, tuple[str, ...]],
+        device: torch.device,
+    ) -> Guide | None:  # fmt: skip
+        """The trunk `name`.safetensors in the folder `weights`, the package's where none is given; None for no name.
+
+        BadInput if its classes are not the `words` of the first column of `y`, the labels (N, L) of `data`.
+        """
         if name is None:
             return None
-        path = (weights or Path()) / f"{name}.safetensors"
+        if not y.shape[1]:
+            raise BadInput(
+                f"A trunk guides by classes, and the data or the option labels have none: leave out {name!r}."
+            )
+        wanted = next(iter(words.values()))
+        if weights is None:
+            return cls(with_classes(package_trunk("generator"), data, y[:, 0], len(wanted), device), device)
+        path = weights / f"{name}.safetensors"
         net, classes = load_trunk(path)
-        wanted = next(iter(words.values()), ())
         if list(classes) != list(wanted):
             raise BadInput(
                 f"{path} knows the classes {', '.join(classes[:3])}, ..., the data have "
-                f"{', '.join(wanted[:3]) or 'none'}, ... Train the trunk on the same data first."
+                f"{', '.join(wanted[:3])}, ... Train the trunk on the same data first."
             )
         return cls(net, device)
 

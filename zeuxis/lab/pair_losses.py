@@ -12,10 +12,16 @@ def soft_infonce(logits: Tensor, fits: Tensor) -> Tensor:
 
     Phrase i < N is of picture i; the others are foils and stand in the sum over phrases only.
     """
+    to_text, to_image = infonce_parts(logits, fits)
+    return (to_text + to_image) / 2
+
+
+def infonce_parts(logits: Tensor, fits: Tensor) -> tuple[Tensor, Tensor]:
+    """The two halves of it, before their mean: from pictures to phrases, from phrases to pictures."""
     down = fits[:, : len(fits)]
     to_text = -(fits / fits.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
     to_image = -(down / down.sum(0) * logits[:, : len(fits)].log_softmax(0)).sum(0).mean()
-    return (to_text + to_image) / 2
+    return to_text, to_image
 
 
 def pairwise_sigmoid(logits: Tensor, fits: Tensor) -> Tensor:

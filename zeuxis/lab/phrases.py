@@ -1,12 +1,18 @@
-"""Phrases for images: nouns in sentence templates, with colours and scenes that were measured in the picture."""
+"""Phrases for images: nouns in sentence templates, with colours and scenes that were measured in the picture.
+
+`read_nouned` gives the pictures of Caltech-101 and of the emoji with the nouns that fit them.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from zeuxis.data import read_images
+from zeuxis.data.packs import read_emoji_text
 from zeuxis.evaluation.zero_shot import with_article as article
 from zeuxis.lab.attributes import COLOURS, SCENES
 
@@ -69,3 +75,22 @@ class Captioner:
         tail = f" {SCENES[scene]}" if scene >= 0 else ""
         template = TEMPLATES[int(draw * len(TEMPLATES))]
         return template.format(article(bare) + tail, bare=bare + tail)
+
+
+def read_nouned(folder: Path, split: str, size: int = 32) -> tuple[Tensor, list[tuple[str, ...]]]:
+    """Caltech and emoji pictures on plain grounds: uint8 (N, size, size, 3), and the words for each.
+
+    Empty when the packs are not in `folder`.
+    """
+    pixels = [torch.empty(0, size, size, 3, dtype=torch.uint8)]
+    words: list[tuple[str, ...]] = []
+    if (folder / "caltech93_64.npz").exists():
+        found = read_images("caltech", folder, split, resolution=size)
+        pixels.append(found.pixels)
+        numbers, nouns = found.label(0)
+        words += [(nouns[k],) for k in numbers.tolist()]
+    texts = read_emoji_text(folder, split)
+    if texts and (folder / "emoji64.npz").exists():
+        pixels.append(read_images("emoji", folder, split, resolution=size).pixels)
+        words += [(text.name, *text.keywords[:3]) for text in texts]
+    return torch.cat(pixels), words

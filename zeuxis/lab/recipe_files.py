@@ -7,11 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from zeuxis.config import TrainConfig
+from zeuxis.config import TrainConfig, in_words
 from zeuxis.errors import BadInput
 from zeuxis.registry import unknown
+from zeuxis.storage.reading import read_bounded
 
 RECIPES = Path(__file__).parent / "recipes"
+LARGEST = 2**20  # bytes
 
 
 def names() -> list[str]:
@@ -28,17 +30,23 @@ def load(name: str | Path) -> TrainConfig:
     """The recipe of that name, or in that file (a slash or `.toml` in its name). BadInput for what is no recipe."""
     path = _find(str(name))
     try:
-        return TrainConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return TrainConfig.model_validate(tomllib.loads(read_bounded(path, LARGEST, "recipe in TOML").decode("utf-8")))
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise BadInput(f"{path}: {wrong}. Known fields: {', '.join(TrainConfig.model_fields)}.") from error
-    except (OSError, UnicodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadInput(f"Expected a recipe in TOML at {path}, but it cannot be read: {error}.") from error
+        known = tuple(TrainConfig.model_fields)
+        raise BadInput(f"{path}: {in_words(error, known)} Known fields: {', '.join(known)}.") from error
+    except UnicodeError as error:
+        raise BadInput(f"Expected a recipe in TOML at {path}, but it cannot be read: it is no text.") from error
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        said = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:160]
+        raise BadInput(f"Expected a recipe in TOML at {path}, but it cannot be read: {said}.") from error
 
 
 def _find(name: str) -> Path:
     if name in names():
         return RECIPES / f"{name}.toml"
-    if name.endswith(".toml") or "/" in name:
-        return Path(name)
-    raise unknown("recipe", name, names())
+    if not name.endswith(".toml") and "/" not in name:
+        raise unknown("recipe", name, names())
+    path = Path(name)
+    if path.stem in names() and not path.exists():
+        raise BadInput(f"Expected a recipe at {name}, found none. The recipe of the package is called {path.stem}.")
+    return path

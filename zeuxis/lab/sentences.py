@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import lzma
 from pathlib import Path
 
-import numpy as np
 import torch
 
+from zeuxis.data.npz import open_npz, read_xz
 from zeuxis.data.packs import read_emoji_text, readable
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.zero_shot import with_article
@@ -45,8 +44,13 @@ def _captions(folder: Path) -> list[str]:
     path = folder / "coco_val2017_captions.jsonl.xz"
     if not path.exists():
         return []
-    with lzma.open(path, "rt", encoding="utf-8") as lines:
-        return [caption.strip() for line in lines for caption in json.loads(line)["captions"]]
+    try:
+        lines = read_xz(path).decode("utf-8").splitlines()
+        return [str(caption).strip() for line in lines for caption in json.loads(line)["captions"]]
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        if isinstance(error, BadInput):
+            raise
+        raise BadInput(f'Expected lines {{"captions": [...]}} in {path}, got something else. Copy it again.') from error
 
 
 def _nouns(folder: Path) -> list[str]:
@@ -54,7 +58,7 @@ def _nouns(folder: Path) -> list[str]:
     nouns: list[str] = []
     for name, keys in (("cifar10.npz", ("terms", "classes")), ("caltech93_64.npz", ("classes",))):
         if (folder / name).exists():
-            with np.load(folder / name, allow_pickle=False) as pack:
+            with open_npz(folder / name, "data pack") as pack:
                 nouns += [readable(str(n)) for key in keys for n in pack[key]]
     for split in ("train", "test"):
         for item in read_emoji_text(folder, split):

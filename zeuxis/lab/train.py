@@ -1,7 +1,7 @@
 """The training loop: one for every architecture. Progress is counted in images.
 
 A fresh start and a resume are the same path: the newest checkpoint is always looked for first. The folder holds
-train.json, log.jsonl, curves.png, samples/*.png, the checkpoint and, at the end, export/*.safetensors.
+train.json, log.jsonl, curves.png, samples/*.png, the checkpoint and, at the end, export/*.safetensors and summary.json.
 """
 
 from __future__ import annotations
@@ -11,36 +11,39 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
 
 from zeuxis.config import TrainConfig
-from zeuxis.errors import BadInput, RunDamaged, RunUnwritable, SearchStopped, ZeuxisError
+from zeuxis.errors import BadInput, RunUnwritable, SearchStopped, ZeuxisError
 from zeuxis.lab import checkpoint, curves
+from zeuxis.lab.checkpoint import Progress
 from zeuxis.lab.ema import Average
-from zeuxis.lab.machine import choose_threads, pick_dtype
+from zeuxis.lab.folder import check_place, check_recipe, notes_of, settled, summarise
 from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab, Task
-from zeuxis.storage.files import atomic_write
+from zeuxis.storage.files import atomic_write, sweep
 from zeuxis.storage.lock import RunLock
 
 Line = dict[str, float]
+SAVE_SECONDS = 600.0  # between two checkpoints at most, whatever `checkpoint_every` says
 
 
 def train(
     config: TrainConfig, data: Path, folder: Path, *,
     device: torch.device | None = None, weights: Path | None = None,
     report: Callable[[Line], None] = lambda line: None, say: Callable[[str], None] = lambda text: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Path]:  # fmt: skip
     """Run the recipe `config` to its end in `folder` and return the exported weight files.
 
-    `report` hears each line of the log, `say` sentences about how it is computed.
+    `report` hears each line of the log, `say` sentences about how it is computed. `stop` is asked before each step and
+    each line; its True writes a checkpoint and raises KeyboardInterrupt.
     """
     device = device or torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return _train(config, data, folder, device, weights, report, say)
+        return _train(config, data, folder, device, weights, report, say, stop)
     except ZeuxisError:
         raise
     except OSError as error:
@@ -53,16 +56,18 @@ def train(
 
 def _train(
     config: TrainConfig, data: Path, folder: Path, device: torch.device, weights: Path | None,
-    report: Callable[[Line], None], say: Callable[[str], None],
+    report: Callable[[Line], None], say: Callable[[str], None], stop: Callable[[], bool],
 ) -> list[Path]:  # fmt: skip
-    _check_place(folder)
-    _check_recipe(config, folder)
-    dtype, settled = _settled(config, folder, device, say)
+    check_place(folder)
+    check_recipe(config, folder)
+    if weights is not None and not weights.is_dir():
+        raise BadInput(f"Expected a folder with networks as --weights, got {weights}. Give the folder of an export.")
+    dtype, machine = settled(config, folder, device, say)
     lab = Lab(config, data, device, dtype, weights)
     with torch.random.fork_rng(devices=[]):  # torch.nn draws initial weights from the global generator: put it back
-        task: Task = TASKS[config.task](lab)
-        notes = getattr(getattr(task, "train", None), "notes", [])
-        for note in [*notes[:5], *([f"and {len(notes) - 5} more such notes"] if len(notes) > 5 else [])]:
+        task = _built(lab)
+        notes = notes_of(task)
+        for note in notes:
             say(note)
         batch = getattr(task, "images_per_step", config.batch)
         averages = {
@@ -72,49 +77,35 @@ def _train(
         folder.mkdir(parents=True, exist_ok=True)
         lock = RunLock(folder)
         try:
-            atomic_write(folder / "machine.json", json.dumps(settled).encode())
+            sweep(folder)
+            done = _resumed(task, averages, config, folder, say)
+            atomic_write(folder / "machine.json", json.dumps(machine).encode())
             atomic_write(folder / "train.json", config.model_dump_json(indent=1).encode())
-            count = 0
-            for line in steps(task, averages, config, folder, say):
+            line: Line = {}
+            for line in steps(task, averages, config, folder, done, stop):
                 report(line)
-                count += 1
-            if not count:
+            if not line:
                 say(f"This training has its {config.images:,} images already: nothing was done.")
                 if not list((folder / "export").glob("*.safetensors")):
                     task.export(averaged_nets(task, averages), folder / "export")
+            summarise(task, config, folder, done, notes)
         finally:
             lock.release()
     return sorted((folder / "export").glob("*.safetensors"))
 
 
-def _check_place(folder: Path) -> None:
-    """BadInput for a place that cannot be a folder, before anything is loaded."""
-    if not str(folder).strip() or folder == Path():
-        raise BadInput("Expected a folder of its own for the training, got the current one. Give --out FOLDER.")
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir():
-        raise BadInput(f"Expected a folder for the training, but {there} is a file. Give another --out FOLDER.")
-
-
-def _settled(
-    config: TrainConfig, folder: Path, device: torch.device, say: Callable[[str], None]
-) -> tuple[torch.dtype, dict[str, Any]]:
-    """Number type and threads: those that the folder's training began with, so that it goes on bit for bit."""
-    path = folder / "machine.json"
-    kept: dict[str, Any] = {}
-    if path.exists():
-        try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
-            kept = {"dtype": str(kept["dtype"]), "threads": max(1, min(1024, int(kept["threads"])))}
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunDamaged(f"{path} cannot be read. Start afresh in another folder with --out.") from error
-    dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}.get(kept.get("dtype", "")) or pick_dtype(
-        config.precision, device
-    )
-    threads, why = choose_threads(kept.get("threads"))
-    name = "bf16" if dtype == torch.bfloat16 else "fp32"
-    say(f"{device.type}, {name}, {threads} thread{'s' * (threads > 1)} ({why})")
-    return dtype, {"dtype": name, "threads": threads}
+def _built(lab: Lab) -> Task:
+    """The recipe's task. BadInput also for what no check foresaw: a wrong option may fail in any constructor."""
+    try:
+        task: Task = TASKS[lab.config.task](lab)
+        return task
+    except (ZeuxisError, OSError, MemoryError):
+        raise
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        said = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise BadInput(
+            f"The task {lab.config.task} cannot be built with these options and data: {said}. Correct the recipe."
+        ) from error
 
 
 def averaged_nets(task: Task, averages: dict[str, Average]) -> dict[str, nn.Module]:
@@ -122,46 +113,78 @@ def averaged_nets(task: Task, averages: dict[str, Average]) -> dict[str, nn.Modu
     return dict(task.nets) | {name: average.net for name, average in averages.items()}
 
 
+def _resumed(
+    task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path, say: Callable[[str], None]
+) -> Progress:
+    """From the newest checkpoint, or from the beginning; the log without lines of steps that are done again."""
+    done = checkpoint.load(task, averages, folder, say) or Progress()
+    if done.step and not done.images:  # a checkpoint from before the header had these
+        done.images = done.step * getattr(task, "images_per_step", config.batch)
+        done.last = done.images // config.checkpoint_every
+    kept = [line for line in curves.read_log(folder) if line["images"] <= done.images - (done.count > 0)]
+    curves.write_log(folder, kept)
+    return done
+
+
 def steps(
-    task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path,
-    say: Callable[[str], None] = lambda text: None,
+    task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path, done: Progress,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Line]:  # fmt: skip
-    """The loop itself: step, average, report, checkpoint. Yields each line of the log."""
-    done = checkpoint.load(task, averages, folder, say)
+    """The loop itself: step, average, report, checkpoint. Yields each line of the log; `done` is kept up to date.
+
+    A checkpoint may be written between any two steps. It keeps the sums since the last line, so that the log of a
+    resumed training has the lines of an unbroken one.
+    """
     batch: int = getattr(task, "images_per_step", config.batch)
-    step, seconds = done.get("step", 0), float(done.get("seconds", 0))
-    last = step * batch // config.checkpoint_every if done else -1  # due when the unbroken run would be
-    curves.write_log(folder, [line for line in curves.read_log(folder) if line["images"] <= step * batch])
-    sums: dict[str, float] = {}
-    count, begin = 0, time.monotonic()
-    while step * batch < config.images:
-        losses = task.step(step, step * batch / config.images)
-        step, count = step + 1, count + 1
+    saved, at = time.monotonic(), (done.step, done.count)
+    while done.images < config.images or done.count:
+        if stop():
+            if (done.step, done.count) != at:
+                checkpoint.save(task, averages, done, folder)
+            raise KeyboardInterrupt
+        end = done.images >= config.images
+        if done.count and (end or done.images // config.report_every > (done.images - batch) // config.report_every):
+            line, due = _line(task, averages, config, folder, done)
+            if due:
+                saved, at = time.monotonic(), (done.step, done.count)
+            yield line
+            continue
+        begin = time.monotonic()
+        losses = task.step(done.step, done.images / config.images)
         for name, average in averages.items():
             average.update(task.nets[name])
-        sums = {key: sums.get(key, 0.0) + value for key, value in losses.items()}
+        done.step, done.images, done.count = done.step + 1, (done.step + 1) * batch, done.count + 1
+        done.spent += time.monotonic() - begin
         if not all(map(math.isfinite, losses.values())):
             raise SearchStopped(
-                f"A loss became NaN or infinite at image {step * batch} ({losses}). Lower the rate, or use fp32."
+                f"A loss became NaN or infinite at image {done.images} ({losses}). Lower the rate, or use fp32."
             )
-        images, end = step * batch, step * batch >= config.images
-        if images // config.report_every > (images - batch) // config.report_every or end:
-            spent = max(time.monotonic() - begin, 1e-9)
-            line = {key: value / count for key, value in sums.items()}
-            line = {"images": images, "images_per_second": count * batch / spent, **line}
-            seconds, sums, count, begin = seconds + spent, {}, 0, time.monotonic()
-            due = images // config.checkpoint_every > last or end
-            if due:
-                last = images // config.checkpoint_every
-                line |= task.evaluate(averaged_nets(task, averages)) | {"seconds": round(seconds)}
-                _show(task, averages, folder, images)
-                task.export(averaged_nets(task, averages), folder / "export")  # a run that is cut leaves its best
-            _log(folder, line)
-            if due:  # the checkpoint last of all: a run killed before it does the same steps again
-                curves.draw(folder)
-                checkpoint.save(task, averages, {"step": step, "seconds": round(seconds)}, folder)
-                begin = time.monotonic()
-            yield line
+        done.sums = {key: done.sums.get(key, 0.0) + value for key, value in losses.items()}
+        if time.monotonic() - saved >= SAVE_SECONDS:
+            checkpoint.save(task, averages, done, folder)
+            saved, at = time.monotonic(), (done.step, done.count)
+
+
+def _line(
+    task: Task, averages: dict[str, Average], config: TrainConfig, folder: Path, done: Progress
+) -> tuple[Line, bool]:
+    """A line of the log; with figures, samples, export and a checkpoint where one is due."""
+    rate = done.count * (done.images // done.step) / max(done.spent, 1e-9)
+    line: Line = {"images": done.images, "images_per_second": rate}
+    line |= {key: value / done.count for key, value in done.sums.items()}
+    due = done.images // config.checkpoint_every > done.last or done.images >= config.images
+    done.seconds, done.sums, done.count, done.spent = done.seconds + done.spent, {}, 0, 0.0
+    if due:
+        done.last = done.images // config.checkpoint_every
+        nets = averaged_nets(task, averages)
+        line |= task.evaluate(nets) | {"seconds": round(done.seconds)}
+        _show(task, averages, folder, done.images)
+        task.export(nets, folder / "export")  # a run that is cut leaves its best
+    _log(folder, line)
+    if due:  # the checkpoint last of all: a run killed before it does the same steps again
+        curves.draw(folder)
+        checkpoint.save(task, averages, done, folder)
+    return line, due
 
 
 def _show(task: Task, averages: dict[str, Average], folder: Path, images: int) -> None:
@@ -174,16 +197,3 @@ def _show(task: Task, averages: dict[str, Average], folder: Path, images: int) -
 def _log(folder: Path, line: Line) -> None:
     with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
-
-
-def _check_recipe(config: TrainConfig, folder: Path) -> None:
-    """A folder belongs to one recipe; another one would mix two runs."""
-    path = folder / "train.json"
-    if not path.exists():
-        return
-    try:
-        kept = TrainConfig.model_validate_json(path.read_bytes())
-    except ValueError as error:
-        raise RunDamaged(f"{path} cannot be read as a recipe. Start afresh in another folder with --out.") from error
-    if kept.model_copy(update={"images": config.images}) != config:  # a run may be made longer
-        raise BadInput(f"{folder} holds a run of another recipe. Choose another folder with --out, or remove it.")

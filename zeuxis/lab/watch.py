@@ -10,25 +10,24 @@ import math
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, SearchStopped
-from zeuxis.evaluation.coverage import density_coverage
-from zeuxis.evaluation.frechet import frechet_distance
-from zeuxis.evaluation.health import SAME, descriptors, distances
 from zeuxis.lab.tasks.base import Lab
-from zeuxis.nets.mobilenet import load_pocket
+from zeuxis.metrics.coverage import density_coverage
+from zeuxis.metrics.frechet import frechet_distance
+from zeuxis.metrics.health import SAME, descriptors, distances
 from zeuxis.rng import stream
+from zeuxis.scorers.imagenet_judge import MobileNetJudge
 
 if TYPE_CHECKING:
     from zeuxis.lab.adversarial import Adversarial
     from zeuxis.lab.guidance import Guide
 
 ROWS, NEIGHBOURS = 10, 5
+MEASURE = "frechet/mobilenet-v1"  # what `best` is the best of; the picture is prepared as the judge prepares it
 DUPLICATES, COVERAGE, SATURATION = 0.2, 0.1, 0.99  # shares at which the collapse alarm sounds
-SIDE = 160  # pixels that MobileNet v1 sees
 
 
 def standing_statistics(task: Adversarial, generator: nn.Module, batches: int = 24) -> None:
@@ -64,20 +63,14 @@ class Watch:
         self.columns = 20 if train.resolution <= 32 else 12
         self.best, self.is_best = math.inf, True
         self.latest: dict[str, float] = {}
-        self._net: nn.Module | None = None
+        self._judge: MobileNetJudge | None = None
         self._real: Tensor | None = None
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, R, R) in [0, 1] -> MobileNet v1's pooled features (N, 512)."""
-        if self._net is None:
-            self._net = load_pocket("v1").to(self.lab.device)
-        rows = []
-        with torch.no_grad():
-            for part in torch.split(images, 50):
-                x = part.to(self.lab.device).expand(-1, 3, -1, -1)
-                x = F.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=False).clamp(0, 1) * 2 - 1
-                rows.append(self._net.features(x).float().cpu())  # type: ignore[operator]
-        return torch.cat(rows)
+        if self._judge is None:
+            self._judge = MobileNetJudge(self.lab.device)
+        return self._judge.embed(images.expand(-1, 3, -1, -1)).cpu()
 
     def figures(self, task: Adversarial, generator: nn.Module, guide: Guide | None) -> dict[str, float]:
         """Held-out figures by name; notes whether this is the best so far."""
@@ -130,11 +123,12 @@ class Watch:
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {"best": None if math.isinf(self.best) else self.best}
+        return {"best": None if math.isinf(self.best) else self.best, "by": MEASURE}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """From the checkpoint."""
-        self.best = math.inf if state.get("best") is None else float(state["best"])
+        """From the checkpoint. The best by another measure says nothing here."""
+        known = state.get("by") == MEASURE and state.get("best") is not None
+        self.best = float(state["best"]) if known else math.inf
 
 
 def _logits(discriminator: nn.Module, images: Tensor, y: Tensor) -> Tensor:

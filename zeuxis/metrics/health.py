@@ -16,6 +16,7 @@ from zeuxis.metrics.diversity import vendi_score
 
 SIDE = 32  # pixels across of a descriptor
 SAME = 0.05  # RMS of pixel values in [0, 1]
+DIFFERENT = 0.11  # RMS from which two are worth showing side by side: 1 % of pairs of draws of one class are nearer
 MOST = 1024  # images compared pair by pair: a first generation may have 100,000
 
 

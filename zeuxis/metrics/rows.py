@@ -34,8 +34,8 @@ def check_finite(rows: Tensor, name: str) -> None:
     wrong = ~torch.isfinite(rows.flatten(1)).all(1)
     if bool(wrong.any()):
         raise BadInput(
-            f"Expected numbers in every {name} row, got NaN or infinity in {int(wrong.sum())} of {len(rows)}, the first "
-            f"in row {int(wrong.nonzero()[0])} (counted from 0). Leave these pictures out."
+            f"Expected numbers in every {name} row, got NaN or infinity in {int(wrong.sum())} of {len(rows)}, the "
+            f"first in row {int(wrong.nonzero()[0])} (counted from 0). Leave these pictures out."
         )
 
 

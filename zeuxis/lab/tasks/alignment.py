@@ -19,6 +19,7 @@ from zeuxis.lab.alignment_figures import figures, test_sets
 from zeuxis.lab.captions import Writer, joined, truth
 from zeuxis.lab.features import Sentences, cached_features
 from zeuxis.lab.imagined import Imagined
+from zeuxis.lab.origin import fingerprint
 from zeuxis.lab.pair_losses import mixed, pairwise_sigmoid, soft_infonce
 from zeuxis.lab.pairs import SOURCES, class_nouns, class_number, collect, read_sets, with_classes
 from zeuxis.lab.shop_words import KINDS
@@ -70,6 +71,11 @@ class Alignment:
         sets = read_sets(self.folder, "train", self.opt["most"])
         if not sets:
             raise BadInput(f"Expected a data set with nouns in {self.folder}: {', '.join(SOURCES)}. Found none.")
+        self.origin = {
+            "sets": {kind: len(images) for kind, images in sets},
+            "content": fingerprint([images for _, images in sets]),
+            "networks": {"image and text features of the package": self.identity},
+        }
         self.pairs = collect(sets, self.folder)
         features = torch.cat([self.features(images.pixels, 1) for _, images in sets])
         self.sentences = Sentences(lab.device)

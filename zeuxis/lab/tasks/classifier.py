@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zeuxis.data import read_images
-from zeuxis.errors import BadInput, MissingModel, WeightsRefused
-from zeuxis.hub.header import names_of
-from zeuxis.hub.model_file import Part, build, read_model, write_model
+from zeuxis.errors import BadInput
+from zeuxis.hub.model_file import Part, write_model
 from zeuxis.lab.augment import flip_and_shift
+from zeuxis.lab.origin import of_images
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
 from zeuxis.nets.layers import placed
 from zeuxis.nets.speedrun import SpeedrunNet
@@ -35,19 +35,6 @@ DEFAULTS = {
 }
 
 
-def load_trunk(path: Path) -> tuple[TrunkClassifier, list[str]]:
-    """The trunk and its heads from the file that this task exported, and the names of its classes."""
-    if not path.is_file():
-        raise MissingModel(
-            f"Expected the trained trunk at {path}. Train it: zeuxis train pocket-trunk, then --weights DIR."
-        )
-    model, net = read_model(path), build(path, "network")
-    if not isinstance(net, TrunkClassifier):
-        raise WeightsRefused(path, f"holds a network of the family {model.family}, expected a trunk: net = 'trunk'")
-    classes = names_of(model, "classes", net.classes.out_features)
-    return net.requires_grad_(True), list(classes)
-
-
 class Classifier:
     """Cross entropy with label smoothing, Nesterov SGD, flip and shift; one shuffled pass after another."""
 
@@ -58,6 +45,7 @@ class Classifier:
         self.train = read_images(lab.config.data, lab.data, "train", resolution=32, channels=3)
         self.test = read_images(lab.config.data, lab.data, "test", resolution=32, channels=3)
         self.labels, self.classes = self.train.label(0)
+        self.origin = of_images(self.train, self.test)
         self.terms, self.term_names = self.train.label(-1)  # the classes again where a set has no finer label
         net = placed(self._net(), lab.device)
         norms = [p for n, p in net.named_parameters() if "norm" in n and n.endswith("bias") and p.requires_grad]

@@ -15,19 +15,19 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from zeuxis.data import ImageSet, read_images, to_signed
-from zeuxis.data.nouns import read_nouned
-from zeuxis.errors import MissingModel
 from zeuxis.evaluation import zero_shot
 from zeuxis.hub.header import vocabulary_of
-from zeuxis.hub.model_file import Part, build, checksum, read_model, tensors_of, write_model
+from zeuxis.hub.model_file import Part, checksum, read_model, tensors_of, write_model
+from zeuxis.hub.pocket import pocket_path
 from zeuxis.lab.attributes import COLOURS, SCENES, main_colour, scenes
 from zeuxis.lab.augment import flip_and_shift
-from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, Caption, Captioner
+from zeuxis.lab.origin import of_images
+from zeuxis.lab.pair_losses import infonce_parts
+from zeuxis.lab.parts import identity, load_text, load_trunk, package_trunk
+from zeuxis.lab.phrases import CLASS_WORDS, HELD_OUT, Caption, Captioner, read_nouned
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
-from zeuxis.lab.tasks.classifier import load_trunk
 from zeuxis.nets.dual_encoder import DualEncoder
 from zeuxis.nets.layers import placed
-from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.rng import stream
 
@@ -99,11 +99,14 @@ class Contrastive:
 
     def __init__(self, lab: Lab) -> None:
         self.lab, self.opt = lab, lab.options(DEFAULTS)
+        self.notes: list[str] = []
         self.train = read_images(lab.config.data, lab.data, "train", resolution=32, channels=3)
         self.test = read_images(lab.config.data, lab.data, "test", resolution=32, channels=3)
         folder = lab.data if lab.data.is_dir() else lab.data.parent
         extra, words = read_nouned(folder, "train")
         self.nouns, mine, others = collect_nouns(self.train, words)
+        spoken = ImageSet(extra, captions=tuple(", ".join(names) for names in words))
+        self.origin = of_images(self.train, self.test, spoken)
         self.pixels = torch.cat([self.train.pixels, extra])
         self.fitting = mine + others
         self.colours, self.scenes = main_colour(self.pixels), scenes(self.pixels)
@@ -123,15 +126,15 @@ class Contrastive:
         self._sentences: dict[str, Tensor] = {}
 
     def _towers(self) -> tuple[DualEncoder, list[str]]:
-        folder = self.lab.weights or Path()
-        eyes, _ = load_trunk(folder / "trunk.safetensors")
-        path = folder / "text.safetensors"
-        if not path.is_file():
-            raise MissingModel(f"Expected {path}. Train it: zeuxis train pocket-text, then --weights DIR.")
-        text, model = build(path, "text"), read_model(path)
-        assert isinstance(text, TextTower)
+        folder, given = self.lab.weights or Path(), self.lab.weights is not None
+        trunk = load_trunk(folder / "trunk.safetensors")[0].trunk if given else package_trunk(self.opt["name"])
+        path = folder / "text.safetensors" if given else pocket_path("scorer")
+        text, model = load_text(path), read_model(path)
         self.text_facts, self.text_sha256 = model.parts["text"], checksum(tensors_of(path, "text", verify=False))
-        towers = DualEncoder(eyes.trunk, text, self.opt["joint"], text.direct.out_features)
+        self.origin["networks"] = {"trunk": identity(trunk), "text tower": self.text_sha256}
+        if not given:
+            self.notes.append("The trunk and the text tower are those of the package; --weights has others.")
+        towers = DualEncoder(trunk, text, self.opt["joint"], text.direct.out_features)
         return towers, list(vocabulary_of(model, text.tokens.num_embeddings))
 
     def _sentence_vectors(self, texts: list[str], net: DualEncoder) -> Tensor:
@@ -196,9 +199,7 @@ class Contrastive:
             seen = net.image(images)
         words = net.sentence(sentences + noise)
         logits = net.log_scale.exp().clamp(max=100) * seen @ words.T  # (N, P)
-        down = truth[:, : len(rows)]
-        to_text = -(truth / truth.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
-        to_image = -(down / down.sum(0) * logits[:, : len(rows)].log_softmax(0)).sum(0).mean()
+        to_text, to_image = infonce_parts(logits, truth)
         descend(self.optimizers["encoder"], (to_text + to_image) / 2)
         return {
             "to_text": float(to_text.detach()),

@@ -6,6 +6,7 @@ principal components, are where the student's token table starts.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from importlib import import_module, resources
 from pathlib import Path
@@ -72,6 +73,8 @@ class Distil:
     def __init__(self, lab: Lab) -> None:
         self.lab, self.opt = lab, lab.options(DEFAULTS)
         self.texts, self.targets, self.vocabulary, single = self._teach()
+        content = hashlib.sha256("\n".join([*self.texts, *self.vocabulary]).encode()).hexdigest()
+        self.origin = {"sentences": len(self.texts), "content": content}
         self.wordpiece = WordPiece(self.vocabulary)
         torch.manual_seed(lab.config.seed)
         net = TextTower(len(self.vocabulary), self.opt["width"], self.opt["layers"], self.opt["heads"], single.shape[1])

@@ -1,0 +1,119 @@
+"""Every recipe of the package starts with nothing but a data set: what it builds on is made, or inside the package."""
+
+import shutil
+
+import pytest
+import torch
+from lab_helpers import GANS, LATENT, recipe, write_products
+
+from zeuxis.data import read_images
+from zeuxis.errors import BadInput, MissingModel
+from zeuxis.hub.pocket import pocket_path
+from zeuxis.lab import recipe_files
+from zeuxis.lab.parts import identity, package_trunk, with_classes
+from zeuxis.lab.train import train
+from zeuxis.nets.trunk import Trunk
+from zeuxis.rng import stream
+
+CPU = torch.device("cpu")
+SMALL = {  # options that make a recipe's networks small, where they have such
+    "dcgan": {"generator": {"width": 4}, "discriminator": {"width": 4}},
+    "wgan-gp": {"generator": {"width": 6}, "discriminator": {"width": 6}},
+    "pocket": {"generator": GANS["pocket"]["generator"], "discriminator": {"width": 4}},
+    "stylegan2": {"generator": LATENT | {"widths": [6, 6, 4, 4, 4]}, "discriminator": {"widths": [6, 6, 4, 4, 4]}},
+    "projected": {"generator": LATENT | {"widths": [6, 6, 4, 4, 4]}, "discriminator": {"width": 4, "pixel_width": 4}},
+    "classifier": {},
+    "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},
+    "contrastive": {"joint": 16, "extra": 3, "foils": 8},
+    "alignment": {"joint": 16, "hidden": 16, "foils": 8, "size": 32, "most_test": {"caltech": 0, "emoji": 0}},
+}
+
+
+@pytest.fixture(scope="module")
+def everything(data, tmp_path_factory):
+    """All data sets that a recipe of the package asks for."""
+    return write_products(shutil.copytree(data, tmp_path_factory.mktemp("all") / "data"))
+
+
+def small(name):
+    config = recipe_files.load(name)
+    options = config.options | SMALL[config.options.get("architecture", config.task)]
+    if config.task == "adversarial":
+        options["watch"] = 20
+    changes = {"images": 32, "batch": 8, "precision": "fp32", "checkpoint_every": 32, "report_every": 16}
+    return config.model_copy(update=changes | {"options": options})
+
+
+@pytest.mark.parametrize("name", recipe_files.names())
+def test_a_recipe_starts_with_data_alone_and_exports_its_network(name, everything, tmp_path):
+    found = train(small(name), everything, tmp_path, device=CPU)
+    assert found and all(file.stat().st_size for file in found)
+    assert (tmp_path / "summary.json").exists()
+
+
+def test_the_package_is_named_as_the_source(data, tmp_path):
+    told = []
+    train(recipe("contrastive", 8), data, tmp_path / "a", device=CPU, say=told.append)
+    train(recipe("pocket", 8), data, tmp_path / "b", device=CPU, say=told.append)
+    assert sum("the package" in text and "--weights" in text for text in told) == 2
+
+
+def test_a_missing_network_names_both_ways_out(data, tmp_path):
+    for name in ("pocket", "contrastive"):
+        with pytest.raises(MissingModel, match=r"zeuxis train pocket-trunk --data PATH.*leave --weights away"):
+            train(recipe(name, 8), data, tmp_path / "run", device=CPU, weights=tmp_path)
+    with pytest.raises(BadInput, match="Expected a folder with networks as --weights"):
+        train(recipe("pocket", 8), data, tmp_path / "run", device=CPU, weights=tmp_path / "nowhere")
+    with pytest.raises(MissingModel, match=r"to start from at .*earlier\.safetensors.*--weights"):
+        train(recipe("dcgan", 8, options={"start": "earlier"}), data, tmp_path / "run", device=CPU)
+
+
+@pytest.mark.parametrize("name", ["generator", "scorer", "scorer_second"])
+def test_the_trunk_of_a_package_model_is_whole(name):
+    assert pocket_path(name).is_file()
+    one, two = package_trunk(name), package_trunk(name)
+    assert identity(one) == identity(two) and torch.isfinite(one(torch.zeros(1, 3, 32, 32))).all()
+
+
+def test_a_class_head_is_fitted_in_closed_form(data):
+    torch.manual_seed(0)
+    images = read_images("cifar10", data, "train", resolution=32)
+    labels = images.label(0)[0]
+    net = with_classes(Trunk((4, 6, 8, 8)), images, labels, 4, CPU)  # the fourth class has no picture
+    with torch.no_grad():
+        logits = net(images.batch(torch.arange(len(images))))[0]
+    assert float((logits.argmax(1) == labels).float().mean()) > 0.9 and int((logits.argmax(1) == 3).sum()) == 0
+
+
+def test_the_head_is_that_of_linear_discriminant_analysis():
+    """Two classes of features x = (a, noise): the boundary lies half-way, the logit difference is linear in S^-1."""
+
+    class Fixed(torch.nn.Module):
+        widths = (1, 1, 1, 1)
+
+        def forward(self, x):
+            return self.table[x[:, 0, 0, 0].long()]
+
+    rng = stream(0, "lda")
+    labels = torch.arange(400) % 2
+    table = torch.randn(400, 2, generator=rng) * torch.tensor([1.0, 3.0]) + labels[:, None] * torch.tensor([4.0, 0.0])
+
+    class Data:
+        def __len__(self):
+            return 400
+
+        def batch(self, rows):
+            return rows.float()[:, None, None, None].expand(-1, 3, 1, 1)
+
+    fixed = Fixed()
+    fixed.table = table
+    fixed.state_dict = lambda: Trunk(Fixed.widths).state_dict()
+    net = with_classes(fixed, Data(), labels, 2, CPU)
+    slope = (net.classes.weight[1] - net.classes.weight[0]).detach()
+    offset = (net.classes.bias[1] - net.classes.bias[0]).detach()
+    means = torch.stack([table[labels == k].mean(0) for k in (0, 1)]).double()
+    rest = table.double() - means[labels]
+    expected = torch.linalg.solve(rest.T @ rest / 399, means[1] - means[0])
+    assert slope.tolist() == pytest.approx(expected.tolist(), rel=0.02)
+    half_way = means.mean(0)
+    assert float(slope.double() @ half_way + offset) == pytest.approx(0, abs=0.05)
