@@ -245,6 +245,8 @@ def _in_words(wrong: ErrorDetails, known: Sequence[str], spelled: Callable[[str]
     for bound, words in BOUNDS.items():
         if bound in context:
             return f"Expected {name} to be {words} {context[bound]:g}, {got}."
+    if wrong["type"] == "too_short":
+        return f"Expected {name} at least {context['min_length']} time(s), {got}."
     wanted = next((words for part, words in TYPES.items() if wrong["type"].startswith(part)), None)
     return f"Expected {name} to be {wanted}, {got}." if wanted else f"{name}: {wrong['msg']}, {got}."
 

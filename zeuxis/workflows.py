@@ -14,6 +14,7 @@ from typing import Any
 
 from zeuxis.config import TOP, make_config
 from zeuxis.errors import BadInput
+from zeuxis.plugins import trust_fields
 from zeuxis.run.finish import Summary
 from zeuxis.run.opening import open_session, reopen_session
 from zeuxis.run.session import Session
@@ -68,12 +69,17 @@ def generate(
     already, goes on with it.
     """
     prompt = (prompt,) if isinstance(prompt, str) else tuple(prompt)
+    trust_fields(fields)
     config = make_config(prompt=prompt, **fields)
     return carry_out(lambda: open_session(config, out), listener, outputs)
 
 
 def resume(folder: str | Path, *, listener: Hears = None, outputs: Outputs = Outputs(), **changes: Any) -> Summary:
-    """Go on with the run in `folder` to its end. `changes` may move the end: generations, budget, target, patience."""
+    """Go on with the run in `folder` to its end. `changes` may move the end: generations, budget, target, patience.
+
+    They also repeat what the run names as `module:factory`, e.g. search="own:Walk": a folder alone imports no code.
+    """
+    trust_fields(changes)
     return carry_out(lambda: reopen_session(folder, **changes), listener, outputs)
 
 
@@ -142,13 +148,16 @@ def compare(
     Where `out` holds the experiment already, goes on with it. `workers`: processes, 0 for one per core. `listener`
     hears each cell: how many are done, how many there are, its row.
     """
+    from zeuxis.experiments.design import fields as settings
     from zeuxis.experiments.design import make_design
     from zeuxis.experiments.execute import carry_out as run_cells
     from zeuxis.experiments.folder import ExperimentFolder
     from zeuxis.experiments.page import write_results
 
-    folder = ExperimentFolder(Path(out))
-    run_cells(make_design(**fields), folder, workers or os.cpu_count() or 1, listener)
+    folder, design = ExperimentFolder(Path(out)), make_design(**fields)
+    for said in (fields, *map(settings, design.variants)):
+        trust_fields(said)
+    run_cells(design, folder, workers or os.cpu_count() or 1, listener)
     return list(write_results(folder, parquet=parquet))
 
 
@@ -160,9 +169,11 @@ def _write(session: Session, outputs: Outputs) -> None:
 
         write_report(folder)
     if outputs.top:
-        from zeuxis.report.top import write_top
+        from zeuxis.report.top import too_few, write_top
 
-        write_top(folder, outputs.top)
+        found = len(write_top(folder, outputs.top))
+        if said := too_few(found, min(outputs.top, session.config.population)):
+            session.problem.decisions.note(said)
     if outputs.gif or outputs.mp4:
         from zeuxis.report.animation import best_frames, write_gif, write_mp4
 

@@ -60,7 +60,7 @@ def test_the_baseline_is_always_there_and_the_grid_is_whole():
     design = small()
     cells = list(design.cells())
     assert design.variants[0] == "ga-thesis" and len(cells) == len(set(cells)) == 3 * 2 * 2
-    with pytest.raises(BadInput, match="phrases"):
+    with pytest.raises(BadInput, match="Expected --phrase at least 1 time"):
         make_design(variants=("ga",), phrases=())
     with pytest.raises(BadInput, match="seeds"):
         make_design(variants=("ga",), seeds=0)

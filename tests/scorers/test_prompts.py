@@ -156,7 +156,7 @@ def test_an_ordinary_phrase_has_no_notes(typed):
     assert parse_prompt([typed]).notes == ()
 
 
-@settings(thorough, max_examples=2500)  # of about three texts each
+@settings(thorough, max_examples=600)  # of about three texts each
 @given(
     prompt=st.lists(odd_text, min_size=1, max_size=3),
     negative=st.just([]) | st.lists(odd_text, max_size=2),

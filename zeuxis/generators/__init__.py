@@ -20,6 +20,7 @@ GENERATORS = Table(
         ),
         "toy": Entry("zeuxis.generators.toy:ToyGenerator", "a disc, square or triangle on a coloured ground, 32x32"),
     },
+    group="zeuxis.generators",
 )
 
 FAMILIES = Table(

@@ -14,6 +14,7 @@ import torch
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.generators import FAMILIES, GENERATORS
 from zeuxis.generators.base import Generator, check_colours
+from zeuxis.plugins import fits
 from zeuxis.registry import unknown
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ def check_generator(name: str, options: Mapping[str, Any] = NO_OPTIONS) -> None:
     """
     if name in GENERATORS:
         check_options(GENERATORS[name], name, options)
-        if any(options.get(option) for option in CLASS_OPTIONS):  # read only then, and once more when it is made
+        asked = any(map(options.get, CLASS_OPTIONS))  # only then is the header read, and once more when it is made
+        if asked and hasattr(GENERATORS[name], "header"):
             _check_classes(GENERATORS[name], GENERATORS[name].header(), options)
     else:
         from zeuxis.hub.model_file import check_model
@@ -59,6 +61,8 @@ def make_generator(name: str, device: torch.device | None = None, **options: Any
     """
     if name in GENERATORS:
         generator: Generator = _call(GENERATORS[name], name, device=device, **options)
+        if GENERATORS.is_plugin(name):
+            fits(generator, Generator, "generator", name).name = name  # under which a run and its pictures know it
         return generator
     _located(name)
     model = _draws(name)

@@ -81,6 +81,23 @@ class LabGenerator:
         images: Tensor = self._nets[self.dtype](z, embedding)  # nominally in [-1, 1]
         return as_rgb((images.float() / 2 + 0.5).clamp(0, 1))
 
+    def layer_sizes(self) -> list[int]:
+        """For each style the pixels of the layer that it steers; none of a network without styles."""
+        net: Any = self._nets[torch.float32]
+        return list(net.layer_sizes()) if hasattr(net, "layer_sizes") else []
+
+    def styles(self, x: Tensor) -> Tensor:
+        """`(N, D)` -> styles `(N, L, w_dim)`, one for each of `layer_sizes`."""
+        decoded = self.space.decode(check(self.space, x).to(self.device))
+        z, embedding = decoded if isinstance(decoded, tuple) else (decoded, None)
+        net: Any = self._nets[torch.float32]
+        return torch.as_tensor(net.map(z, embedding))[:, None].repeat(1, len(self.layer_sizes()), 1)
+
+    def draw(self, ws: Tensor) -> Tensor:
+        """Styles `(N, L, w_dim)` -> `(N, 3, R, R)` float32 in [0, 1]."""
+        net: Any = self._nets[self.dtype]
+        return as_rgb((net.synthesise(ws.to(self.device)).float() / 2 + 0.5).clamp(0, 1))
+
     def realism(self, images: Tensor) -> Tensor:
         """`(N, 3, R, R) -> (N,)`: the discriminator's logits, their mean over its heads, whatever the class."""
         if self._judges is None:

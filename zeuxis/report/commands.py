@@ -6,7 +6,13 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from zeuxis import plugins
 from zeuxis.config import RunConfig, flag
+from zeuxis.generators import GENERATORS
+from zeuxis.scorers import JUDGES, SCORERS
+from zeuxis.search import SEARCHES
+
+CODE = {"generator": GENERATORS, "scorer": SCORERS, "judge": JUDGES, "search": SEARCHES}  # fields that may name code
 
 
 def generate_command(config: RunConfig) -> str:
@@ -24,6 +30,19 @@ def generate_command(config: RunConfig) -> str:
 def folder_command(command: str, path: Path, *rest: str) -> str:
     """`zeuxis COMMAND PATH ...`, quoted where the shell needs it."""
     return shlex.join(["zeuxis", command, str(path), *rest])
+
+
+def repeated(config: RunConfig, *fields: str) -> list[str]:
+    """The flags that a command needs beside the run's files where these `fields` (all) name code of the user's own:
+    no file alone may name it.
+    """
+    words = []
+    for name in fields or CODE:
+        table, value = CODE[name], getattr(config, name)
+        values = value if isinstance(value, tuple) else (value,)
+        if any(v is not None and table.refers(plugins.reference_in(v)) for v in values):
+            words += _option(name, value)
+    return words
 
 
 def _option(name: str, value: Any) -> list[str]:

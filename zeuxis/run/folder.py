@@ -84,7 +84,8 @@ class RunFolder:
     def record(self) -> Header:
         """All of run.json: prompt, config, software, machine, models, decisions, notes."""
         if not self.exists():
-            raise BadInput(f"Expected a run folder, but {self.path} has no run.json. Give the folder that a run wrote.")
+            found = "has no run.json" if self.path.is_dir() else "is a file" if self.path.exists() else "is not there"
+            raise BadInput(f"Expected a run folder, but {self.path} {found}. Give the folder that a run wrote.")
         record = verified_json(self.record_path)
         if record.get("format") != FORMAT:
             raise damaged(self.record_path, f"it has format {record.get('format')}, this version reads {FORMAT}")

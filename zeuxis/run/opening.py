@@ -8,13 +8,14 @@ from typing import Any
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, RunLocked
+from zeuxis.plugins import FIELDS
 from zeuxis.run.auto import advise
-from zeuxis.run.folder import RunFolder, fresh_folder
+from zeuxis.run.folder import RUNS, RunFolder, fresh_folder
 from zeuxis.run.prepare import CHANGEABLE, Prepared, prepare_run
 from zeuxis.run.session import Session
 from zeuxis.run.store import RunStore, check_usable
 from zeuxis.storage.checksummed import Header
-from zeuxis.storage.files import make_folder
+from zeuxis.storage.files import check_folder_place, make_folder
 from zeuxis.storage.lock import RunLock
 
 
@@ -25,6 +26,7 @@ def open_session(config: RunConfig, folder: str | Path | None = None) -> Session
     writes the folder.
     """
     path = None if folder is None else Path(folder)
+    check_folder_place(path or RUNS, "--out" if path else "the run")
     if path is not None:
         check_usable(path)
     lock = RunLock(path) if path is not None and path.is_dir() else None
@@ -53,7 +55,7 @@ def open_session(config: RunConfig, folder: str | Path | None = None) -> Session
 
 def reopen_session(folder: str | Path, **changes: Any) -> Session:
     """The session of the run in `folder`, ready to go on where its log ends. `changes` may move its end."""
-    fixed = sorted(set(changes) - set(CHANGEABLE))
+    fixed = sorted(set(changes) - {*CHANGEABLE, *FIELDS})  # the latter must be what they were
     if fixed:
         raise BadInput(f"A resumed run can change {', '.join(CHANGEABLE)}, got {fixed[0]}. Start a new run for that.")
     stored = RunFolder(folder).config.model_dump()

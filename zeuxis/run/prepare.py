@@ -15,6 +15,7 @@ from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
+from zeuxis.plugins import fits
 from zeuxis.run.auto import settle
 from zeuxis.run.problem import Problem
 from zeuxis.run.record import Decisions, models, prompt_sha256, same_models
@@ -24,7 +25,7 @@ from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_sc
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.measures import Measures, parse_measure
 from zeuxis.scorers.prompts import parse_prompt
-from zeuxis.search import MULTI_OBJECTIVE, QUALITY_DIVERSITY, SEARCHES, check_options
+from zeuxis.search import SEARCHES, check_options
 from zeuxis.search.archive import HasArchive
 from zeuxis.search.base import PopulationSearch, Search
 from zeuxis.search.diversity_control import DiversityControl
@@ -91,7 +92,7 @@ def prepare_run(
         problem.decisions.note(note)
     problem.prepare()
     problem.gate(config.population, config.precision)
-    if config.search in QUALITY_DIVERSITY:
+    if SEARCHES.has_trait(config.search, "archive"):
         problem.choose_ranges()
     return prepared
 
@@ -125,7 +126,7 @@ def _built(config: RunConfig, decisions: Decisions | None, loaded: Models | None
         augment=config.augment,
         realism=config.realism,
         norm_prior=config.norm_prior,
-        describe=_helped(config) or config.search in SEARCHES.with_trait("looks"),
+        describe=_helped(config) or SEARCHES.has_trait(config.search, "looks"),
         measures=measures if config.measures else None,
         seed=config.seed,
         decisions=decisions,
@@ -135,7 +136,7 @@ def _built(config: RunConfig, decisions: Decisions | None, loaded: Models | None
         "prompt_sha256": prompt_sha256(prompt),
         "config": config.model_dump(mode="json"),
         "seed": config.seed,
-        "software": software(*(("ribs", "numpy") if config.search in QUALITY_DIVERSITY else ())),
+        "software": software(*(("ribs", "numpy") if SEARCHES.has_trait(config.search, "archive") else ())),
         "machine": machine(device),
         "models": models(generator, scorers, weights, judge),
         "start": start,
@@ -148,6 +149,8 @@ def _search(config: RunConfig, generator: Generator, first: Tensor | None, decis
     kind, space = SEARCHES[config.search], generator.space
     device = search_device(config.population * space.dim, generator.device)
     search: PopulationSearch = kind(space, population=config.population, device=device, **config.options)
+    if SEARCHES.is_plugin(config.search):
+        fits(search, Search, "search", config.search)
     search.start = first
     if isinstance(search, HasArchive):
         if search.ranges is not None:
@@ -182,7 +185,7 @@ def check_config(config: RunConfig) -> Prompt:
 def _check_objectives(config: RunConfig) -> None:
     """BadInput for a search between objectives that is given one: there is no front to find."""
     parts = [name for name in config.scorer if parse_weighted(name)[1]] + ["realism"] * bool(config.realism)
-    if config.search in MULTI_OBJECTIVE and len(parts) < 2:
+    if SEARCHES.has_trait(config.search, "objectives") and len(parts) < 2:
         raise BadInput(
             f"Search {config.search!r} keeps the front between two or more parts of the score, got {parts}. Let the "
             "discriminator be the other, e.g. --realism 0.1, name a second --scorer, or choose --search ga."
@@ -193,12 +196,12 @@ def _check_measures(config: RunConfig) -> None:
     """BadInput or UnknownName for measures that cannot be, or that are not two where an archive needs two."""
     for text in config.measures:
         parse_measure(text)
-    if config.search in QUALITY_DIVERSITY and len(config.measures) != 2:
+    if SEARCHES.has_trait(config.search, "archive") and len(config.measures) != 2:
         raise BadInput(
             f"Expected two measures for the search {config.search}, got {len(config.measures)}. Say in what the "
             "pictures are to differ: --measure brightness --measure 'young|old'"
         )
-    if config.search in QUALITY_DIVERSITY and (config.unique or config.on_collapse != "nothing"):
+    if SEARCHES.has_trait(config.search, "archive") and (config.unique or config.on_collapse != "nothing"):
         raise BadInput(
             f"An archive keeps pictures apart by itself: leave --unique and --on-collapse out with {config.search}."
         )

@@ -14,6 +14,7 @@ SCORERS = Table(
         "pocket-64": Entry("zeuxis.scorers.pocket64:PocketScorer64", "things, products and colours at 64 pixels"),
         "toy": Entry("zeuxis.scorers.toy:ToyScorer", "reads colour words; needs no weights"),
     },
+    group="zeuxis.scorers",
 )
 
 JUDGES = Table(
@@ -25,6 +26,7 @@ JUDGES = Table(
         ),
         "toy": Entry("zeuxis.scorers.toy:ToyJudge", "names the colour it sees; needs no weights"),
     },
+    group="zeuxis.judges",
 )
 
 # What a folder of weights may hold, by its config: see zeuxis.scorers.choose.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from zeuxis.errors import BadInput, UnknownName
+from zeuxis.plugins import fits
 from zeuxis.registry import Table, unknown
 from zeuxis.scorers import FAMILIES, FILE_JUDGES, FILE_SCORERS, JUDGES, SCORERS
 from zeuxis.scorers.base import Judge, Scorer
@@ -23,14 +24,19 @@ def check_scorer(name: str) -> None:
 
     Of a file the header is read and the network's shapes are compared with it; no weights are loaded.
     """
-    if name not in SCORERS and family_of(_located(name, "scorer", SCORERS)) is None:
+    if name in SCORERS:
+        SCORERS.check(name)
+    elif family_of(_located(name, "scorer", SCORERS)) is None:
         model = _scorer_file(name)
         FILE_SCORERS[model.family].check(model.path)
 
 
 def check_judge(name: str) -> None:
     """As `check_scorer`, for a judge: a classifier, or a scorer that did not guide."""
-    if name in JUDGES or family_of(_located(name, "judge", JUDGES)) is not None:
+    if name in JUDGES:
+        JUDGES.check(name)
+        return
+    if family_of(_located(name, "judge", JUDGES)) is not None:
         return
     model = _judge_file(name)
     factory = (FILE_JUDGES if model.family in FILE_JUDGES else FILE_SCORERS)[model.family]
@@ -47,6 +53,8 @@ def make_scorer(name: str, device: torch.device | None = None) -> Scorer:
     """The scorer that `name` means, on `device`. UnknownName, MissingModel, MissingExtra or WeightsRefused."""
     if name in SCORERS:
         scorer: Scorer = SCORERS[name](device=device)
+        if SCORERS.is_plugin(name):
+            fits(scorer, Scorer, "scorer", name).name = name
         return scorer
     path = _located(name, "scorer", SCORERS)
     family = family_of(path)
@@ -63,6 +71,8 @@ def make_judge(name: str, device: torch.device | None = None) -> Judge:
     """The judge that `name` means, on `device`: a classifier's file, or a scorer asked in words."""
     if name in JUDGES:
         judge: Judge = JUDGES[name](device=device)
+        if JUDGES.is_plugin(name):
+            fits(judge, Judge, "judge", name).name = name
         return judge
     if family_of(_located(name, "judge", JUDGES)) is None:
         model = _judge_file(name)

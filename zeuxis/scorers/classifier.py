@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +17,27 @@ from zeuxis.nets.layers import placed
 from zeuxis.nets.speedrun import SpeedrunNet
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.scorers.base import Prompt, Verdict
+from zeuxis.scorers.nouns import Nouns, head_of, is_no_kind, kinds_of, mentions_a_kind, several, singulars, words_of
 from zeuxis.scorers.pocket import PocketScorer
 
 SIZE = 32
-LEAST = 0.68  # cosine below which a phrase names none of the classes: "lorry" has 0.72 to truck, "sofa" 0.64 to cat
+LEAST = (
+    0.85  # cosine below which a phrase names none of the classes: "frigate" has 0.87 to ship, "giraffe" 0.75 to horse
+)
+WIDE = {
+    "vehicle",
+    "vehicles",
+    "animal",
+    "animals",
+    "pet",
+    "pets",
+    "creature",
+    "mammal",
+    "machine",
+    "thing",
+    "object",
+    "product",
+}
 SHOWN = 12  # classes that a note names
 
 
@@ -36,7 +52,7 @@ class Asked:
 class ClassifierJudge:
     """A classifier that the lab has trained, on classes of any name.
 
-    A prompt's class is found by its words, else by the nearest class name in the pocket scorer's text tower. Only the
+    A prompt's class is found by its nouns, else by the nearest class name in the pocket scorer's text tower. Only the
     word table is borrowed from there; what the judge sees in a picture is its own.
     """
 
@@ -57,21 +73,27 @@ class ClassifierJudge:
         self.sha256 = file_sha256(path)
         outputs = net.head.out_features if isinstance(net, SpeedrunNet) else net.classes.out_features
         self.classes = names_of(model, "classes", outputs)
+        self._spoken = [name.replace("_", " ").replace("-", " ").lower() for name in self.classes]
+        self.nouns = Nouns([(name, *singulars(name)[1:]) for name in self._spoken])
         self.net = placed(net, self.device)
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """The judge always looks in float32."""
 
     def prepare(self, prompt: Prompt) -> Asked:
-        """Which class the positive words ask for."""
-        text = " ".join(phrase.text for phrase in prompt.phrases if phrase.weight > 0).lower()
-        words = _words(text)
-        named = self._named(words)
-        if len(named) == 1:
-            return Asked(named[0])
-        if not words or len(named) > 1:
+        """Which class the positive words ask for: one that they name, else the one of its kind, else the nearest."""
+        texts = [phrase.text for phrase in prompt.phrases if phrase.weight > 0]
+        named = self.nouns.asked(texts)
+        if len(named) == 1 and not self._beside_others(texts, next(iter(named))[0]):
+            return Asked(next(iter(named))[0])
+        if named or not any(map(words_of, texts)):
             return Asked(-1, ("The judge knows single classes only and has no verdict on this prompt.",))
-        return self._nearest(text)
+        kinds = frozenset().union(*map(kinds_of, texts))
+        found = self._of_kind(kinds) if kinds else self._nearest(texts)
+        if found is None:
+            listed = ", ".join(self.classes[:SHOWN]) + (", ..." if len(self.classes) > SHOWN else "")
+            return Asked(-1, (f"The judge knows {listed} only and has no verdict on this prompt.",))
+        return Asked(found, (f"The judge takes this prompt for {self.classes[found]!r}.",))
 
     def score(self, images: Tensor, prepared: Asked) -> Tensor:
         """`(N, 3, H, W) -> (N,)`: the probability of the class asked for, NaN without one."""
@@ -94,32 +116,31 @@ class ClassifierJudge:
         asked = torch.full_like(confidence, torch.nan) if prepared.label < 0 else probability[:, prepared.label]
         return Verdict(asked, tuple(self.classes[k] for k in label.tolist()), confidence)
 
-    def _named(self, words: list[str]) -> list[int]:
-        """The classes whose names stand in `words`: longest names first, each word read once, plurals as the word."""
-        left, found = list(words), []
-        names = [(label, _words(name)) for label, name in enumerate(self.classes)]
-        for label, name in sorted(names, key=lambda pair: -len(pair[1])):
-            places = [i for i in range(len(left) - len(name) + 1) if _same(left[i : i + len(name)], name)]
-            if name and places:
-                found.append(label)
-                for i in places:
-                    left[i : i + len(name)] = [""] * len(name)  # "fire truck" names no truck
-        return found
+    def _beside_others(self, texts: list[str], label: int) -> bool:
+        """Whether a phrase that names a class asks for something else as well: "a duck and a horse"."""
+        own = kinds_of(self._spoken[label])
+        parts = [part for text in texts for part in several(text) if not self.nouns.asked([part])]
+        return any(kinds and not kinds <= own for kinds in map(kinds_of, parts))
 
-    def _nearest(self, text: str) -> Asked:
-        scorer = PocketScorer(torch.device("cpu"))
-        known = [k for k, name in enumerate(self.classes) if _says_something(scorer, name)]
-        listed = ", ".join(self.classes[:SHOWN]) + (", ..." if len(self.classes) > SHOWN else "")
-        none = Asked(-1, (f"The judge knows {listed} only and has no verdict on this prompt.",))
-        if not known or not _says_something(scorer, text):
-            return none
-        names = [self.classes[k].replace("_", " ") for k in known]
-        vectors = scorer.embed_texts([f"a photo of a {name}" for name in (text, *names)])
+    def _of_kind(self, kinds: frozenset[int]) -> int | None:
+        """The narrowest class that ImageNet's `kinds` all belong to: "automobile" for those of "taxi"."""
+        wider = [(len(own), k) for k, own in enumerate(map(kinds_of, self._spoken)) if kinds <= own]
+        return min(wider)[1] if wider else None
+
+    def _nearest(self, texts: list[str]) -> int | None:
+        """The class whose name is nearest in the text tower, if it is near: for words that no table has.
+
+        Not for "a dog house" or "a spaceship", which have the name of a class in them, nor for "an animal".
+        """
+        scorer, text = PocketScorer(torch.device("cpu")), " ".join(map(head_of, texts)).lower()
+        known = [k for k, name in enumerate(self._spoken) if _says_something(scorer, name)]
+        within = any(self._spoken[k] in text for k in known) or any(is_no_kind(t) or mentions_a_kind(t) for t in texts)
+        if not known or within or set(words_of(text)) & WIDE or not _says_something(scorer, text):
+            return None
+        vectors = scorer.embed_texts([f"a photo of a {name}" for name in (text, *(self._spoken[k] for k in known))])
         closeness = vectors[1:] @ vectors[0]
         best = int(closeness.argmax())
-        if float(closeness[best]) < LEAST:
-            return none
-        return Asked(known[best], (f"The judge takes this prompt for {self.classes[known[best]]!r}.",))
+        return known[best] if float(closeness[best]) >= LEAST else None
 
 
 class PocketJudge(ClassifierJudge):
@@ -134,12 +155,3 @@ class PocketJudge(ClassifierJudge):
 def _says_something(scorer: PocketScorer, text: str) -> bool:
     """Whether the text tower can tell what is meant: by a word that it knows, and not by numbers alone."""
     return any(len(word) > 1 and word.isalpha() and scorer.knows(word) for word in scorer.wordpiece.words(text))
-
-
-def _words(text: str) -> list[str]:
-    """Words of a prompt or of a class's name, which may be that of a folder: "red_car", "07-seven"."""
-    return re.findall(r"[a-z]+|[^\W_a-z]+", text.lower())
-
-
-def _same(words: list[str], name: list[str]) -> bool:
-    return words[:-1] == name[:-1] and words[-1] in (name[-1], f"{name[-1]}s")

@@ -22,6 +22,7 @@ class ClipScorer(DualScorer):
     """Vision transformers only. Its activation is the one its config names: another gives worse embeddings silently."""
 
     name, family, longest = "clip", "clip", 77
+    english = True
 
     def __init__(self, path: Path, device: torch.device | None = None) -> None:
         transformers = need_transformers("A CLIP scorer")

@@ -13,7 +13,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.scorers.augment import HasGeneration
 from zeuxis.scorers.base import Prompt, Scorer
-from zeuxis.scorers.prompts import MAX_WEIGHT, split_weight
+from zeuxis.scorers.weights import MAX_WEIGHT, split_weight
 
 
 def parse_weighted(name: str) -> tuple[str, float]:

@@ -19,6 +19,7 @@ from zeuxis.scorers.clean import tidy
 from zeuxis.scorers.phrases import similarity, unit
 from zeuxis.scorers.preprocess import Preprocess
 from zeuxis.scorers.prompts import fill
+from zeuxis.scorers.vocabulary import not_english
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class DualScorer(ABC):
     sha256: str
     family: str
     longest: int  # tokens
+    english = False  # whether it was trained on English captions alone
 
     def __init__(self, net: nn.Module, preprocess: Preprocess, device: torch.device | None) -> None:
         self.device = device or torch.device("cpu")
@@ -95,6 +97,8 @@ class DualScorer(ABC):
             with torch.no_grad():
                 pixels = self.preprocess(phrase.image[None].to(self.device))
                 return unit(self.look(self.net, pixels).float())[0]
+        if self.english and (said := not_english(phrase.text)):
+            notes.append(said)
         texts = fill(phrase.text) if prompt.templates else [phrase.text]
         fitting = [text for text in texts if not self.cut_words(tidy(text))]
         if not fitting:  # the templates are left out before the user's own words are

@@ -12,12 +12,15 @@ from zeuxis.nets import imagenet_classes
 
 # Words -> the kinds that ImageNet tells apart.
 GROUPS = {
-    "cat, kitten, kitty": "tabby..Egyptian cat",
+    "cat, kitten, kitty, tomcat": "tabby..Egyptian cat",
     "dog, puppy": "Chihuahua..Mexican hairless",
+    "poodle": "toy poodle..standard poodle",
+    "corgi": "Pembroke, Cardigan",
     "bird": "cock..great grey owl, black grouse..black swan, white stork..albatross",
     "parrot": "African grey..lorikeet",
     "duck": "drake, red-breasted merganser",
     "chicken": "cock, hen",
+    "rooster": "cock",
     "fish": "tench..stingray, barracouta..puffer",
     "shark": "great white shark..hammerhead",
     "frog, toad": "bullfrog..tailed frog",
@@ -75,8 +78,21 @@ GROUPS = {
 }
 # Words without a class of theirs -> the nearest classes. A judge that uses these says so.
 NEAREST = {
-    "deer, stag, doe": "hartebeest..gazelle",
-    "horse, pony, foal": "sorrel",
+    "deer, stag, doe, fawn, moose, elk, reindeer, caribou": "hartebeest..gazelle",
+    "horse, pony, foal, stallion, mare, colt, racehorse": "sorrel",
+    "mutt, mongrel, hound, dachshund, bulldog, labradoodle": "Chihuahua..Mexican hairless",
+    "sparrow, crow, raven, pigeon, dove, seagull, gull, hawk, falcon, swallow, songbird, woodpecker, turkey": "cock.."
+    "great grey owl, black grouse..black swan, white stork..albatross",
+    "sedan, saloon car, hatchback, coupe, roadster, suv": "beach wagon, cab, convertible, jeep, limousine, minivan, "
+    "Model T, racer, sports car",
+    "semi truck, dump truck, delivery truck, monster truck, flatbed truck": "fire engine, garbage truck, moving van, "
+    "pickup, tow truck, trailer truck",
+    "biplane, seaplane, jetliner, jumbo jet, bomber, fighter jet, fighter plane": "airliner, warplane",
+    "cargo ship, freighter, oil tanker": "container ship",
+    "cruise ship, cruise liner, ferry": "liner",
+    "warship, battleship": "aircraft carrier",
+    "yacht, sailing yacht": "yawl, trimaran, schooner",
+    "rowboat, rowing boat, fishing boat, motorboat, tugboat": "canoe, fireboat, lifeboat, speedboat",
     "cow, cattle, bull": "ox",
     "goat": "ibex",
     "penguin": "king penguin",

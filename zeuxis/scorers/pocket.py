@@ -20,6 +20,7 @@ from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.phrases import similarity
 from zeuxis.scorers.prompts import fill
+from zeuxis.scorers.vocabulary import unfamiliar
 
 SIZE = 32
 
@@ -152,7 +153,7 @@ class EncoderScorer:
         return self._net(torch.float32).text.longest
 
     def _check_words(self, text: str, strict: bool, notes: list[str]) -> None:
-        """Say what the text tower cannot take in: words past its length, and words in no alphabet it knows."""
+        """Say what the text tower cannot take in: words past its length, in no alphabet it knows, or not English."""
         words = self.wordpiece.words(text)
         pieces = [self.wordpiece.pieces(word) for word in words]
         unknown = [word for word in words if not self.knows(word)]
@@ -173,6 +174,8 @@ class EncoderScorer:
                 if strict:
                     raise BadInput(f"{sentence}. Leave --strict out, or shorten the phrase.")
                 notes.append(sentence)
+        if said := unfamiliar(text):
+            notes.append(said)
 
 
 class PocketScorer(EncoderScorer):

@@ -19,13 +19,12 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.pictures.reading import read_rgb
 from zeuxis.scorers.base import Phrase, Prompt
+from zeuxis.scorers.weights import check_colon, quoted, split_weight
 
 MAX_BYTES = 10_000  # of UTF-8 in one phrase
 MAX_PHRASES = 32  # in one prompt, images included
-MAX_WEIGHT = 100.0
 IMAGE_SIDE = 512  # pixels; no scorer looks at more
 
-_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
 _BAR = re.compile(r"(?<!\\)\|")
 # Marks that change the direction of text, zero-width spaces, the soft hyphen and the byte order mark.
 _MARKS = frozenset("\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
@@ -45,32 +44,22 @@ def parse_prompt(
     text, and '\\:' and '\\|' are always text. A negative phrase pushes away; its weight is written without a
     minus. `templates` and `strict` are passed on to the scorer. What the clean-up took out is in `notes`.
 
-    BadInput for blank phrases, over 10 kB in a phrase, over 32 phrases, weights that are not finite or too
-    large, a prompt with nothing to move towards, and image files that cannot be read.
+    BadInput for blank phrases, over 10 kB in a phrase, over 32 phrases, weights that are not finite, too large or
+    written with a comma, a phrase that is both wanted and avoided, a prompt with nothing to move towards, and image
+    files that cannot be read.
     """
     notes: list[str] = []
+    _note_single_words(_listed(prompt), notes)
     positive, away, files = _split(prompt, notes), _split(negative, notes), _listed(image_prompt)
     if not 0 < (count := len(positive) + len(away) + len(files)) <= MAX_PHRASES:
         raise BadInput(f"Expected 1 to {MAX_PHRASES} phrases and images in a prompt, got {count:,}. {_advice(count)}")
     phrases = [_phrase(text, notes) for text in positive]
     phrases += [_away(_phrase(text, notes)) for text in away]
+    _check_repeated(phrases, notes)
     weighted = [_image_weight(file) for file in files]
     _check_direction([p.weight for p in phrases] + [weight for _, weight in weighted])
     phrases += [Phrase(weight=weight, image=read_image(file, notes)) for file, weight in weighted]
     return Prompt(tuple(phrases), templates, strict, tuple(dict.fromkeys(notes)))
-
-
-def split_weight(text: str) -> tuple[str, float | None]:
-    """Take the weight off: "a cat:1.5" -> ("a cat", 1.5), "a cat" -> ("a cat", None). BadInput for a bad one."""
-    head, colon, tail = text.rpartition(":")
-    if not colon or head.endswith("\\") or not _NUMBER.fullmatch(tail):
-        return text, None
-    if not abs(weight := float(tail)) <= MAX_WEIGHT:  # NaN fails every comparison
-        raise BadInput(
-            f"Expected a finite weight between -{MAX_WEIGHT:g} and {MAX_WEIGHT:g} after ':', got {tail[:40]} "
-            f"in {_quote(text)}. Give a smaller weight, or write '\\:' if the colon belongs to the words."
-        )
-    return head.rstrip(), weight
 
 
 def clean(text: str, notes: list[str] | None = None) -> str:
@@ -83,7 +72,7 @@ def clean(text: str, notes: list[str] | None = None) -> str:
     kept = "".join(c for c in text if not _unwanted(c))
     result = unicodedata.normalize("NFC", " ".join(kept.split()))
     if notes is not None and (removed := len(text) - len(kept)):
-        notes.append(f"Removed {removed} control, invisible or broken character(s) from {_quote(result)}.")
+        notes.append(f"Removed {removed} control, invisible or broken character(s) from {quoted(result)}.")
     return result
 
 
@@ -112,21 +101,55 @@ def _phrase(text: str, notes: list[str]) -> Phrase:
     if (size := len(text.encode())) > MAX_BYTES:
         raise _too_long(text, size)
     words, weight = split_weight(text.strip())
+    check_colon(text.strip(), words, weight, notes)
     if weight is not None and words[-1:].isdigit():
-        notes.append(f"Read {_quote(text)} as {_quote(words)} with weight {weight:g}; '\\:' keeps the colon as text.")
+        notes.append(f"Read {quoted(text)} as {quoted(words)} with weight {weight:g}; '\\:' keeps the colon as text.")
     words = words.replace("\\:", ":").replace("\\|", "|")
     if all(unicodedata.category(c) in ("Zs", "Cf") for c in words):
         raise BadInput(
-            f"Expected words in every phrase, got a blank one ({_quote(text)}). "
+            f"Expected words in every phrase, got a blank one ({quoted(text)}). "
             "Write a phrase on both sides of '|' and before ':weight'."
         )
     return Phrase(words, 1.0 if weight is None else weight)
 
 
+def _note_single_words(prompt: Sequence[str], notes: list[str]) -> None:
+    """What an unquoted phrase becomes on a command line."""
+    words = [text.strip() for text in prompt]
+    if all_single_words(words):
+        listed = ", ".join(map(quoted, words[:6])) + (", ..." if len(words) > 6 else "")
+        notes.append(f"Read {len(words)} phrases of one word each: {listed}. Put quotes around them to make it one.")
+
+
+def all_single_words(texts: Sequence[str]) -> bool:
+    """Whether these are several phrases of one word each, without weights."""
+    return len(texts) > 1 and all(re.fullmatch(r"[^\W\d_][\w'-]*", text) for text in texts)
+
+
+def _check_repeated(phrases: Sequence[Phrase], notes: list[str]) -> None:
+    """BadInput for a phrase that is both wanted and avoided; a note for one that stands twice."""
+    seen: dict[str, Phrase] = {}
+    for phrase in phrases:
+        first = seen.setdefault(_bare(phrase.text), phrase)
+        if first.weight * phrase.weight < 0:
+            raise BadInput(
+                f"Expected other words to avoid than to move towards, got {quoted(phrase.text)} as both. Leave one out."
+            )
+        if first is not phrase:
+            notes.append(f"{quoted(phrase.text)} stands in the prompt twice: its weights add up.")
+        if not phrase.weight:
+            notes.append(f"{quoted(phrase.text)} has weight 0, so the search takes no notice of it.")
+
+
+def _bare(text: str) -> str:
+    """A phrase in small letters without its article."""
+    return re.sub(r"^(?:an?|the) ", "", text.lower())
+
+
 def _away(phrase: Phrase) -> Phrase:
     if phrase.weight < 0:
         raise BadInput(
-            f"Expected a weight of 0 or more for the negative phrase {_quote(phrase.text)}, got {phrase.weight:g}. "
+            f"Expected a weight of 0 or more for the negative phrase {quoted(phrase.text)}, got {phrase.weight:g}. "
             "A negative phrase already pushes away: leave the minus out."
         )
     return Phrase(phrase.text, 0.0 - phrase.weight)
@@ -145,12 +168,8 @@ def _check_direction(weights: list[float]) -> None:
 def _too_long(text: str, size: int) -> BadInput:
     return BadInput(
         f"Expected at most {MAX_BYTES:,} bytes in a phrase and {MAX_PHRASES} phrases in a prompt, "
-        f"got {size:,} bytes beginning {_quote(text)}. Shorten it, or split it with '|'."
+        f"got {size:,} bytes beginning {quoted(text)}. Shorten it, or split it with '|'."
     )
-
-
-def _quote(text: str) -> str:
-    return repr(text if len(text) <= 40 else text[:39] + "…")
 
 
 # ---------------------------------------------------------------- images as prompts

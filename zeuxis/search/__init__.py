@@ -62,6 +62,7 @@ SEARCHES = Table(
         ),
     },
     prefixes={"pymoo": Entry("zeuxis.search.pymoo:pymoo", "any single-objective algorithm of pymoo: GA, DE, PSO, ...")},
+    group="zeuxis.searches",
 )
 
 MULTI_OBJECTIVE = SEARCHES.with_trait("objectives")
