@@ -30,7 +30,7 @@ from zeuxis.lab.curves import save_grid
 from zeuxis.metrics.diversity import effective_number
 from zeuxis.metrics.frechet import frechet_distance
 from zeuxis.metrics.neighbours import nearest
-from zeuxis.nets.cifar_resnet import CifarResNet, from_state
+from zeuxis.nets.resnet import CifarResNet, cifar_from_state
 from zeuxis.rng import stream
 from zeuxis.run import open_session
 from zeuxis.scorers.classifier import PocketJudge
@@ -181,7 +181,7 @@ def read_judges(folder: Path | None) -> dict[str, CifarResNet]:
         return {}
     files = {"resnet20": "cifar10_resnet20-12fca82f.th", "resnet32": "cifar10_resnet32-d509ac18.th"}
     return {
-        name: from_state(torch.load(folder / file, weights_only=True, map_location="cpu")["state_dict"])
+        name: cifar_from_state(torch.load(folder / file, weights_only=True, map_location="cpu")["state_dict"])
         for name, file in files.items()
     }
 

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from zeuxis.nets.cifar_resnet import DEVIATION, MEAN, CifarResNet, from_state
-from zeuxis.nets.resnet import Block
+from zeuxis.nets.resnet import CIFAR_DEVIATION, CIFAR_MEAN, Block, CifarResNet, cifar_from_state
 from zeuxis.rng import stream
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -48,16 +47,16 @@ def test_depth_is_six_times_the_blocks_plus_two(blocks, depth):
 
 def test_images_are_normalised_inside():
     net = CifarResNet(1).eval()
-    grey = torch.tensor(MEAN)[:, None, None].expand(1, 3, 32, 32)
+    grey = torch.tensor(CIFAR_MEAN)[:, None, None].expand(1, 3, 32, 32)
     seen = []
     net.conv1.register_forward_hook(lambda module, given, out: seen.append(given[0]))
-    net(grey), net(grey + torch.tensor(DEVIATION)[:, None, None])
+    net(grey), net(grey + torch.tensor(CIFAR_DEVIATION)[:, None, None])
     assert torch.allclose(seen[0], torch.zeros(1), atol=1e-6) and torch.allclose(seen[1], torch.ones(1), atol=1e-5)
 
 
 def test_a_published_state_is_rebuilt_as_it_was():
     net, x = CifarResNet(2, classes=7).eval(), noise(2, 3, 32, 32)
-    copied = from_state({f"module.{name}": value for name, value in net.state_dict().items()})
+    copied = cifar_from_state({f"module.{name}": value for name, value in net.state_dict().items()})
     assert torch.equal(copied(x), net(x)) and not copied.training
     assert not any(p.requires_grad for p in copied.parameters())
 
@@ -82,7 +81,7 @@ def test_published_weights_get_as_many_images_right_as_measured(name, right):
         labels = torch.from_numpy(arrays["test_labels"][arrays["exact_500_index"]].astype(np.int64))
     tiles = sheet.reshape(-1, 32, 25, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3)
     images = torch.from_numpy(np.ascontiguousarray(tiles)).permute(0, 3, 1, 2).float() / 255
-    net = from_state(torch.load(weights, map_location="cpu", weights_only=True)["state_dict"])
+    net = cifar_from_state(torch.load(weights, map_location="cpu", weights_only=True)["state_dict"])
     with torch.no_grad():
         found = torch.cat([net(x).argmax(1) for x in images.split(100)])
     assert int((found == labels).sum()) == right

@@ -4,11 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from zeuxis.nets.dual_encoder import DualEncoder
+from zeuxis.nets.dual_encoder import DualEncoder, TextTower
 from zeuxis.nets.gan.pocket import Activation, Head, PocketDiscriminator, PocketGenerator
 from zeuxis.nets.layers import fold_spectrum
 from zeuxis.nets.speedrun import SpeedrunNet
-from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import Trunk, TrunkClassifier
 from zeuxis.rng import stream
 

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from zeuxis.nets.resize import resize_tf1
+from zeuxis.evaluation.inception_features import resize_tf1
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "inception_v3_fid"
 

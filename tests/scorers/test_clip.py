@@ -11,14 +11,14 @@ from safetensors.torch import load_file, save_file
 
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.scorers.base import Phrase, Prompt
-from zeuxis.scorers.clean import tidy
 from zeuxis.scorers.combine import Combined
+from zeuxis.scorers.dual import tidy
 from zeuxis.scorers.phrases import unit
 from zeuxis.scorers.preprocess import resize
 
 pytest.importorskip("transformers", reason="needs the extra `clip`")
 from zeuxis.scorers.clip import ClipScorer
-from zeuxis.scorers.dual_judge import DualJudge
+from zeuxis.scorers.dual import DualJudge
 from zeuxis.scorers.siglip import SiglipScorer
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"

@@ -10,9 +10,8 @@ from zeuxis.errors import BadInput, MissingModel, WeightsRefused
 from zeuxis.hub import pocket
 from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
 from zeuxis.hub.pocket import POCKET
-from zeuxis.nets.dual_encoder import without_text
+from zeuxis.nets.dual_encoder import TextTower, without_text
 from zeuxis.nets.speedrun import SpeedrunNet
-from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.rng import stream
 from zeuxis.scorers.base import Judge, Phrase, Prompt, Scorer

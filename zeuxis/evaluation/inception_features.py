@@ -13,10 +13,27 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.hub.model_file import build, file_sha256
-from zeuxis.nets.exact import exact_convolutions
 from zeuxis.nets.inception import SIZE, Inception
-from zeuxis.nets.layers import placed
-from zeuxis.nets.resize import resize_tf1
+from zeuxis.nets.layers import exact_convolutions, placed
+
+
+def resize_tf1(images: Tensor, height: int, width: int) -> Tensor:
+    """(N, C, H, W) float32, any range -> (N, C, height, width). The same size comes back as it was."""
+    return _along(_along(images, width, 3), height, 2)
+
+
+def _along(x: Tensor, size: int, axis: int) -> Tensor:
+    """Linear interpolation along one axis."""
+    given = x.shape[axis]
+    if given == size:
+        return x
+    # float32 throughout, as the original computed its places: half a grey level may hang on the last bit
+    place = torch.arange(size, dtype=torch.float32) * torch.tensor(given / size, dtype=torch.float32)
+    low = place.floor().long().clamp(max=given - 1)
+    share = (place - low).to(x.device, x.dtype).view([-1 if d == axis else 1 for d in range(x.ndim)])
+    low = low.to(x.device)
+    below, above = x.index_select(axis, low), x.index_select(axis, (low + 1).clamp(max=given - 1))
+    return below + (above - below) * share
 
 
 class InceptionFeatures:

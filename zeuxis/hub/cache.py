@@ -36,7 +36,7 @@ def offline() -> bool:
 
 
 def check_writable() -> None:
-    """BadInput in one sentence where nothing can be written into the cache, before the work is done."""
+    """RunUnwritable in one sentence where nothing can be written into the cache, before the work is done."""
     check_folder_place(cache_folder(), "ZEUXIS_CACHE" if os.environ.get("ZEUXIS_CACHE") else "the cache")
 
 
@@ -63,7 +63,9 @@ def write_json(name: str, content: dict[str, Any]) -> None:
         part.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        raise BadInput(f"The cache folder {cache_folder()} cannot be written: {error.strerror or error}. Set ZEUXIS_CACHE.") from error
+        raise BadInput(
+            f"The cache folder {cache_folder()} cannot be written: {error.strerror or error}. Set ZEUXIS_CACHE."
+        ) from error
 
 
 def record(path: Path, sha256: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 
+from zeuxis.compute.device import shapes_only
 from zeuxis.errors import BadInput, MissingModel, WeightsRefused
 from zeuxis.hub import archives, legacy, pickles
 from zeuxis.hub.beside import CONFIG, image_processor, read_json
@@ -17,6 +18,7 @@ from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts import LAYOUTS
 from zeuxis.hub.model_file import file_sha256, is_model, network, read_model, write_model
 from zeuxis.hub.weights import fit
+from zeuxis.storage.files import check_file_place
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "network.pkl")  # of a folder, the first that is there
 UNKNOWN_LICENCE = "not stated in the file: look where it came from"
@@ -56,6 +58,7 @@ def convert(path: Path, out: Path | None = None, *, licence: str = "") -> Path:
     path = Path(path)
     source = read_raw_file(path)
     out = out or path.with_name(f"{path.stem if path.is_file() else path.name}.zeuxis.safetensors")
+    check_file_place(out)
     if out.resolve() == source.resolve():
         raise BadInput(f"{out} is the source itself. Give another place with --out FILE.")
     if is_model(source) and read_model(source):
@@ -85,7 +88,7 @@ def _check(checkpoint: Checkpoint, file: Path) -> None:
     json.dumps(checkpoint.about)
     for part, held in checkpoint.parts.items():
         facts = json.loads(json.dumps(held.facts))
-        with torch.device("meta"):  # shapes only: a forged size costs nothing
+        with shapes_only():  # a forged size costs nothing
             net = network(checkpoint.family, part, facts, file)
         fit(net, held.tensors, file)
 

@@ -7,6 +7,7 @@ does it get its name.
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import shutil
 import socket
@@ -183,12 +184,12 @@ def _total(reply: Any, start: int) -> int | None:
 def pull_hub(name: str, revision: str | None = None, *, local: bool = False) -> Path:
     """The folder of a model on the Hugging Face Hub; `local` only looks at what is here. No programs are fetched."""
     try:
-        import huggingface_hub.utils
+        import huggingface_hub
         from huggingface_hub import constants
         from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
     except ImportError as error:
         raise MissingExtra("huggingface-hub", "clip", f"The model {name}") from error
-    huggingface_hub.utils.logging.set_verbosity_error()  # what its log says, the error says
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)  # what its log says, the error says
     here = local or cache.offline()
     try:
         if not here:

@@ -23,6 +23,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from zeuxis.compute.device import shapes_only
 from zeuxis.errors import MissingModel, RunUnwritable, UnknownName, WeightsRefused
 from zeuxis.hub.header import COUNTER, Model, check_facts, parse
 from zeuxis.hub.weights import file_sha256, fit, pour
@@ -152,7 +153,7 @@ def check_model(path: Path, part: str = "generator") -> Model:
 
 
 def _fit_without_memory(model: Model, part: str, tensors: Mapping[str, Tensor]) -> None:
-    with torch.device("meta"):
+    with shapes_only():
         fit(network(model.family, part, model.parts[part], model.path), tensors, model.path)
 
 

@@ -21,7 +21,7 @@ from zeuxis.hub.model_file import build, read_model, tensors_of
 from zeuxis.hub.model_file import checksum as tensors_checksum
 from zeuxis.hub.pocket import pocket_path
 from zeuxis.lab.augment import flip_and_shift
-from zeuxis.nets.text_tower import TextTower
+from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.rng import stream
 

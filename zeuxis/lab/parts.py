@@ -16,8 +16,8 @@ from zeuxis.errors import MissingModel, WeightsRefused
 from zeuxis.hub.header import names_of
 from zeuxis.hub.model_file import build, checksum, read_model, tensors_of
 from zeuxis.hub.pocket import pocket_path
+from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.layers import placed
-from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.trunk import Trunk, TrunkClassifier
 from zeuxis.rng import stream
 

@@ -126,7 +126,7 @@ class Fanned(nn.Module):
 
 
 class Inception(nn.Module):
-    """Images (N, 3, 299, 299), (grey level - 128) / 128, resized as `zeuxis.nets.resize` does -> features (N, 2048)."""
+    """Images (N, 3, 299, 299), (grey level - 128) / 128, resized by `resize_tf1` -> features (N, 2048)."""
 
     def __init__(self, classes: int = 1008) -> None:
         super().__init__()

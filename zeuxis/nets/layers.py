@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -148,3 +150,15 @@ class Precisions:
         if dtype not in self.copies:
             self.copies[dtype] = cast_copy(self.copies[torch.float32], dtype)
         return self.copies[dtype]
+
+
+@contextmanager
+def exact_convolutions() -> Iterator[None]:
+    """Inside, float32 convolutions are float32; afterwards the setting is what it was."""
+    settings = torch.backends.cudnn.conv  # type: ignore[attr-defined]  # not in torch's stubs
+    before = settings.fp32_precision
+    settings.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        settings.fp32_precision = before

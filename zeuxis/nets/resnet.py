@@ -5,8 +5,9 @@ Tensors are named as in torchvision: conv1, bn1, layer1.0.conv1, layer1.0.downsa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -145,3 +146,28 @@ def _check(
     weights = sum(d * (9 * i * i + 2 * i * w) + w * w for d, w, i in zip(depths, widths, inner, strict=True))
     if weights + widths[-1] * classes > MOST_WEIGHTS or sum(depths) > 1000:
         raise BadInput(f"Expected a network of at most {MOST_WEIGHTS:,} weights, got about {weights:,}.")
+
+
+CIFAR_MEAN, CIFAR_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class CifarResNet(ResNet):
+    """Images (N, 3, 32, 32) in [0, 1] -> logits (N, K). Depth is 6 * blocks + 2."""
+
+    def __init__(self, blocks: int, classes: int = 10) -> None:
+        widths = (16, 32, 64)
+        super().__init__("basic", (blocks,) * 3, widths, widths, 16, 3, classes, shortcut="pad")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 3, 32, 32) -> (N, K)."""
+        mean, deviation = (torch.tensor(v, device=x.device)[:, None, None] for v in (CIFAR_MEAN, CIFAR_DEVIATION))
+        return super().forward((x - mean) / deviation)
+
+
+def cifar_from_state(state: Mapping[str, Tensor]) -> CifarResNet:
+    """The network that a state dictionary describes; a "module." prefix is taken off. Strict."""
+    plain = {name.removeprefix("module.").replace("linear.", "fc."): value for name, value in state.items()}
+    blocks = len({name.split(".")[1] for name in plain if name.startswith("layer1.")})
+    net = CifarResNet(blocks, plain["fc.bias"].shape[0])
+    net.load_state_dict(plain)
+    return net.eval().requires_grad_(False)

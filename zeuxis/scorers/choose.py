@@ -80,7 +80,7 @@ def make_judge(name: str, device: torch.device | None = None) -> Judge:
             made: Judge = FILE_JUDGES[model.family](model.path, device=device)
             made.name = _short(name)
             return made
-    from zeuxis.scorers.dual_judge import DualJudge
+    from zeuxis.scorers.dual import DualJudge
 
     return DualJudge(make_scorer(name, device))
 

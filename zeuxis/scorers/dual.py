@@ -6,20 +6,51 @@ Radford et al. 2021, https://arxiv.org/abs/2103.00020 : sections 2.3 (cosine) an
 from __future__ import annotations
 
 import copy
+import html
+import unicodedata
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
-from zeuxis.scorers.base import Phrase, Prompt
-from zeuxis.scorers.clean import tidy
+from zeuxis.scorers.base import Phrase, Prompt, Scorer, Verdict
 from zeuxis.scorers.phrases import similarity, unit
 from zeuxis.scorers.preprocess import Preprocess
 from zeuxis.scorers.prompts import fill
 from zeuxis.scorers.vocabulary import not_english
+
+QUOTES = str.maketrans(
+    {"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"', "‟": '"', "′": "'", "″": '"'}
+)
+LIGATURES = str.maketrans({"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st"})
+BROKEN = ("Ã", "Â", "â€", "ðŸ", "Ä", "Å", "Ð")  # what UTF-8 looks like when it was read as Windows-1252
+
+
+def tidy(text: str) -> str:
+    """Clean text. Entities are unescaped twice, because captions on the web often are escaped twice."""
+    text = html.unescape(html.unescape(text))
+    text = _decoded(text).translate(QUOTES).translate(LIGATURES)
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def _decoded(text: str) -> str:
+    """Undo a wrong decoding, where the text shows the marks of one and can be read the other way."""
+    for _ in range(2):
+        if not any(mark in text for mark in BROKEN):
+            break
+        for encoding in ("cp1252", "latin-1"):
+            try:
+                text = text.encode(encoding).decode("utf-8")
+                break
+            except (UnicodeEncodeError, UnicodeDecodeError):
+                continue
+        else:
+            break
+    return text
 
 
 @dataclass(frozen=True)
@@ -114,3 +145,38 @@ class DualScorer(ABC):
 def cut_after(text: str, ends: list[int], kept: int) -> str:
     """What of `text` lies behind the first `kept` tokens, whose ends in characters are `ends`."""
     return text[ends[kept - 1] :].strip() if len(ends) > kept > 0 else ""
+
+
+SCALE = 100.0  # CLIP's logit scale: Radford et al. 2021, section 2.5
+OTHERS = ("a photo", "a blurry picture", "an abstract pattern", "a face", "an animal", "a vehicle", "a building",
+          "a landscape", "food", "a piece of furniture")  # fmt: skip
+
+
+class DualJudge:
+    """The probability of the prompt against everyday alternatives, by softmax over scaled cosines."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer: Any = scorer
+        self.name, self.sha256, self.device = scorer.name, scorer.sha256, scorer.device
+
+    def set_precision(self, dtype: torch.dtype) -> None:
+        """The judge always looks in float32."""
+
+    def prepare(self, prompt: Prompt) -> Any:
+        """The prompt as the scorer prepares it."""
+        return self.scorer.prepare(prompt), F.normalize(self.scorer.embed_texts(list(OTHERS)), dim=1), prompt.title
+
+    def score(self, images: Tensor, prepared: Any) -> Tensor:
+        """`(N, 3, H, W) -> (N,)`: the probability of the prompt."""
+        return self.verdict(images, prepared).score
+
+    @torch.no_grad()
+    def verdict(self, images: Tensor, prepared: Any) -> Verdict:
+        """`(N, 3, H, W) -> Verdict`; labels are the prompt or the nearest alternative."""
+        asked, others, title = prepared
+        own = self.scorer.score(images, asked)  # (N,)
+        rest = self.scorer.embed_images(images) @ others.T  # (N, K)
+        probability = (SCALE * torch.cat([own[:, None], rest], dim=1)).softmax(dim=1)
+        confidence, label = probability.max(dim=1)
+        names = (title, *OTHERS)
+        return Verdict(probability[:, 0], tuple(names[k] for k in label.tolist()), confidence)

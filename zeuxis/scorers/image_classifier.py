@@ -13,8 +13,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.hub.model_file import build, file_sha256, read_model
 from zeuxis.nets import imagenet_classes
-from zeuxis.nets.exact import exact_convolutions
-from zeuxis.nets.layers import placed
+from zeuxis.nets.layers import exact_convolutions, placed
 from zeuxis.nets.mobilenet import MobileNetV1, MobileNetV2
 from zeuxis.nets.resnet import ResNet
 from zeuxis.scorers import imagenet_words

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.hub.pocket import pocket_path
-from zeuxis.nets.exact import exact_convolutions
+from zeuxis.nets.layers import exact_convolutions
 from zeuxis.nets.mobilenet import MobileNetV1
 from zeuxis.scorers.image_classifier import BATCH, ImageClassifier
 

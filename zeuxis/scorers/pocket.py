@@ -13,9 +13,8 @@ from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.hub.header import vocabulary_of
 from zeuxis.hub.model_file import Model, build_from, check_model, file_sha256, read_model
 from zeuxis.hub.pocket import pocket_path
-from zeuxis.nets.dual_encoder import DualEncoder
+from zeuxis.nets.dual_encoder import DualEncoder, TextTower
 from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
-from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.phrases import similarity

@@ -16,10 +16,10 @@ from zeuxis.hub.header import Model, vocabulary_of
 from zeuxis.hub.model_file import build, check_model, file_sha256, read_model
 from zeuxis.hub.pocket import first_sha256, pocket_path
 from zeuxis.nets.aligned import AlignedHeads
+from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.layers import Precisions, placed
 from zeuxis.nets.mobilenet import POCKET
 from zeuxis.nets.picture_features import PictureFeatures
-from zeuxis.nets.text_tower import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.scorers.pocket import EncoderScorer
 from zeuxis.scorers.pocket_features import features_sha256, pocket_features

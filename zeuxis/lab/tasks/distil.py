@@ -20,7 +20,7 @@ from zeuxis.errors import MissingExtra
 from zeuxis.hub.model_file import Part, write_model
 from zeuxis.lab.sentences import training_sentences
 from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate, triangular
-from zeuxis.nets.text_tower import TextTower
+from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.wordpiece import PAD, UNKNOWN, WordPiece
 from zeuxis.rng import stream
 

@@ -139,15 +139,21 @@ class Generator(LatentGenerator):
         w: Tensor = self.mapping(torch.cat(parts, dim=1))
         return w
 
+    def layer_sizes(self) -> list[int]:
+        """For each modulated convolution the pixels of the layer that it steers: 4, 8, 8, 16, 16, ..."""
+        return [4, *(4 * 2**k for k in range(1, len(self.convs) + 1) for _ in range(2))]
+
     def synthesise(self, w: Tensor) -> Tensor:
-        """w (N, w_dim) -> images (N, channels, R, R)."""
+        """w (N, w_dim), or one for each of `layer_sizes` (N, L, w_dim) -> images (N, channels, R, R)."""
+        ws = [w] * (1 + 2 * len(self.convs)) if w.ndim == 2 else list(w.unbind(1))
         x = self.const.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        x = F.leaky_relu(self.first(x, w), SLOPE)
-        image: Tensor = self.colours[0](x, w)
-        for up, conv, colours in zip(self.ups, self.convs, list(self.colours)[1:], strict=True):
-            x = F.leaky_relu(_twice(up(x, w)), SLOPE)
-            x = F.leaky_relu(conv(x, w), SLOPE)
-            image = _twice(image) + colours(x, w)
+        x = F.leaky_relu(self.first(x, ws[0]), SLOPE)
+        image: Tensor = self.colours[0](x, ws[0])
+        layers = zip(self.ups, self.convs, list(self.colours)[1:], ws[1::2], ws[2::2], strict=True)
+        for up, conv, colours, w_up, w_conv in layers:
+            x = F.leaky_relu(_twice(up(x, w_up)), SLOPE)
+            x = F.leaky_relu(conv(x, w_conv), SLOPE)
+            image = _twice(image) + colours(x, w_conv)
         return image
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
