@@ -13,7 +13,7 @@ import zeuxis
 ROOT = Path(zeuxis.__file__).parent
 # Each line may import from the lines above it. `types` to `config` are read one after the other, so each is a line.
 ORDER = [
-    *(["types"], ["errors"], ["rng"], ["registry"], ["config"]),
+    *(["types"], ["errors"], ["rng"], ["plugins"], ["registry"], ["config"]),
     ["storage"],
     ["compute"],
     ["pictures"],

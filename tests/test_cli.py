@@ -18,9 +18,9 @@ from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
 import zeuxis.cli.progress
-from zeuxis.cli.interrupts import Interrupts
 from zeuxis.cli.main import COMMANDS, app
 from zeuxis.cli.options import parse_options
+from zeuxis.cli.running import Interrupts
 from zeuxis.cli.show import sparkline
 from zeuxis.config import RunConfig
 from zeuxis.report.commands import flag, generate_command
@@ -335,7 +335,7 @@ def test_an_interrupt_ends_the_generation_saves_everything_and_says_how_to_go_on
     heard = []
 
     class Impatient(zeuxis.cli.progress._Lines):
-        def hear(self, event, speed, view):
+        def show(self, event, speed, judged):
             heard.append(event.generation)
             if event.generation == 1:
                 signal.raise_signal(number)

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from zeuxis.evaluation.diversity import effective_number
 from zeuxis.generators.pocket import Pocket
 from zeuxis.hub.model_file import read_model
 from zeuxis.hub.pocket import POCKET
+from zeuxis.metrics.diversity import effective_number
 from zeuxis.rng import stream
-from zeuxis.run import generate
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.pocket import PocketScorer
+from zeuxis.workflows import generate
 
 NAMES = (*("generator", "products", "scorer", "scorer64", "scorer_second", "judge", "mobilenet_v1", "mobilenet_v2"),)
 CPU = torch.device("cpu")
@@ -138,8 +138,8 @@ def test_colour_words_order_pictures(scorer) -> None:
 
 def test_a_bred_population_is_recognised_better_than_the_prior(tmp_path: Path) -> None:
     summary = generate("a photo of a ship", generations=12, population=32, seed=1, out=tmp_path / "run")
-    assert summary.view is not None
-    assert float((torch.tensor([label == "ship" for label in summary.view.label])).float().mean()) > 0.6
+    assert summary.judged is not None
+    assert float((torch.tensor([label == "ship" for label in summary.judged.label])).float().mean()) > 0.6
 
 
 def test_description_names_terms(generator) -> None:

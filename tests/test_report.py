@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from zeuxis.config import RunConfig
+from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import MissingExtra, RunError
 from zeuxis.report.animation import best_frames, import_ffmpeg, write_gif, write_mp4
 from zeuxis.report.commands import generate_command
 from zeuxis.report.curve import curve_png
 from zeuxis.report.facts import precision, speed
 from zeuxis.report.html import spread, write_report
-from zeuxis.report.top import distinct, write_top
+from zeuxis.report.top import distinct, too_few, write_top
 from zeuxis.report.verdict import Picture, short_verdict, verdict
-from zeuxis.run import RunFolder, make_config, open_session, read_metadata
+from zeuxis.run import RunFolder, open_session, read_metadata
 from zeuxis.run.folder import Row
 
 PROMPT = "<script>alert('x')</script> a red disc on blue & {{ prompt }}"
@@ -51,8 +51,16 @@ def page(run):
 
 def test_the_page_is_one_file_without_scripts_or_requests(page):
     assert "<script" not in page and "http:" not in page and "https:" not in page and "@import" not in page
-    sources = re.findall(r'(?:src|srcset|href)="([^"]{0,30})', page)
+    sources = re.findall(r'(?:src|srcset)="([^"]{0,30})', page)
     assert sources and all(source.startswith("data:image/") for source in sources)
+
+
+def test_every_picture_can_be_clicked_and_opens_a_file_of_the_run(run, page):
+    folder, _ = run
+    links = re.findall(r'<a href="([^"]*)"', page)
+    assert all((folder.path / link).is_file() for link in links)
+    wanted = [folder.best_image, folder.path / "curve.png", *folder.individuals(), *folder.grids()]
+    assert {path.relative_to(folder.path).as_posix() for path in wanted} == set(links)
 
 
 def test_what_the_user_wrote_is_escaped(page):
@@ -60,11 +68,25 @@ def test_what_the_user_wrote_is_escaped(page):
     assert "<b> green" not in page and "<i>marks" not in page
 
 
-def test_the_page_holds_every_picture_of_the_final_population_as_it_is(run, page):
+def test_the_page_shows_every_picture_of_the_final_population_enlarged_without_steps(run, page):
     folder, _ = run
     assert len(folder.individuals()) == 6
-    for path in [folder.best_image, folder.path / "curve.png", *folder.individuals()]:
-        assert base64.b64encode(path.read_bytes()).decode() in page
+    shown = [
+        base64.b64decode(data) for data in re.findall(r'<img src="data:image/jpeg;base64,([^"]+)" alt="Picture', page)
+    ]
+    assert len(shown) == 6 and "pixelated" not in page
+    for data, path in zip(shown, folder.individuals(), strict=True):
+        large = np.asarray(Image.open(path).resize((160, 160), Image.Resampling.LANCZOS), dtype=np.float32)
+        assert np.abs(np.asarray(Image.open(io.BytesIO(data)), dtype=np.float32) - large).mean() < 4
+    assert base64.b64encode((folder.path / "curve.png").read_bytes()).decode() in page
+
+
+def test_a_phone_gets_a_curve_of_its_own(page):
+    narrow = re.findall(r'<source media="\(max-width: 640px\)[^"]*" srcset="data:image/png;base64,([^"]+)"', page)
+    assert len(narrow) == 2  # light and dark
+    for data in narrow:
+        width, height = Image.open(io.BytesIO(base64.b64decode(data))).size
+        assert width < 800 < height
 
 
 def test_each_picture_stands_over_its_score_and_the_judges_label(run, page):
@@ -127,7 +149,7 @@ def size(png):
 
 def test_the_curve_draws_a_history_and_the_judges_looks(run):
     rows = run[0].history()
-    silent = [replace(row, view=None) for row in rows]
+    silent = [replace(row, judged=None) for row in rows]
     with_judge, without = curve_png(rows), curve_png(silent)
     assert size(with_judge) == size(without) and with_judge != without
 
@@ -187,6 +209,11 @@ def test_pictures_that_look_alike_are_taken_once():
     black, white = np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)
     assert distinct([black, black + 1, white, white - 2, black + 90], 3) == [0, 2, 4]
     assert distinct([black, white], 1) == [0]
+    assert distinct([], 3) == [] and distinct([black, black + 20], 3) == [0]  # 20 of 255 is no other picture
+
+
+def test_fewer_different_pictures_than_asked_are_said():
+    assert too_few(16, 16) == "" and too_few(3, 8).startswith("top/ holds 3 of 8 pictures: ")
 
 
 def test_the_top_pictures_are_copies_that_can_be_replayed(run):

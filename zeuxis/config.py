@@ -107,7 +107,7 @@ class ScoreSection(Section):
 class SearchSection(Section):
     """How latents are bred."""
 
-    search: str = Field("cma-ga", description="see `zeuxis list searches`")
+    search: str = Field("cma-ga", description="see `zeuxis list searches`; or module:factory, code of your own")
     population: int = Field(64, ge=1, le=4096, description="images per generation")
     options: dict[str, Any] = Field(
         default_factory=dict, description="options of the search, as key=value; see `zeuxis list searches`"

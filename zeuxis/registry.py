@@ -1,4 +1,7 @@
-"""Tables of names: strings that point at factories, imported on use, so that listing imports nothing."""
+"""Tables of names: strings that point at factories, imported on use, so that listing imports nothing.
+
+A name that is no row may be a plugin (zeuxis.plugins): of an installed package, or `module:factory`.
+"""
 
 from __future__ import annotations
 
@@ -10,54 +13,96 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from zeuxis.errors import UnknownName
+from zeuxis import plugins
+from zeuxis.errors import BadInput, UnknownName
 
 NAMES = re.compile(r"\b[A-Z]{2,}\b")  # what a line on a prefix names: "GA, DE, PSO, ..."
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One row: `target` is "module:attribute", `about` one line for `zeuxis list`.
+    """One row: `target` is "module:attribute" or the factory itself, `about` one line for `zeuxis list`.
 
     `licence` says in plain words what may be done with weights that ship, as far as the data they were trained on say.
     `traits` name what a member has that others of its family have not; each family says which there are.
     """
 
-    target: str
+    target: Any
     about: str
     licence: str = ""
     traits: tuple[str, ...] = ()
 
 
 class Table:
-    """A family's members by name. `table["ga"]` imports and returns the factory."""
+    """A family's members by name. `table["ga"]` imports and returns the factory.
 
-    def __init__(self, kind: str, rows: dict[str, Entry], prefixes: dict[str, Entry] | None = None) -> None:
+    `group` is that of the entry points of installed packages which are members too; a table without one has no plugins.
+    """
+
+    def __init__(
+        self, kind: str, rows: dict[str, Entry], prefixes: dict[str, Entry] | None = None, group: str = ""
+    ) -> None:
         self.kind = kind
         self.rows = rows
         self.prefixes = prefixes or {}
+        self.group = group
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.rows)
 
     def __contains__(self, name: str) -> bool:
-        return name in self.rows or name.partition(":")[0] in self.prefixes
+        return self.known(name) or self.refers(name)
+
+    def add(self, name: str, target: Any, about: str = "", traits: tuple[str, ...] = ()) -> None:
+        """A member of your own, in this process: a class or function, or "module:attribute". BadInput if the name is
+        taken.
+        """
+        if name in self or not plugins.NAME.fullmatch(name):
+            raise BadInput(f"Expected a new name of letters, digits, '-', '.' or '_' for a {self.kind}, got {name!r}.")
+        self.rows[name] = Entry(target, about or f"{self.kind} of your own", traits=traits)
+
+    def known(self, name: str) -> bool:
+        """Whether `name` is a member that a file may name: of the program, or of a package that is installed."""
+        return name in self.rows or name.partition(":")[0] in self.prefixes or name in self.installed()
+
+    def refers(self, name: str) -> bool:
+        """Whether `name` is `module:factory`, which is imported only when the user himself has said it."""
+        return bool(self.group) and plugins.is_reference(name) and not self.known(name)
+
+    def installed(self) -> dict[str, Any]:
+        """The plugins of installed packages: name -> entry point."""
+        return plugins.installed(self.group) if self.group else {}
+
+    def is_plugin(self, name: str) -> bool:
+        """Whether `name` is a member that did not come with the program."""
+        return name in self and name not in self.rows and name.partition(":")[0] not in self.prefixes
 
     def about(self) -> dict[str, str]:
-        """Name -> one line, without importing any member."""
+        """Name -> one line, without importing any member; of a plugin with its origin."""
         rows = {name: entry.about for name, entry in self.rows.items()}
-        return rows | {f"{name}:NAME": entry.about for name, entry in self.prefixes.items()}
+        rows |= {f"{name}:NAME": entry.about for name, entry in self.prefixes.items()}
+        of_others = {n: f"{plugins.summary(p)}  [{plugins.origin(p)}]" for n, p in self.installed().items()}
+        return of_others | rows if of_others.keys() & rows.keys() else rows | of_others
 
     def with_trait(self, trait: str) -> tuple[str, ...]:
-        """The names of all members that have a trait."""
+        """The names of all members of the program that have a trait."""
         return tuple(name for name, entry in self.rows.items() if trait in entry.traits)
 
+    def has_trait(self, name: str, trait: str) -> bool:
+        """Whether a member has a trait: as its row says, or a plugin's attribute `traits`, for which it is imported."""
+        entry = self.rows.get(name) or self.prefixes.get(name.partition(":")[0])
+        return trait in (getattr(self[name], "traits", ()) if entry is None else entry.traits)
+
     def check(self, name: str) -> str:
-        """`name` itself, or UnknownName with the nearest names."""
-        if name in self:
+        """`name` itself, or UnknownName with the nearest names; BadInput for code that the user has not named."""
+        if self.known(name):
+            return name
+        if self.refers(name):
+            plugins.check_trusted(self.kind, name)
             return name
         behind = [f"{prefix}:{word}" for prefix, of in self.prefixes.items() for word in NAMES.findall(of.about)]
-        raise unknown(self.kind, name, [*self.rows, *(f"{prefix}:NAME" for prefix in self.prefixes)], behind)
+        known = [*self.rows, *(f"{prefix}:NAME" for prefix in self.prefixes)]
+        raise unknown(self.kind, name, [*known, *(n for n in self.installed() if n not in self.rows)], behind)
 
     def __getitem__(self, name: str) -> Any:
         """The factory behind `name`. For "prefix:rest" it is called with `rest` as first argument."""
@@ -65,8 +110,11 @@ class Table:
         if name in self.rows:
             return _load(self.rows[name].target)
         prefix, _, rest = name.partition(":")
-        factory = _load(self.prefixes[prefix].target)
-        return partial(factory, rest)
+        if prefix in self.prefixes:
+            return partial(_load(self.prefixes[prefix].target), rest)
+        if self.refers(name):
+            return plugins.load(self.kind, name)
+        return plugins.load_installed(self.kind, self.installed()[name])
 
 
 def unknown(kind: str, name: str, known: Sequence[str], more: Sequence[str] = ()) -> UnknownName:
@@ -84,6 +132,8 @@ def nearest(name: str, known: Sequence[str], most: int = 3) -> list[str]:
     return [by_small[small] for small in dict.fromkeys([*within, *alike])][:most]
 
 
-def _load(target: str) -> Any:
+def _load(target: Any) -> Any:
+    if not isinstance(target, str):
+        return target
     module, _, attribute = target.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -141,12 +141,13 @@ def compare(
     workers: int = 1,
     parquet: bool = False,
     listener: Callable[[int, int, dict[str, Any]], object] | None = None,
+    say: Callable[[str], object] = lambda sentence: None,
     **fields: Any,
 ) -> list[Path]:
     """Compare searches on the same phrases, seeds and images; returns the files written. `fields` are those of Design.
 
     Where `out` holds the experiment already, goes on with it. `workers`: processes, 0 for one per core. `listener`
-    hears each cell: how many are done, how many there are, its row.
+    hears each cell: how many are done, how many there are, its row; `say` what was damaged and made good.
     """
     from zeuxis.experiments.design import fields as settings
     from zeuxis.experiments.design import make_design
@@ -154,10 +155,11 @@ def compare(
     from zeuxis.experiments.folder import ExperimentFolder
     from zeuxis.experiments.page import write_results
 
-    folder, design = ExperimentFolder(Path(out)), make_design(**fields)
+    folder, design = ExperimentFolder(Path(out), say), make_design(**fields)
     for said in (fields, *map(settings, design.variants)):
         trust_fields(said)
     run_cells(design, folder, workers or os.cpu_count() or 1, listener)
+    folder.say = lambda sentence: None  # it was said, and is mended
     return list(write_results(folder, parquet=parquet))
 
 

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from zeuxis.config import TrainConfig
 from zeuxis.hub.model_file import Part, write_model
-from zeuxis.nets.text_tower import TextTower
+from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.trunk import TrunkClassifier
 from zeuxis.rng import stream
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from zeuxis.errors import BadInput
-from zeuxis.storage.reading import open_regular, read_bounded
 from zeuxis.pictures.reading import FORMATS, Limits, read_rgb, square
+from zeuxis.storage.reading import open_regular, read_bounded
 
 SUFFIX = {"JPEG": "jpg", "TIFF": "tif"}
 

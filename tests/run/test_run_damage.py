@@ -105,7 +105,7 @@ def test_a_log_of_another_search_is_refused(finished, tmp_path):
     shutil.rmtree(finished.checkpoints)
     shutil.rmtree(finished.log)
     shutil.copytree(tmp_path / "other" / "log", finished.log)
-    with pytest.raises(RunDamaged, match="other latents"):
+    with pytest.raises(RunDamaged, match="belongs to another run"):
         reopen_session(finished.path)
 
 

@@ -120,8 +120,9 @@ def test_other_searches_have_no_front(tmp_path):
 
 def test_the_page_shows_the_front_in_order_and_every_picture_once(run, page):
     folder, front = run[0], run[0].summary()["front"]
-    for path in [folder.path / "front.png", *folder.individuals()]:
-        assert base64.b64encode(path.read_bytes()).decode() in page
+    assert base64.b64encode((folder.path / "front.png").read_bytes()).decode() in page
+    for path in folder.individuals():
+        assert page.count(f'<a href="images/{path.name}">') == 1
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", page, re.DOTALL)
     assert len(captions) == 8
     for caption, rank in zip(captions, front["members"], strict=False):
@@ -176,7 +177,7 @@ def test_named_configurations_give_it_a_second_objective():
 def test_a_log_of_an_older_version_still_has_a_best(tmp_path, monkeypatch):
     run_to_the_end(toy_config(), tmp_path)
     expected, read = RunFolder(tmp_path).best, entry.read
-    monkeypatch.setattr(entry, "read", lambda path: replace(read(path), best_x=None))
+    monkeypatch.setattr(entry, "read", lambda *given: replace(read(*given), best_x=None))
     best = RunFolder(tmp_path).best
     assert isinstance(best, Best) and torch.equal(best.latent, expected.latent)
     assert (best.score, best.generation) == (expected.score, expected.generation)

@@ -230,7 +230,7 @@ def test_replay_uses_the_generator_it_is_given(folder):
     [
         ({"sha256": "0" * 64}, "Use the version of the weights"),
         ({"latent": base64.b64encode(np.zeros(5, "<f4").tobytes()).decode()}, "12 genes"),
-        ({"generator": "lab:/etc/passwd"}, "neither part of the program nor in its"),
+        ({"generator": "lab:/etc/passwd"}, "neither part of the program nor of an installed"),
         ({"generator": "tyo"}, "neither part of the program"),
     ],
 )

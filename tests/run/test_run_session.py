@@ -345,7 +345,7 @@ def test_any_fields_make_a_configuration_or_a_bad_input(fields):
 
 
 def test_an_unknown_field_is_said_with_the_nearest():
-    with pytest.raises(BadInput, match="popluation.*Did you mean --population"):
+    with pytest.raises(BadInput, match=r"popluation.*Did you mean --population"):
         make_config(popluation=3)
 
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zeuxis.cli.generators import Enlarged, note
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -19,10 +21,19 @@ def arithmetic(
     generator: Annotated[
         str | None, typer.Option(help="its file or Hub id, when the pictures name none we know")
     ] = None,
-    out: Annotated[Path, typer.Option(help="the picture of the sum; a sheet of all lands beside it")] = Path("sum.png"),
+    out: Annotated[
+        Path, typer.Option(help="the sum: .png, .jpg or .webp; enlarged and with all terms it lands beside it")
+    ] = Path("sum.png"),
+    enlarge: Enlarged = "256",
 ) -> None:
     """Add and subtract the latents of saved pictures."""
+    from zeuxis.pictures.enlarge import parse_enlarge
+    from zeuxis.pictures.writing import check_picture_place, metadata_note
+
+    size = parse_enlarge(enlarge or "256")
+    check_picture_place(out)
     from zeuxis.tools import arithmetic as latents
 
-    typer.echo(str(latents.arithmetic(sum_of, out, generator)))
-    typer.echo(str(out))
+    for path in latents.arithmetic(sum_of, out, generator, enlarge=size):
+        typer.echo(str(path))
+    note(metadata_note(out))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from zeuxis.errors import BadInput
+from zeuxis.plugins import trust
 
 app = typer.Typer(
     add_completion=False,
@@ -33,12 +34,15 @@ def build(
 ) -> None:
     """Render and embed draws of the prior once. The same command again goes on where it stopped."""
     from zeuxis.cli.generators import open_generator
+    from zeuxis.hub.cache import check_writable
     from zeuxis.scorers.bank import build_bank
     from zeuxis.scorers.choose import make_scorer
 
+    check_writable()
+    trust(scorer)
     made, options = open_generator(generator, truncation, space, classes, device)
     told = make_scorer(scorer, made.device)
-    bank = build_bank(made, told, images, options, micro_batch=micro_batch, report=_say)
+    bank = build_bank(made, told, images, options, micro_batch=micro_batch, report=_say, say=_note)
     typer.echo(f"{bank.done:,} images of {made.name} for the scorer {told.name}", err=True)
     typer.echo(str(bank.folder))
 
@@ -66,6 +70,10 @@ def verify() -> None:
     for bank in banks:
         bank.check()
         typer.echo(f"whole  {bank.folder}")
+
+
+def _note(said: str) -> None:
+    typer.echo(f"note: {said}", err=True)
 
 
 def _say(done: int, count: int) -> None:

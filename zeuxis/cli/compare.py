@@ -45,6 +45,9 @@ def compare(
     ),
 ) -> None:
     """Compare searches: the same phrases, seeds and images for all; table, figures and page."""
+    from zeuxis.storage.files import check_folder_place
+
+    check_folder_place(out)
     from zeuxis import workflows
     from zeuxis.experiments.phrases import TWENTY
 
@@ -54,6 +57,7 @@ def compare(
             workers=workers,
             parquet=parquet,
             listener=_say,
+            say=lambda sentence: typer.echo(f"note: {sentence}", err=True),
             variants=tuple(search or DEFAULT),
             phrases=tuple(phrase or TWENTY),
             seeds=seeds,

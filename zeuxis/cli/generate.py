@@ -69,6 +69,10 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None) -> Run
     """Defaults, then the named configuration, then single flags. Seed: that of the run in `out`, else a new one."""
     from zeuxis import configs
     from zeuxis.config import make_config
+    from zeuxis.storage.files import check_folder_place
+
+    if out is not None:
+        check_folder_place(out)
     from zeuxis.run import RunFolder
 
     named = configs.fields(config) if config else {}

@@ -1,9 +1,20 @@
-"""The generator that the tools' options name."""
+"""The generator that the tools' options name, and what their pictures have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+from zeuxis.plugins import trust
+
+AUTO, WITHOUT_PHRASE = "auto", "pocket"  # what `zeuxis generate` draws with where it has no phrase to choose by
+
+Enlarged = Annotated[
+    str | None,
+    typer.Option("--enlarge", help="pixels across each picture shown, at least; by Lanczos, or nearest:256"),
+]
 
 
 def open_generator(
@@ -13,6 +24,16 @@ def open_generator(
     from zeuxis.compute.device import choose_device
     from zeuxis.generators.choose import make_generator
 
+    if name == AUTO:
+        name = WITHOUT_PHRASE
+        typer.echo(f"note: auto is chosen by a phrase, and there is none here: the generator is {name}.", err=True)
+    trust(name)
     given = {"truncation": truncation, "space": space, "classes": tuple(classes or ())}
     options = {key: value for key, value in given.items() if value not in (None, ())}
     return make_generator(name, choose_device(device), **options), options
+
+
+def note(sentence: str) -> None:
+    """A note to standard error, where there is something to say."""
+    if sentence:
+        typer.echo(f"note: {sentence}", err=True)

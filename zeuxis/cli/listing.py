@@ -12,7 +12,7 @@ from zeuxis.generators import GENERATORS
 from zeuxis.lab import recipe_files
 from zeuxis.registry import Table, unknown
 from zeuxis.scorers import JUDGES, SCORERS
-from zeuxis.search import SEARCHES
+from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -27,11 +27,20 @@ def with_licences(table: Table) -> Callable[[], dict[str, str]]:
     return rows
 
 
+def with_extras() -> dict[str, str]:
+    """The searches, with what has to be installed for some of them."""
+    extras = {**dict.fromkeys(QUALITY_DIVERSITY, "qd"), **{f"{name}:NAME": name for name in SEARCHES.prefixes}}
+    return {
+        name: f"{about}  [pip install 'zeuxis[{extras[name]}]']" if name in extras else about
+        for name, about in SEARCHES.about().items()
+    }
+
+
 KINDS: dict[str, Callable[[], dict[str, str]]] = {
     "generators": with_licences(GENERATORS),
     "scorers": with_licences(SCORERS),
     "judges": with_licences(JUDGES),
-    "searches": SEARCHES.about,
+    "searches": with_extras,
     "recipes": recipe_files.about,
     "configs": configs.about,
 }

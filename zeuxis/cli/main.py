@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import os
+import re
 import shlex
 import signal
 import sys
@@ -11,10 +14,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zeuxis import __version__
+from zeuxis.compute.threads import busy
 from zeuxis.errors import BadInput, ZeuxisError
-from zeuxis.registry import Entry, Table
+from zeuxis.registry import Entry, Table, nearest
 
+LONG = ("generate", "resume", "compare", "train")  # commands that take long, and longer on a busy machine
+SHORT = ("--quiet", "--dry-run", "--help")  # what they are asked for then is short, or nothing else
 INTERRUPTED = 130  # 128 + SIGINT, as the shell says it
+LONGEST = 600  # characters of a message
+PATHS = ("--out", "--save", "--data", "--weights", "--write-config")
 
 COMMANDS = Table(
     "command",
@@ -23,18 +31,17 @@ COMMANDS = Table(
         "resume": Entry("zeuxis.cli.resume:app", "Go on with a run that was interrupted, or make it longer."),
         "show": Entry("zeuxis.cli.show:app", "Read a run: figures, history, notes, files."),
         "replay": Entry("zeuxis.cli.replay:app", "Draw a saved picture again and compare the pixels."),
-        "list": Entry("zeuxis.cli.listing:app", "List generators, scorers, judges, searches, recipes or configs."),
+        "list": Entry("zeuxis.cli.listing:app", "List generators, scorers, judges, searches, recipes, configs."),
         "compare": Entry("zeuxis.cli.compare:app", "Compare searches at equal budget: table, figures, page."),
-        "bank": Entry("zeuxis.cli.bank:app", "Render and embed thousands of draws once, so that searches start warm."),
+        "bank": Entry("zeuxis.cli.bank:app", "Embed thousands of draws once, so that searches start warm."),
         "models": Entry("zeuxis.cli.models:app", "List, fetch and check the published models of the catalogue."),
         "convert": Entry("zeuxis.cli.convert:app", "Read a published weight file safely; write it as safetensors."),
         "sample": Entry("zeuxis.cli.sample:app", "Draw pictures of numbered seeds, without a search."),
-        "mix": Entry(
-            "zeuxis.cli.mix:app", "Style mixing: rows give the picture, columns coarse, middle or fine styles."
-        ),
-        "interpolate": Entry("zeuxis.cli.interpolate:app", "A film from seed to seed."),
+        "mix": Entry("zeuxis.cli.mix:app", "Style mixing of StyleGANs: a table of seeds by seeds."),
+        "interpolate": Entry("zeuxis.cli.interpolate:app", "An animation from seed to seed."),
         "arithmetic": Entry("zeuxis.cli.arithmetic:app", "Add and subtract the latents of saved pictures."),
         "train": Entry("zeuxis.cli.train:app", "Train one network by a recipe."),
+        "doctor": Entry("zeuxis.cli.doctor:app", "Check the installation; say what is missing."),
     },
 )
 
@@ -53,29 +60,57 @@ class Commands(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command itself in place of its line in the list."""
-        if args and " " in args[0].strip() and not args[0].startswith("-"):
+        _refuse_empty_paths(args)
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not nearest(args[0], list(COMMANDS)):
             raise BadInput(
                 f"There is no command {args[0][:60]!r}. Did you mean: {shlex.join(['zeuxis', 'generate', *args])}"
             )
         name, _, rest = super().resolve_command(ctx, args)
+        if name in LONG and not set(SHORT) & set(args) and (said := busy()):
+            typer.echo(f"note: {said}", err=True)
         return name, typer.main.get_command(COMMANDS[str(name)]), rest
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; exit codes 2 bad input, 3 missing model or extra, 130 interrupted."""
+        """Run the command; exit codes 2 bad input, 3 missing model or extra, 130 interrupted, 1 a fault of ours."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a terminal without Unicode, a name that is no text: a '?'
         try:
             return super().invoke(ctx)
-        except ZeuxisError as error:
-            typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-            typer.echo(str(error), err=True)
-            raise typer.Exit(error.exit_code) from error
-        except OSError as error:  # what no command has put into words of its own
-            typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
-            where = f"{error.filename}: " if error.filename else ""
-            typer.echo(f"Cannot read or write {where}{error.strerror or error}. Check the path.", err=True)
-            raise typer.Exit(2) from error
         except KeyboardInterrupt:
             typer.echo("\nInterrupted.", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        except Exception as error:
+            ours = isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "show")  # of the option parser
+            if ours or os.environ.get("ZEUXIS_DEBUG"):
+                raise
+            sentence, code = _in_words(error)
+            typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+            typer.echo(sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]}…", err=True)
+            raise typer.Exit(code) from error
+
+
+def _in_words(error: Exception) -> tuple[str, int]:
+    """What to tell the user, and the exit code: also for what no command has put into words of its own."""
+    if isinstance(error, ZeuxisError):
+        return str(error), error.exit_code
+    said = " ".join(str(error).split())[:300].rstrip(".")
+    if isinstance(error, MemoryError) or re.search(r"out of memory|(can't|cannot|not enough).{0,20}memory", said, re.I):
+        less = "Ask for less at once (--micro-batch, --population, fewer seeds, --enlarge), or close other programs"
+        return f"There is not enough memory for this. {less}.", 2
+    if isinstance(error, OSError):
+        where = f"{str(error.filename)[-120:]}: " if error.filename else ""
+        reason = error.strerror or said or type(error).__name__
+        return f"Cannot read or write {where}{reason}. Check the path and the disk.", 2
+    words = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    return f"This should not have happened: {words}. ZEUXIS_DEBUG=1 shows where; please report it.", 1
+
+
+def _refuse_empty_paths(args: list[str]) -> None:
+    """BadInput for `--out ""`: an empty name would be read as the current folder."""
+    for word, after in zip(args, [*args[1:], "-"], strict=True):
+        if (word in PATHS and after == "") or word in {f"{name}=" for name in PATHS}:
+            raise BadInput(f"Expected a path for {word.rstrip('=')}, got an empty one. Give a name.")
 
 
 app = typer.Typer(
@@ -102,9 +137,6 @@ def zeuxis(
 
 
 def main() -> None:
-    """The entry point: SIGTERM is treated like Ctrl-C, and a terminal without Unicode gets '?' instead of an error."""
+    """The entry point: SIGTERM is treated like Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     app()

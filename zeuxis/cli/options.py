@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from zeuxis.config import SECTIONS, RunConfig, flag, parse_options
+from zeuxis.plugins import trust_fields
 
 EVERYDAY = (
     *("prompt", "negative", "image_prompt", "generator", "classes", "scorer", "judge", "search"),
@@ -54,7 +55,7 @@ def run_flags(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def given(params: dict[str, Any]) -> dict[str, Any]:
-    """Those fields of RunConfig that were given on the command line."""
+    """Those fields of RunConfig that were given on the command line; what they name may be imported."""
     fields: dict[str, Any] = {}
     for name, value in params.items():
         if name in RunConfig.model_fields and value not in (None, [], ()):
@@ -62,6 +63,7 @@ def given(params: dict[str, Any]) -> dict[str, Any]:
     for name in ("options", "generator_options"):
         if name in fields:
             fields[name] = parse_options(fields[name])
+    trust_fields(fields)
     return fields
 
 

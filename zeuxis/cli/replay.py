@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from zeuxis.cli.generators import note
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 DIFFERS = 2
@@ -21,20 +23,25 @@ def replay(
     generator: Annotated[
         str | None, typer.Option(help="the file or Hub id of its generator, when the picture names none we know")
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="write the picture as drawn now to this file")] = None,
+    save: Annotated[Path | None, typer.Option(help="write the picture as drawn now: .png, .jpg or .webp")] = None,
 ) -> None:
     """Draw a saved picture again and compare the pixels. Exit code 0 if not one differs, else 2."""
-    from zeuxis.pictures.grid import picture_png
-    from zeuxis.storage.files import atomic_write
+    from zeuxis.pictures.writing import check_picture_place, encoded, metadata_note
+    from zeuxis.storage.files import atomic_write, make_folder
+
+    if save is not None:
+        check_picture_place(save, "--save")
     from zeuxis.tools.replay import replay as draw_again
 
     result = draw_again(png, generator)
     info = result.info
     typer.echo(f"{info.prompt}  ({info.generator}, seed {info.seed}, generation {info.generation})")
-    for note in result.notes:
-        typer.echo(f"note: {note}", err=True)
+    for said in result.notes:
+        note(said)
     if save is not None:
-        atomic_write(save, picture_png(result.pixels, info))
+        make_folder(save.parent)
+        atomic_write(save, encoded(result.pixels, save, info))
+        note(metadata_note(save))
     height, width = result.pixels.shape[:2]
     if not result.agrees:
         typer.echo(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,6 +11,11 @@ from zeuxis.cli.options import given, option
 from zeuxis.config import TOP
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+def own(name: str) -> Any:
+    """The flag with which a user repeats that part of a run which is code of his own."""
+    return typer.Option(help=f"as before; to be repeated where the run's {name} is code of your own, module:factory")
 
 
 @app.command(
@@ -24,6 +29,10 @@ def resume(
     budget: Annotated[int | None, option("budget", default="as before")] = None,
     target: Annotated[float | None, option("target", default="as before")] = None,
     patience: Annotated[int | None, option("patience", default="as before")] = None,
+    generator: Annotated[str | None, own("generator")] = None,
+    scorer: Annotated[list[str] | None, own("scorer")] = None,
+    judge: Annotated[str | None, own("judge")] = None,
+    search: Annotated[str | None, own("search")] = None,
     top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
     gif: Annotated[bool, typer.Option("--gif", help="write best.gif: how the best picture came about")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="write best.mp4 (needs the extra `video`)")] = False,

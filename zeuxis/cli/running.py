@@ -13,7 +13,7 @@ from zeuxis import workflows
 from zeuxis.cli.main import INTERRUPTED
 from zeuxis.cli.progress import Progress, make_progress
 from zeuxis.errors import ZeuxisError
-from zeuxis.report.commands import folder_command
+from zeuxis.report.commands import folder_command, repeated
 from zeuxis.report.facts import archive_words, best_words, front_facts, speed
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, Session
@@ -107,8 +107,9 @@ def carry_out(open_it: Callable[[], Session], outputs: Outputs, quiet: bool) -> 
             _say_stopped(listener.folder)
             raise typer.Exit(INTERRUPTED) from None
         except ZeuxisError:
-            if listener.folder is not None:
-                typer.echo(f"What was done is in {listener.folder.path}", err=True)
+            if listener.folder is not None and listener.folder.generations:
+                again = folder_command("resume", listener.folder.path)
+                typer.echo(f"What was written before is safe. Go on with: {again}", err=True)
             raise
     assert listener.folder is not None
     folder = RunFolder(listener.folder.path)
@@ -124,7 +125,7 @@ def _conclude(folder: RunFolder, quiet: bool) -> None:
         typer.echo(str(folder.path))
         return
     summary = folder.summary()
-    best, path = summary["best"], folder.path
+    best, path, config = summary["best"], folder.path, folder.config
     words = [("in words", best["description"])] if best["description"] else []
     archive = summary.get("archive")
     cells = [("archive", archive_words(archive)), ("collage", str(path / "collage.png"))] if archive else []
@@ -142,8 +143,8 @@ def _conclude(folder: RunFolder, quiet: bool) -> None:
         ("report", str(path / "report.html")),
         ("folder", str(path)),
         ("next", folder_command("show", path)),
-        ("", folder_command("replay", folder.best_image)),
-        ("", folder_command("resume", path, "--generations", str(2 * folder.config.generations or 1))),
+        ("", folder_command("replay", folder.best_image, *repeated(config, "generator"))),
+        ("", folder_command("resume", path, "--generations", str(2 * config.generations or 1), *repeated(config))),
     ]
     typer.echo("\n".join(f"{name:<14}{value}" for name, value in rows))
 
@@ -152,4 +153,5 @@ def _say_stopped(folder: RunFolder | None) -> None:
     if folder is None:
         typer.echo("\nInterrupted before the first generation.", err=True)
     else:
-        typer.echo(f"\nInterrupted; everything is saved. Go on with: {folder_command('resume', folder.path)}", err=True)
+        command = folder_command("resume", folder.path, *repeated(folder.config))
+        typer.echo(f"\nInterrupted; everything is saved. Go on with: {command}", err=True)

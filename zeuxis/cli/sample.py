@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zeuxis.cli.generators import open_generator
+from zeuxis.cli.generators import Enlarged, open_generator
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -22,13 +22,22 @@ def sample(
     space: Annotated[str | None, typer.Option(help="as for `zeuxis generate`")] = None,
     classes: Annotated[list[str] | None, typer.Option("--class", help="as for `zeuxis generate`")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
-    out: Annotated[Path, typer.Option(help="the grid")] = Path("sample.png"),
+    out: Annotated[Path, typer.Option(help="the grid: .png, .jpg or .webp")] = Path("sample.png"),
     each: Annotated[bool, typer.Option("--each", help="every picture on its own as well, with its latent")] = False,
+    enlarge: Enlarged = None,
 ) -> None:
     """Draw pictures of numbered seeds, without a search."""
+    from zeuxis.pictures.enlarge import parse_enlarge
+    from zeuxis.pictures.writing import check_picture_place
+    from zeuxis.storage.files import check_folder_place
+
+    size = parse_enlarge(enlarge) if enlarge else None
+    check_picture_place(out)
+    if each:
+        check_folder_place(out.with_suffix(""), "--each")
     from zeuxis.tools import sheets
 
     numbers = sheets.parse_seeds(seeds)
     made, options = open_generator(generator, truncation, space, classes, device)
-    for path in sheets.sample(made, numbers, out, each=each, options=options):
+    for path in sheets.sample(made, numbers, out, each=each, options=options, enlarge=size):
         typer.echo(str(path))

@@ -57,13 +57,14 @@ def sparkline(values: list[float], width: int = WIDTH) -> str:
 
 
 def _say_facts(folder: RunFolder, rows: list[Row]) -> None:
-    from zeuxis.report.commands import folder_command
+    from zeuxis.report.commands import folder_command, repeated
     from zeuxis.report.facts import best_words, facts
     from zeuxis.report.verdict import percent
 
     if not folder.summary_path.exists():
         done = f"{len(rows)} of {folder.config.generations + 1} generations"
-        typer.echo(f"Not finished: {done}. Go on with: {folder_command('resume', folder.path)}\n")
+        command = folder_command("resume", folder.path, *repeated(folder.config))
+        typer.echo(f"Not finished: {done}. Go on with: {command}\n")
         return
     summary = folder.summary()
     best = summary["best"]

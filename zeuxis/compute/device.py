@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import PIL
 import safetensors
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from zeuxis import __version__
 from zeuxis.errors import BadInput
@@ -76,3 +81,36 @@ def cpu_name(info: Path = Path("/proc/cpuinfo")) -> str:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor() or "unknown"
+
+
+@contextmanager
+def shapes_only() -> Iterator[None]:
+    """Within it, networks are built without memory (the meta device) and without first weights."""
+    with torch.device("meta"), NoFirstWeights():
+        yield
+
+
+class NoFirstWeights(TorchFunctionMode):
+    """Within it, networks are built without drawing first weights, for those that are filled from a file anyway.
+
+    On the meta device a draw imports torch's compiler, and elsewhere an orthogonal start is a decomposition of every
+    weight: a second of each start, for nothing.
+    """
+
+    def __torch_function__(
+        self,
+        function: Callable[..., Any],
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """`function(*args, **kwargs)`, or something of its shape where it draws."""
+        given = dict(kwargs or {})
+        if function in (torch.randn, torch.rand):
+            given.pop("generator", None)
+            return torch.empty(*args, **given)
+        if function is torch.linalg.qr:  # of nn.init.orthogonal_
+            return args[0], args[0][: args[0].shape[1]]
+        if function in (Tensor.normal_, Tensor.uniform_) or getattr(function, "__module__", "") == "torch.nn.init":
+            return args[0] if args else given["tensor"]
+        return function(*args, **given)

@@ -24,6 +24,7 @@ from zeuxis.storage.reading import open_regular
 BATCHES = {"train": [f"data_batch_{i}" for i in range(1, 6)], "test": ["test_batch"]}
 LARGEST = 64 * 2**20  # bytes; a batch is 31 MB
 ROW = 3 * 32 * 32
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")  # how gzip, bzip2 and xz begin
 
 
 class _Bytes:
@@ -140,6 +141,9 @@ def _member(path: Path, name: str) -> bytes:
             raise BadInput(f"Expected {name} in {path} (the unpacked cifar-10-python archive), or a cifar10.npz pack.")
         return file.read_bytes()
     try:
+        with open_regular(path, "tar archive") as packed:
+            if not packed.read(262).startswith(PACKED) and packed.seek(257) and packed.read(5) != b"ustar":
+                raise tarfile.ReadError  # zeros without end would pass for an old .lzma, and be unpacked without end
         with open_regular(path, "tar archive") as packed, tarfile.open(fileobj=packed) as tar:
             for member in tar:
                 if member.isfile() and Path(member.name).name == name and member.size <= LARGEST:

@@ -43,12 +43,12 @@ class Estimate:
 class Line:
     """One variant at one population.
 
-    `best` is the median final score of the guides. `share` is the median of images to the target over the budget and
-    `reached` how often the target was reached. `wins` is the share of pairs that end above the baseline. `gain` holds,
-    per evaluator, the mean rise over the baseline's chosen picture in deviations of the prior, and `remains` that of each
-    other evaluator over that of the guide; `rise` and `rise_remains` are the same over the mean of the prior. `judged` is the
-    mean score per evaluator of the chosen picture, `population_judged` that of the final population; `effective` its number
-    of different images, `seconds` the median time of a run.
+    `best` is the median final score of the guides. `share` is the median of images to the target over the budget
+    and `reached` how often the target was reached. `wins` is the share of pairs that end above the baseline. `gain`
+    holds, per evaluator, the mean rise over the baseline's chosen picture in deviations of the prior, and `remains`
+    that of each other evaluator over that of the guide; `rise` and `rise_remains` are the same over the mean of the
+    prior. `judged` is the mean score per evaluator of the chosen picture, `population_judged` that of the final
+    population; `effective` its number of different images, `seconds` the median time of a run.
     """
 
     variant: str

@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from zeuxis.config import RunConfig, make_config
-from zeuxis.errors import ZeuxisError
+from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.experiments.design import Cell, Design
 from zeuxis.generators.base import Generator
 from zeuxis.metrics.diversity import effective_number
 from zeuxis.rng import stream
+from zeuxis.run.loop import GRADIENT_COST
 from zeuxis.run.prepare import Models, load_models, prepare_run
 from zeuxis.run.session import Session
 from zeuxis.scorers.base import Judge, Scorer
@@ -74,8 +75,19 @@ class Bench:
     def check(self) -> None:
         """BadInput, Missing... for a variant that cannot be run."""
         for variant in self.design.variants:
-            config = self.design.config(Cell(variant, self.design.phrases[0], 0, self.design.populations[0]))
-            prepare_run(config, self.models(config))
+            for population in self.design.populations:
+                config = self.design.config(Cell(variant, self.design.phrases[0], 0, population))
+                first = prepare_run(config, self.models(config)).new_search().ask(stream(config.seed, 0, "ask"))
+                self._check_budget(variant, population, len(first.x) * (GRADIENT_COST if first.gradient else 1))
+
+    def _check_budget(self, variant: str, population: int, first: int) -> None:
+        """BadInput where the budget is spent before the first generation is done: there would be nothing to compare."""
+        budget = self.design.budget(population)
+        if first > budget:
+            raise BadInput(
+                f"{variant!r} draws {first} images in its first generation, and the budget is {population} x "
+                f"{self.design.generations} = {budget} images. Give --generations {-(-first // population)} or more."
+            )
 
     def prior(self, phrase: str) -> Row:
         """Mean and deviation of every evaluator's score over draws of the prior: the scale that gains are told in."""
@@ -107,6 +119,8 @@ class Bench:
             problem.set_precision(problem.dtype)  # an evaluator may be the guide itself
             images.append(event.images_so_far)
             curve.append(round(float(plain), 5))
+        if not curve:
+            self._check_budget(cell.variant, cell.population, event.images_so_far)
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         x = torch.cat([session.search.best[0][None], session.search.population_x[: cell.population]]).cpu()
         row: Row = {"variant": cell.variant, "phrase": cell.phrase, "seed": cell.seed, "population": cell.population}

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zeuxis.config import Precision, RunConfig, flag, in_words, make_config, parse_options
 from zeuxis.errors import BadInput
 from zeuxis.experiments.phrases import TWENTY
 
 BASELINE = "ga-thesis"
+MOST_CELLS = 1_000_000
+LISTS = ("variants", "phrases", "populations")
+GROWS = (*LISTS, "seeds", "held_out")  # what an experiment may be given more of
+Line = Annotated[str, Field(max_length=10_000)]
 FLAGS = {"variants": "--search", "phrases": "--phrase", "populations": "--population"}
 FIXED = ("prompt", "seed", "population", "generations", "budget")  # what the grid sets, not a variant
 
@@ -26,12 +32,12 @@ class Design(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    variants: tuple[str, ...] = Field(min_length=1)
-    phrases: tuple[str, ...] = Field(TWENTY, min_length=1)
-    seeds: int = Field(5, ge=1)
-    first_seed: int = Field(0, ge=0)
-    populations: tuple[int, ...] = Field((16, 64), min_length=1)
-    generations: int = Field(200, ge=1, description="of the budget: population x generations images")
+    variants: tuple[Line, ...] = Field(min_length=1, max_length=1000)
+    phrases: tuple[Line, ...] = Field(TWENTY, min_length=1, max_length=10_000)
+    seeds: int = Field(5, ge=1, le=10_000)
+    first_seed: int = Field(0, ge=0, lt=2**62)
+    populations: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = Field((16, 64), min_length=1, max_length=100)
+    generations: int = Field(200, ge=1, le=1_000_000, description="of the budget: population x generations images")
     baseline: str = BASELINE
     generator: str = "pocket"
     scorer: tuple[str, ...] = ("pocket",)
@@ -39,7 +45,22 @@ class Design(BaseModel):
     held_out: tuple[str, ...] = Field((), description="scorers or classifiers that guide no search")
     precision: Precision = "auto"
     device: str = "auto"
-    micro_batch: int | None = Field(None, ge=1)
+    micro_batch: int | None = Field(None, ge=1, le=4096)
+
+    @model_validator(mode="after")
+    def _countable(self) -> Design:
+        count = len(self.variants) * len(self.phrases) * len(self.populations) * self.seeds
+        if count > MOST_CELLS:
+            raise ValueError(f"expected at most {MOST_CELLS:,} runs, got {count:,}")
+        for variant in (*self.variants, self.baseline):
+            fields(variant)
+        return self
+
+    @property
+    def key(self) -> str:
+        """What the files of an experiment are told from those of another by: all that it cannot be given more of."""
+        fixed = self.model_dump(mode="json", exclude={*GROWS, "precision"})
+        return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, seed by seed, so that an experiment broken off has the same seeds for all variants."""
@@ -77,7 +98,10 @@ def fields(variant: str) -> dict[str, Any]:
 
     Names of RunConfig are its fields, all others options of the search. BadInput for what cannot be read.
     """
-    search, *pairs = shlex.split(variant) or [""]
+    try:
+        search, *pairs = shlex.split(variant) or [""]
+    except ValueError as error:
+        raise BadInput(f"Expected a variant such as 'ga augment=4', got {variant[:80]!r}: {error}.") from None
     if not search or "=" in search:
         raise BadInput(f"Expected a variant to begin with a search, e.g. 'ga augment=4', got {variant!r}.")
     given = parse_options(pairs)

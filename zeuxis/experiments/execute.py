@@ -16,6 +16,8 @@ from torch import Tensor
 from zeuxis.experiments.cell import Bench, bench, evaluator_names
 from zeuxis.experiments.design import Cell, Design
 from zeuxis.experiments.folder import ExperimentFolder
+from zeuxis.plugins import trust, trusted
+from zeuxis.storage.lock import RunLock
 
 Row = dict[str, Any]
 Done = tuple[Row, np.ndarray[Any, np.dtype[np.float32]]]  # a cell's row and its latents
@@ -25,10 +27,20 @@ Report = Callable[[int, int, Row], object]  # cells done, cells in all, the newe
 def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report: Report | None = None) -> Design:
     """Run every cell of the design that `folder` does not hold yet; returns the design with its precision settled.
 
-    May be broken off at any moment: what is done is on disk, and the same call goes on.
+    May be broken off at any moment: what is done is on disk, and the same call goes on. RunLocked while another process
+    works in the folder.
     """
     design = folder.open(design)
+    lock = RunLock(folder.path, "give another --out")
+    try:
+        return _carry_out(design, folder, workers, report)
+    finally:
+        lock.release()
+
+
+def _carry_out(design: Design, folder: ExperimentFolder, workers: int, report: Report | None) -> Design:
     cells, done = list(design.cells()), folder.rows()
+    done = {cell: row for cell, row in done.items() if folder.whole(cell)}
     todo = [cell for cell in cells if cell not in done]
     home: Bench | None = None
     if todo:
@@ -64,7 +76,7 @@ def _rows(design: Design, home: Bench | None, cells: Sequence[Cell], workers: in
         return
     context = multiprocessing.get_context("spawn")  # a forked torch may hang
     threads = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(threads,))
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(threads, trusted()))
     text, waiting, rest = design.model_dump_json(), set[Future[Done]](), iter(cells)
     try:
         for cell in itertools.islice(rest, 2 * workers):
@@ -79,8 +91,9 @@ def _rows(design: Design, home: Bench | None, cells: Sequence[Cell], workers: in
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _begin(threads: int) -> None:
+def _begin(threads: int, named: Sequence[str]) -> None:
     torch.set_num_threads(threads)
+    trust(named)
 
 
 def _work(design_json: str, cell: Cell) -> Done:

@@ -9,52 +9,62 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from zeuxis.experiments.analysis import Line
 from zeuxis.experiments.design import Cell, Design
 
-INCHES, DPI = (8.5, 4.6), 130
 INK, GRID = "#33373d", "#dde0e5"
 POINTS = 200  # places of the budget at which curves are read
 Row = dict[str, Any]
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 
-def curves_png(design: Design, rows: Mapping[Cell, Row], lines: Sequence[Line], population: int) -> bytes:
+def curves_png(
+    design: Design, rows: Mapping[Cell, Row], lines: Sequence[Line], population: int, *, narrow: bool = False
+) -> bytes:
     """Median best score over all runs of each variant by images spent; the dashed line is where the baseline ends."""
-    figure, axes = _figure()
-    budget = design.budget(population)
-    x = np.geomspace(population, budget, POINTS)
-    here = [line for line in lines if line.population == population]
-    for line, (colour, dashes) in zip(here, _strokes(len(here)), strict=True):
+    figure, axes = _figure(narrow)
+    x = np.geomspace(population, max(design.budget(population), population + 1), POINTS)
+    strokes = _strokes(design)
+    for line in (line for line in lines if line.population == population):
         y = np.median(_read(rows, line.variant, population, x), axis=0)
-        thesis = line.variant == design.baseline
-        stroke = {"color": INK, "linewidth": 2.4} if thesis else {"color": colour, "linestyle": dashes}
-        axes.plot(x, y, label=line.variant, **{"linewidth": 1.4} | stroke)
-        if thesis:
+        axes.plot(x, y, label=line.variant, **strokes[line.variant])
+        if line.variant == design.baseline:
             axes.axhline(y[-1], color=INK, linewidth=0.8, linestyle="--")
     axes.set_xlabel(f"images evaluated (population {population})")
     axes.set_ylabel("median best score")
     axes.set_xscale("log")
-    axes.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return _png(figure)
+    axes.xaxis.set_major_locator(LogLocator(subs=_subdivided(x[-1] / x[0], narrow)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    return _png(figure, axes, narrow)
 
 
-def reversed_png(design: Design, rows: Mapping[Cell, Row], variants: Sequence[str], population: int) -> bytes:
+def reversed_png(
+    design: Design, rows: Mapping[Cell, Row], lines: Sequence[Line], population: int, *, narrow: bool = False
+) -> bytes:
     """Mean of 1 - similarity of the best so far over runs, by generation: how the thesis compared its GA with DE."""
-    figure, axes = _figure()
+    figure, axes = _figure(narrow)
     generations = np.arange(1, design.generations + 1, dtype=np.float64)
-    for variant, (colour, _) in zip(variants, _strokes(len(variants)), strict=True):
-        found = 1 - _read(rows, variant, population, generations * population)  # (R, G)
-        if not len(found):
-            continue
+    strokes = _strokes(design)
+    for line in (line for line in lines if line.population == population):
+        found = 1 - _read(rows, line.variant, population, generations * population)  # (R, G)
         mean, error = found.mean(axis=0), 1.96 * found.std(axis=0) / len(found) ** 0.5
-        axes.plot(generations, mean, color=colour, label=f"{variant}, {len(found)} runs")
-        axes.fill_between(generations, mean - error, mean + error, color=colour, alpha=0.15, linewidth=0)
+        stroke = strokes[line.variant]
+        axes.plot(generations, mean, label=f"{line.variant}, {len(found)} runs", **stroke)
+        axes.fill_between(generations, mean - error, mean + error, color=stroke["color"], alpha=0.12, linewidth=0)
     axes.set_xlabel(f"generation (population {population})")
     axes.set_ylabel("mean of 1 − similarity")
-    axes.legend(frameon=False, fontsize="small")
-    return _png(figure)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _png(figure, axes, narrow)
+
+
+def _subdivided(span: float, narrow: bool) -> tuple[float, ...]:
+    """Which multiples of a power of ten are labelled, so that no label reaches into the next."""
+    if span < 100:
+        return (1.0, 2.0, 5.0)
+    return (1.0, 3.0) if span < 1000 or not narrow else (1.0,)
 
 
 def _read(rows: Mapping[Cell, Row], variant: str, population: int, x: Array) -> Array:
@@ -67,8 +77,9 @@ def _read(rows: Mapping[Cell, Row], variant: str, population: int, x: Array) -> 
     return np.array(found) if found else np.empty((0, len(x)))
 
 
-def _figure() -> tuple[Figure, Any]:
-    figure = Figure(figsize=INCHES, dpi=DPI, facecolor="#ffffff")
+def _figure(narrow: bool) -> tuple[Figure, Any]:
+    width, height, dpi = (4.2, 4.0, 170) if narrow else (8.5, 4.6, 130)
+    figure = Figure(figsize=(width, height), dpi=dpi, facecolor="#ffffff")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     axes.grid(color=GRID, linewidth=0.6)
@@ -79,15 +90,26 @@ def _figure() -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _strokes(count: int) -> list[tuple[Any, str]]:
-    """Colour and line style of each of `count` curves: ten colours, whole lines first."""
+def _strokes(design: Design) -> dict[str, dict[str, Any]]:
+    """Colour and line style of each variant, the same in every figure: ten colours, whole lines first."""
     from matplotlib import colormaps
 
     table = colormaps["tab10"]
-    return [(table(k % 10), ("-", "--", ":")[k // 10 % 3]) for k in range(count)]
+    strokes: dict[str, dict[str, Any]] = {
+        variant: {"color": table(k % 10), "linestyle": ("-", "--", ":")[k // 10 % 3], "linewidth": 1.4}
+        for k, variant in enumerate(v for v in design.variants if v != design.baseline)
+    }
+    return strokes | {design.baseline: {"color": INK, "linewidth": 2.4}}
 
 
-def _png(figure: Figure) -> bytes:
+def _png(figure: Figure, axes: Any, narrow: bool) -> bytes:
+    """With the legend beside the curves, or on a phone below them."""
+    place = (
+        {"loc": "upper left", "bbox_to_anchor": (-0.1, -0.16), "fontsize": "small"}
+        if narrow
+        else {"loc": "center left", "bbox_to_anchor": (1.0, 0.5), "fontsize": "x-small"}
+    )
+    axes.legend(frameon=False, **place)
     data = io.BytesIO()
     figure.savefig(data, format="png", bbox_inches="tight")
     return data.getvalue()

@@ -1,47 +1,126 @@
-"""An experiment's folder: design.json, priors.json, a line of cells.jsonl and a file of latents for each cell done."""
+"""An experiment's folder: design.json, priors.json, a line of cells.jsonl and a file of latents for each cell done.
+
+Each file, and each line, carries a checksum and says of which experiment it is. Files of older versions have none and
+are read as they are.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from torch import Tensor
 
 from zeuxis.errors import BadInput, RunDamaged
-from zeuxis.experiments.design import Cell, Design
-from zeuxis.storage.checksummed import checksummed, verified
-from zeuxis.storage.files import atomic_write, make_folder, unwritable
+from zeuxis.experiments.design import GROWS, LISTS, Cell, Design
+from zeuxis.storage.checksummed import (
+    MAX_JSON,
+    Header,
+    checked_line,
+    checksummed,
+    checksummed_json,
+    damaged,
+    table,
+    verified,
+    verified_json_bytes,
+    verified_line,
+)  # fmt: skip
+from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, open_plain, unwritable
+from zeuxis.storage.reading import check_folder, read_plain
 
-LISTS = ("variants", "phrases", "populations")
-GROWS = (*LISTS, "seeds", "held_out")  # what an experiment may be given more of
+FILES = ("design.json", "priors.json", "cells.jsonl", "lock")
 Row = dict[str, Any]
+Say = Callable[[str], object]
+
+
+class Seen(BaseModel):
+    """What an evaluator makes of a cell."""
+
+    best: float
+    mean: float
+
+
+class Scale(BaseModel):
+    """The scale of an evaluator's scores on a phrase."""
+
+    mean: float
+    deviation: float
+
+
+class Done(BaseModel):
+    """A line of cells.jsonl; every table in it is an evaluator's."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    variant: str
+    phrase: str
+    seed: int
+    population: int
+    images: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1)]
+    curve: Annotated[list[float], Field(min_length=1)]
+    seconds: float
+    cpu_seconds: float
+    effective: float
+
+    @model_validator(mode="after")
+    def _fits(self) -> Done:
+        if len(self.images) != len(self.curve) or self.images != sorted(self.images):
+            raise ValueError("a curve that is none")
+        for value in (self.model_extra or {}).values():
+            if isinstance(value, dict):
+                Seen.model_validate(value)
+        return self
+
+
+PRIORS = TypeAdapter(dict[str, dict[str, Scale]])
 
 
 class ExperimentFolder:
-    """Reads and writes one experiment. A line that a kill has broken is left out and the cell is run again."""
+    """Reads and writes one experiment. A line that is not as it was written is left out and its cell is run again.
 
-    def __init__(self, path: str | Path) -> None:
+    `say` hears of that, and of what else is wrong here and was made good.
+    """
+
+    def __init__(self, path: str | Path, say: Say = lambda sentence: None) -> None:
         self.path = Path(path)
+        self.say = say
         self.design_path = self.path / "design.json"
         self.cells_path = self.path / "cells.jsonl"
         self.priors_path = self.path / "priors.json"
+        self._key: str | None = None
+
+    @property
+    def key(self) -> str:
+        """That of the design here."""
+        if self._key is None:
+            self._key = self.design().key
+        return self._key
+
+    def check(self) -> None:
+        """RunDamaged where a link, a pipe or a folder stands in the place of a file."""
+        check_folder(self.path, ("latents",), FILES)
 
     def design(self) -> Design:
         """The design of the experiment here. BadInput where there is none."""
         if not self.design_path.is_file():
             raise BadInput(f"Expected an experiment, but {self.path} has no design.json. `zeuxis compare` writes one.")
+        self.check()
+        content, _ = _content(self.design_path)
         try:
-            return Design.model_validate_json(self.design_path.read_bytes())
-        except (ValidationError, ValueError) as error:
-            raise RunDamaged(f"{self.design_path} is not a design that this version wrote: {error}") from error
+            return Design.model_validate_json(json.dumps(content))
+        except (ValidationError, ValueError, RecursionError) as error:
+            raise damaged(self.design_path, f"it is no design that this version wrote ({_first(error)})") from error
 
     def open(self, design: Design) -> Design:
-        """Make sure that a design here differs in its grid or its held-out evaluators only. Returns what is to be run."""
+        """Make sure that a design here differs in its grid or held-out evaluators only. Returns what is to be run."""
+        check_folder_place(self.path)
+        if self.path.is_dir():
+            self.check()
         if self.design_path.is_file():
             known = self.design()
             for name, value in design:
@@ -51,9 +130,10 @@ class ExperimentFolder:
                         "another --out, or the settings of that experiment."
                     )
             design = design.model_copy(update={"precision": known.precision})
-        elif self.path.is_dir() and any(self.path.iterdir()):
+        elif self.path.is_dir() and any(entry.name != "lock" for entry in self.path.iterdir()):
             raise BadInput(f"Expected a new or empty folder or an experiment, but {self.path} holds something else.")
         make_folder(self.path)
+        self._key = design.key
         return design
 
     def write_design(self, design: Design) -> None:
@@ -62,49 +142,88 @@ class ExperimentFolder:
             known = self.design()
             both = {name: tuple(dict.fromkeys((*getattr(known, name), *getattr(design, name)))) for name in LISTS}
             design = design.model_copy(update={**both, "seeds": max(known.seeds, design.seeds)})
-        atomic_write(self.design_path, (design.model_dump_json(indent=1) + "\n").encode())
+        atomic_write(self.design_path, checksummed_json(design.model_dump(mode="json")))
+        self._key = design.key
 
     def rows(self) -> dict[Cell, Row]:
-        """Every cell that is done; of several lines for one cell the last counts."""
+        """Cells that are done; of several lines for one cell the last counts. Damaged lines are counted and said."""
         return {cell_of(row): row for row in self._lines()}
 
     def latents(self, cell: Cell) -> Tensor:
         """`(1 + M, D)`: the latent that the cell chose, then its final population. RunDamaged if it is not whole."""
-        return verified(self._latents_path(cell))[0]["x"]
+        path = self._latents_path(cell)
+        tensors, header = verified(path)
+        own = header.get("experiment", self.key) == self.key
+        x = tensors.get("x")
+        if x is None or not own or any(header.get(name) != value for name, value in vars(cell).items()):
+            raise damaged(path, "it holds the latents of another cell")
+        if x.ndim != 2 or len(x) < 2 or not x.is_floating_point():
+            raise damaged(path, f"it holds latents of shape {tuple(x.shape)}")
+        return x
+
+    def whole(self, cell: Cell) -> bool:
+        """Whether the latents of a cell are as they were written, or were taken away: damage is said."""
+        if not self._latents_path(cell).exists():
+            return True
+        try:
+            self.latents(cell)
+        except RunDamaged as error:
+            self.say(f"{error} The cell is run again.")
+            return False
+        return True
 
     def append(self, row: Row, x: Tensor | None = None) -> None:
         """One more line, on disk on return; with the latents `x` of a cell that has just been run."""
         if x is not None:
             path = self._latents_path(cell_of(row))
             make_folder(path.parent)
-            atomic_write(path, checksummed({"x": x}, {name: row[name] for name in Cell.__dataclass_fields__}))
+            header: Header = {name: row[name] for name in Cell.__dataclass_fields__}
+            atomic_write(path, checksummed({"x": x}, header | {"experiment": self.key}))
         try:
-            with self.cells_path.open("a+b") as file:
-                if file.tell() and not _ends_whole(self.cells_path):
+            with os.fdopen(open_plain(self.cells_path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "r+b") as file:
+                if file.seek(0, os.SEEK_END) and not _ends_whole(file):
                     file.write(b"\n")  # the line before was broken off by a kill
-                file.write(json.dumps(row).encode() + b"\n")
+                file.write(checked_line(row, self.key).encode() + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise unwritable(self.cells_path, error) from error
 
     def priors(self) -> dict[str, Row]:
-        """Phrase -> the scale of every measure on it; {} before the first cell."""
-        return json.loads(self.priors_path.read_bytes()) if self.priors_path.is_file() else {}
+        """Phrase -> the scale of every measure on it; {} before the first cell, and where they are damaged: said."""
+        if not self.priors_path.exists():
+            return {}
+        try:
+            content, checked = _content(self.priors_path)
+            if checked and content.get("experiment") != self.key:
+                raise damaged(self.priors_path, "it belongs to another experiment")
+            found = content["priors"] if checked else content
+            PRIORS.validate_python(found)
+            return dict(found)
+        except (RunDamaged, ValidationError, KeyError) as error:
+            self.say(f"{self.priors_path.name} cannot be read ({_first(error)}); it is made again.")
+            return {}
 
     def write_priors(self, priors: dict[str, Row]) -> None:
         """priors.json."""
-        atomic_write(self.priors_path, (json.dumps(priors, indent=1) + "\n").encode())
+        atomic_write(self.priors_path, checksummed_json({"experiment": self.key, "priors": priors}))
 
     def _lines(self) -> Iterator[Row]:
-        text = self.cells_path.read_text(encoding="utf-8") if self.cells_path.is_file() else ""
-        for line in text.splitlines():
+        data = read_plain(self.cells_path) if self.cells_path.exists() else b""
+        lost, unchecked = 0, 0
+        for line in filter(bytes.strip, data.split(b"\n")):
             try:
-                row = json.loads(line)
-                cell_of(row)
-            except (ValueError, KeyError, TypeError):
+                row, checked = verified_line(line, self.key)
+                Done.model_validate(row)
+            except (ValueError, ValidationError):
+                lost += 1
                 continue
+            unchecked += not checked
             yield row
+        if lost:
+            self.say(f"{lost} lines of {self.cells_path.name} are damaged or broken off; their cells are run again.")
+        if unchecked:
+            self.say(f"{unchecked} lines of {self.cells_path.name} have no checksums: an older version wrote them.")
 
     def _latents_path(self, cell: Cell) -> Path:
         name = hashlib.sha256(repr(cell).encode()).hexdigest()[:24]  # a phrase is no file name
@@ -116,7 +235,25 @@ def cell_of(row: Row) -> Cell:
     return Cell(row["variant"], row["phrase"], row["seed"], row["population"])
 
 
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _content(path: Path) -> tuple[Header, bool]:
+    """The table in a file, and whether it was checked; RunDamaged where its checksum does not fit."""
+    data = read_plain(path, MAX_JSON)
+    try:
+        content = table(data)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(path, f"it is not the JSON that was written ({type(error).__name__})") from error
+    checked = isinstance(content.get("sha256"), str)
+    return (verified_json_bytes(data, path) if checked else content), checked
+
+
+def _first(error: Exception) -> str:
+    """What is wrong, in a line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:160]}".removeprefix(": ")
+    return str(error)[:300].rstrip(".")
+
+
+def _ends_whole(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")

@@ -59,11 +59,11 @@ def line_records(lines: Sequence[Line]) -> list[Record]:
 
 
 def write_csv(path: Path, records: Sequence[Record]) -> Path:
-    """Comma-separated, one header line, UTF-8."""
+    """Comma-separated, one header line, UTF-8. A text that a spreadsheet would take for a formula begins with "'"."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(records)
+    writer.writerows({name: _no_formula(value) for name, value in record.items()} for record in records)
     atomic_write(path, text.getvalue().encode())
     return path
 
@@ -93,6 +93,10 @@ def markdown(design: Design, lines: Sequence[Line], population: int) -> str:
         cells += [f"{line.judged[o].value:.2f} / {line.population_judged[o].value:.2f}" for o in others]
         rows.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _percent(e: Estimate) -> str:

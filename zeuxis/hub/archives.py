@@ -1,47 +1,37 @@
-"""Files of torch.save, zip and legacy: read by torch's restricted unpickler (`weights_only`).
-
-Files with foreign classes in them, as training programs write them, go through our own: zeuxis/hub/foreign.py.
-"""
+"""Files of torch.save, zip and legacy: looked over, and read by our own restricted reader (zeuxis/hub/foreign.py)."""
 
 from __future__ import annotations
 
-import pickle
 import zipfile
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from zeuxis.errors import WeightsRefused
-from zeuxis.hub.foreign import is_script, read_foreign, read_script
-from zeuxis.hub.legacy import in_short
+from zeuxis.hub.foreign import is_script, read_saved, read_script
+from zeuxis.hub.pickles import in_short
 
 
 def read_archive(path: Path) -> Any:
     """What `torch.save` wrote to a file: dictionaries, numbers, text and tensors on the CPU.
 
     Of a TorchScript archive the weights are read and the program is not. Of a file with foreign classes only tensors
-    and networks are kept; WeightsRefused for a damaged file, and for one
-    that holds neither. Nothing in a file is run.
+    and networks are kept; WeightsRefused for one that holds neither, and for a damaged file: a zip file carries
+    checksums. Nothing in a file is run.
     """
     try:
         if zipfile.is_zipfile(path):
             _check_zip(path)
             if is_script(path):
                 return read_script(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return read_saved(path)
     except WeightsRefused:
         raise
-    except Exception as error:  # torch raises whatever its parser meets
-        if isinstance(error, pickle.UnpicklingError):
-            held = read_foreign(path)
-            if held is not None:
-                return held
+    except Exception as error:  # a forged file may raise anything: all of it means the same
         raise WeightsRefused(path, f"is no readable torch file: {in_short(error)}. Nothing in it was run") from error
 
 
 def _check_zip(path: Path) -> None:
-    """A zip that torch wrote: stored, not compressed, no larger unpacked than the file."""
+    """A zip that torch wrote: no larger unpacked than the file."""
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
     names = [info.filename for info in infos]

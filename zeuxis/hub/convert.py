@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from zeuxis.errors import BadInput, MissingModel, WeightsRefused
 from zeuxis.hub import archives, legacy, pickles
 from zeuxis.hub.beside import CONFIG, image_processor, read_json
 from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.extent import check_extent
 from zeuxis.hub.layouts import LAYOUTS
 from zeuxis.hub.model_file import file_sha256, is_model, network, read_model, write_model
-from zeuxis.hub.weights import fit
+from zeuxis.hub.weights import fit, no_more_parts_than
 from zeuxis.storage.files import check_file_place
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "network.pkl")  # of a folder, the first that is there
@@ -33,7 +35,9 @@ def read_raw(path: Path) -> Raw:
         path = found[0]
     if not path.is_file():
         raise MissingModel(f"Expected a weight file at {path}, found none. Check the path.")
-    return Raw(path, _content(path), read_json(path.parent / CONFIG), image_processor(path.parent))
+    content = _content(path)
+    check_extent(content, path.stat().st_size, path)
+    return Raw(path, content, read_json(path.parent / CONFIG), image_processor(path.parent))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -49,7 +53,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
             except WeightsRefused:
                 raise
             except Exception as error:  # a forged file may make any step of the translation fail
-                raise WeightsRefused(raw.file, f"is damaged: {str(error)[:200] or type(error).__name__}") from error
+                raise WeightsRefused(raw.file, f"is damaged: {pickles.in_short(error)}") from error
     raise WeightsRefused(raw.file, f"holds {_in_words(raw.content)}, which no known layout is. See docs/models.md")
 
 
@@ -79,7 +83,8 @@ def read_raw_file(path: Path) -> Path:
     """The weight file itself, where `path` is one or the folder of one."""
     found = [path / name for name in WEIGHTS if (path / name).is_file()] if path.is_dir() else [path]
     if not found or not found[0].is_file():
-        raise MissingModel(f"Expected a weight file at {path}, found none. Check the path.")
+        what = "something that is no file" if found and found[0].exists() else "none"
+        raise MissingModel(f"Expected a weight file at {path}, found {what}. Check the path.")
     return found[0]
 
 
@@ -88,20 +93,25 @@ def _check(checkpoint: Checkpoint, file: Path) -> None:
     json.dumps(checkpoint.about)
     for part, held in checkpoint.parts.items():
         facts = json.loads(json.dumps(held.facts))
-        with shapes_only():  # a forged size costs nothing
+        with shapes_only(), no_more_parts_than(len(held.tensors)):  # a forged size costs nothing
             net = network(checkpoint.family, part, facts, file)
         fit(net, held.tensors, file)
 
 
 def _content(path: Path) -> Any:
+    return reader_of(path)(path)
+
+
+def reader_of(path: Path) -> Callable[[Path], Any]:
+    """What reads this file, by its first bytes. WeightsRefused for no kind of weight file."""
     with path.open("rb") as file:
         head = file.read(64)
     if head[:4] == b"PK\x03\x04" or legacy.is_legacy(head):
-        return archives.read_archive(path)
+        return archives.read_archive
     if head[8:9] == b"{" and head[:8] != b"\x80\x02}q\x00(" and int.from_bytes(head[:8], "little") < 10**8:
-        return _safetensors(path)
+        return _safetensors
     if head[:1] == b"\x80" and len(head) > 1 and head[1] <= 5:
-        return pickles.read_pickle(path)
+        return pickles.read_pickle
     kind = "a web page" if head.lstrip()[:1] == b"<" else "no weight file"
     raise WeightsRefused(path, f"is {kind}. Expected a pickle, a file of torch.save, or safetensors")
 

@@ -10,9 +10,7 @@ import http.client
 import logging
 import os
 import shutil
-import socket
 import ssl
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -22,24 +20,20 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from zeuxis import __version__
-from zeuxis.errors import BadInput, Missing, MissingExtra, MissingModel, WeightsRefused
+from zeuxis.errors import BadInput, MissingExtra, MissingModel, WeightsRefused
 from zeuxis.hub import cache
 from zeuxis.hub.catalogue import File, Model, size_in_words
+from zeuxis.hub.network import DownloadFailed, check_contact, first_line, switched_off
 
 CHUNK = 2**20
 TRIES = 5  # that bring nothing, one after the other
 TRIES_UNHEARD = 2  # of a server that has never sent anything
 TIMEOUT = 30.0  # seconds without a byte
-CONTACT = 4.0  # seconds for the first contact with a server or a proxy, the look-up of its name included
 PATTERNS = ["config.json", "*.safetensors", "tokenizer*.json", "vocab.json", "merges.txt", "spiece.model",
             "tokenizer.model", "preprocessor_config.json", "processor_config.json", "open_clip_config.json",
             "special_tokens_map.json"]  # fmt: skip
 
 Progress = Callable[[str, int, int | None], object]  # file, bytes so far, bytes in all
-
-
-class DownloadFailed(Missing):
-    """A file could not be fetched; what came of it is kept, and the same command goes on from there."""
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -72,7 +66,7 @@ def fetch(file: File, path: Path, progress: Progress | None = None) -> Path:
         cache.checked(path, **facts)  # type: ignore[arg-type]
         return path
     if cache.offline():
-        raise MissingModel(f"{file.url} was not fetched: {_switched_off()}")
+        raise MissingModel(f"{file.url} was not fetched: {switched_off()}")
     cache.check_writable()
     check_contact(file.url)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -110,7 +104,7 @@ def _transfer(file: File, part: Path, progress: Progress | None) -> None:
                 raise DownloadFailed(f"{file.url}: {reason}. The file may have moved; see docs/models.md.") from error
         except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
             cause = getattr(error, "reason", error)
-            reason = _first_line(cause)
+            reason = first_line(cause)
             if isinstance(cause, ssl.SSLCertVerificationError):  # no later try will be trusted either
                 raise DownloadFailed(f"{file.url}: its certificate is not trusted ({reason}).") from error
         except OSError as error:
@@ -205,66 +199,19 @@ def pull_hub(name: str, revision: str | None = None, *, local: bool = False) -> 
             huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=patterns, local_files_only=here)
         )
     except LocalEntryNotFoundError as error:
-        how = f"It was not fetched: {_switched_off()}" if cache.offline() else f"Fetch it: zeuxis models pull {name}"
+        how = f"It was not fetched: {switched_off()}" if cache.offline() else f"Fetch it: zeuxis models pull {name}"
         raise MissingModel(f"The model {name} is not here. {how}") from error
     except (HfHubHTTPError, ValueError) as error:
-        raise DownloadFailed(f"The Hub does not give {name}: {_first_line(error)}") from error
+        raise DownloadFailed(f"The Hub does not give {name}: {first_line(error)}") from error
     except DownloadFailed:
         raise
     except ImportError as error:  # a SOCKS proxy without the package for it
-        raise DownloadFailed(f"{name} was not fetched: {_first_line(error)}.") from error
+        raise DownloadFailed(f"{name} was not fetched: {first_line(error)}.") from error
     except Exception as error:  # its HTTP client has errors of its own: proxies, certificates, time-outs, a full disk
         raise DownloadFailed(
-            f"{name} could not be fetched from the Hub: {_first_line(error)}. What has come is kept: the same command "
+            f"{name} could not be fetched from the Hub: {first_line(error)}. What has come is kept: the same command "
             "goes on from there."
         ) from error
-
-
-def check_contact(url: str) -> None:
-    """DownloadFailed, after a few seconds at most, where neither the server of `url` nor its proxy can be reached."""
-    parts = urlsplit(url)
-    proxies = urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all") or ""
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        parts, what = urlsplit(proxy if "//" in proxy else f"//{proxy}"), "the proxy "
-    else:
-        what = ""
-    try:
-        host, port = parts.hostname or "", parts.port or {"http": 80, "https": 443}.get(parts.scheme, 1080)
-    except ValueError as error:
-        raise DownloadFailed(f"{url}: {what}has no address that can be read ({error}). Check HTTPS_PROXY.") from error
-    reason = _contact(host, port)
-    if reason:
-        hint = "Check HTTPS_PROXY." if what else "Is there a network? A proxy is named in HTTPS_PROXY."
-        raise DownloadFailed(f"Nothing was fetched: {what}{host} cannot be reached ({reason}). {hint}")
-
-
-def _contact(host: str, port: int) -> str:
-    """ "" once a connection could be opened; else why not."""
-    found = [f"no answer in {CONTACT:g} seconds"]
-
-    def connect() -> None:
-        try:
-            socket.create_connection((host, port), timeout=CONTACT).close()
-            found[0] = ""
-        except (OSError, ValueError) as error:
-            found[0] = _first_line(error)
-
-    thread = threading.Thread(target=connect, daemon=True)  # looking up a name knows no time limit of its own
-    thread.start()
-    thread.join(CONTACT + 1)
-    return found[0]
-
-
-def _switched_off() -> str:
-    switch = cache.offline_switch()
-    return f"the offline switch {switch} is set. Unset it (unset {switch}) and give the same command again."
-
-
-def _first_line(error: object) -> str:
-    """What an error says, in one line of at most 200 characters and without a full stop."""
-    text = getattr(error, "strerror", None) or str(error)
-    return " ".join(str(text).split())[:200].rstrip(".") or type(error).__name__
 
 
 def _room(folder: Path, file: File) -> None:

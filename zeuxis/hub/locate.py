@@ -40,7 +40,7 @@ def ready(name: str, kind: str = "generator") -> Path:
     """The model file that a name means; what is not converted yet is, once, into the cache."""
     path = locate(name, kind)
     from zeuxis.hub.beside import conversion_key
-    from zeuxis.hub.convert import convert, read_raw_file
+    from zeuxis.hub.convert import convert, read_raw_file, reader_of
     from zeuxis.hub.model_file import file_sha256, is_model
 
     if path.is_dir() and name in MODELS and MODELS[name].files:
@@ -50,6 +50,7 @@ def ready(name: str, kind: str = "generator") -> Path:
         source = read_raw_file(path)
     if is_model(source):
         return source
+    reader_of(source)  # a file of another kind is to be refused before it is hashed
     known = cache.recorded(source) if name in MODELS else None
     digest = str(known["sha256"]) if known else file_sha256(source)
     licence = MODELS[name].licence if name in MODELS else ""

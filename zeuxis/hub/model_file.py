@@ -23,10 +23,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from zeuxis.compute.device import shapes_only
+from zeuxis.compute.device import NoFirstWeights, shapes_only
 from zeuxis.errors import MissingModel, RunUnwritable, UnknownName, WeightsRefused
 from zeuxis.hub.header import COUNTER, Model, check_facts, parse
-from zeuxis.hub.weights import file_sha256, fit, pour
+from zeuxis.hub.weights import file_sha256, fit, no_more_parts_than, pour
 from zeuxis.nets import NETWORKS
 from zeuxis.storage.files import sync
 
@@ -137,7 +137,8 @@ def build_from(model: Model, part: str, *, verify: bool = True) -> nn.Module:
     check_facts(model, part, sum(value.numel() for value in tensors.values()))
     with torch.random.fork_rng(devices=[]):
         _fit_without_memory(model, part, tensors)
-        net = network(model.family, part, model.parts[part], model.path)
+        with NoFirstWeights():  # `fit` has seen a tensor for every one
+            net = network(model.family, part, model.parts[part], model.path)
     return pour(net, tensors).requires_grad_(False)
 
 
@@ -153,7 +154,7 @@ def check_model(path: Path, part: str = "generator") -> Model:
 
 
 def _fit_without_memory(model: Model, part: str, tensors: Mapping[str, Tensor]) -> None:
-    with shapes_only():
+    with shapes_only(), no_more_parts_than(len(tensors)):
         fit(network(model.family, part, model.parts[part], model.path), tensors, model.path)
 
 

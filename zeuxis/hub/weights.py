@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.module import (
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from zeuxis.errors import MissingModel, WeightsRefused
 
@@ -50,6 +56,28 @@ def fit(net: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
         (name, reason), *others = problems
         more = f"; and {len(others)} more, such as {others[0][0]}, which {others[0][1]}" if others else ""
         raise WeightsRefused(path, f"{reason}; this file does not fit {type(net).__name__}{more}", name)
+
+
+@contextlib.contextmanager
+def no_more_parts_than(tensors: int) -> Iterator[None]:
+    """Within it, a constructor that makes far more modules or weights than `tensors` can fill ends in a ValueError.
+
+    A network of a million layers costs gigabytes and minutes, even without memory for its weights.
+    """
+    left, mine = 8 * tensors + 500, threading.get_ident()
+
+    def count(*_: object) -> None:
+        nonlocal left
+        left -= threading.get_ident() == mine  # other threads may be building networks of their own
+        if left < 0:
+            raise ValueError(f"it has far more layers than its {tensors:,} tensors fill")
+
+    hooks = [register_module_module_registration_hook(count), register_module_parameter_registration_hook(count)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _same_kind(found: torch.dtype, wanted: torch.dtype) -> bool:

@@ -1,4 +1,4 @@
-"""Training checkpoints: networks, optimisers and averages as one flat safetensors file. No pickle.
+"""Training checkpoints: networks, optimisers and averages as one flat safetensors file with a checksum. No pickle.
 
 Random state is not stored: every step derives its numbers from (seed, step), so a resumed run goes on as if unbroken.
 The header keeps the rest: how far it is, the sums since the last line of the log, what it was begun with.
@@ -15,7 +15,6 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save as serialised
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -24,9 +23,11 @@ from zeuxis.lab.ema import Average
 from zeuxis.lab.origin import check_same
 from zeuxis.lab.tasks.base import Task
 from zeuxis.storage import files
+from zeuxis.storage.checksummed import checksummed, verified
 
 NEWEST, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
-BROKEN = (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError, OSError)  # what damage raises
+BROKEN = (SafetensorError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, OSError,
+          RunDamaged)  # fmt: skip  # what damage raises
 
 
 @dataclass
@@ -68,7 +69,7 @@ def save(task: Task, averages: dict[str, Average], progress: Progress, folder: P
     header["origin"] = getattr(task, "origin", {})
     if hasattr(task, "state"):  # of parts that are no networks: the best distance so far, an equilibrium, ...
         header["state"] = task.state()
-    data = serialised({k: v.contiguous().clone() for k, v in tensors.items()}, {"progress": json.dumps(header)})
+    data = checksummed(tensors, {"progress": json.dumps(header)})  # as text: its order says something
     newest = folder / NEWEST
     if newest.exists():
         try:
@@ -82,7 +83,7 @@ def images_in(folder: Path) -> int | None:
     """The images of the newest checkpoint that can be read; None where there is none."""
     for name in (NEWEST, PREVIOUS):
         try:
-            return Progress.read(_header(folder / name)).images
+            return Progress.read(_read(folder / name)[1]).images
         except BROKEN:
             continue
     return None
@@ -101,15 +102,13 @@ def load(
         if not path.exists():
             continue
         try:
-            header = _header(path)
+            tensors, header = _read(path)
             progress, begun_with = Progress.read(header), dict(header.get("origin", {}))
         except BROKEN as error:
             damaged.append(f"{name}: {_line(error)}")
             continue
         check_same(begun_with, getattr(task, "origin", {}), folder)
         try:
-            with safe_open(path, "pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             _restore(task, averages, tensors, header)
         except BROKEN as error:
             damaged.append(f"{name}: {_line(error)}")
@@ -124,12 +123,20 @@ def load(
     return None
 
 
-def _header(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and header. Damage raises one of `BROKEN`. Files of before the checksum are taken as they are."""
+    if not path.is_file():  # a pipe would wait for a writer
+        raise ValueError("it is no regular file")
     with safe_open(path, "pt") as file:
-        header = json.loads((file.metadata() or {})["progress"])
+        old = (file.metadata() or {}).get("progress")
+        tensors = {} if old is None else {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    if old is None:
+        tensors, told = verified(path)
+        old = told["progress"]
+    header = json.loads(old)
     if not isinstance(header, dict):
         raise ValueError("its header is no table")
-    return header
+    return tensors, header
 
 
 def _line(error: BaseException) -> str:

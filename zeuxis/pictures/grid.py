@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import io
 import math
-import struct
-import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from zeuxis.errors import BadInput
+from zeuxis.pictures.enlarge import Enlarge, enlarged, resized
 from zeuxis.pictures.metadata import PictureInfo
+from zeuxis.pictures.writing import sheet_png
 
 CELL = (128, 256)  # pixels: a grid shows each picture no smaller and no larger than this
+PROGRESS = (64, 512)  # pixels of a cell and of a row at least in the grids of a run under way, of which there are many
+MOST = 300_000_000  # pixels of a grid
 LABEL = 16  # height of the line under a picture
 GAP = 4
 GROUND, INK = 24, (230, 230, 230)
@@ -40,16 +43,36 @@ def picture_png(pixels: np.ndarray, info: PictureInfo) -> bytes:
 
 
 def enlarged_png(pixels: np.ndarray, factor: int = 8) -> bytes:
-    """The same picture for people: every pixel `factor` times as large, at most 1024 across, no metadata."""
+    """The same picture for people: `factor` times as large by Lanczos, at most 1024 across, no metadata."""
     factor = max(1, min(factor, 1024 // max(pixels.shape[:2])))
-    return sheet_png(_scaled(pixels[None], factor * pixels.shape[1])[0])
+    return sheet_png(enlarged(pixels, Enlarge(factor * pixels.shape[1])))
 
 
-def grid_png(pixels: np.ndarray, labels: Sequence[str], columns: int | None = None) -> bytes:
-    """Pictures `(N, H, W, 3)` uint8 in rows, a label under each."""
+def grid_png(
+    pixels: np.ndarray, labels: Sequence[str], columns: int | None = None, enlarge: Enlarge | None = None
+) -> bytes:
+    """`grid` as a PNG."""
+    return sheet_png(grid(pixels, labels, columns, enlarge))
+
+
+def grid(
+    pixels: np.ndarray, labels: Sequence[str], columns: int | None = None, enlarge: Enlarge | None = None
+) -> np.ndarray:
+    """Pictures `(N, H, W, 3)` uint8 in rows, a label under each: `(H', W', 3)` uint8.
+
+    Without `enlarge` small pictures are enlarged and large ones reduced to what CELL says. BadInput for too large a
+    grid.
+    """
     columns = columns or math.ceil(math.sqrt(len(pixels)))
     rows = math.ceil(len(pixels) / columns)
-    cells = _scaled(pixels, _cell(pixels.shape[2]))  # (N, h, w, 3)
+    width = enlarge.across if enlarge else _cell(pixels.shape[2])
+    factor = math.ceil(width / pixels.shape[2]) if enlarge else width / pixels.shape[2]
+    if rows * columns * (pixels.shape[1] * factor + LABEL + GAP) * (pixels.shape[2] * factor + GAP) > MOST:
+        raise BadInput(
+            f"Expected a sheet of at most {MOST:,} pixels, got {rows} rows of {columns} pictures with {width} across. "
+            "Take fewer, or smaller ones with --enlarge."
+        )
+    cells = enlarged(pixels, enlarge or Enlarge(width)) if factor >= 1 else resized(pixels, width, Image.Resampling.BOX)
     down, across = cells.shape[1] + LABEL + GAP, cells.shape[2] + GAP
     sheet = np.full((rows * down + GAP, columns * across + GAP, 3), GROUND, dtype=np.uint8)
     corners = [(GAP + (k // columns) * down, GAP + (k % columns) * across) for k in range(len(cells))]
@@ -58,40 +81,23 @@ def grid_png(pixels: np.ndarray, labels: Sequence[str], columns: int | None = No
     image = Image.fromarray(sheet)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default()
     for label, (y, x) in zip(labels, corners, strict=True):
-        draw.text((x + 2, y + down - GAP - LABEL + 2), label, INK, font)
-    return sheet_png(np.asarray(image))
+        words = _fitting(label, across - GAP - 2, lambda text: draw.textlength(text, font))
+        draw.text((x + 2, y + down - GAP - LABEL + 2), words, INK, font)
+    return np.asarray(image)
 
 
 def population_png(pixels: np.ndarray, score: Tensor, columns: int | None = None) -> bytes:
     """A population `(N, H, W, 3)` as a grid, best first, each with its score `(N,)`."""
     order = by_score(score)
-    return grid_png(pixels[order], [score_label(float(score[k])) for k in order], columns)
+    across = columns or math.ceil(math.sqrt(len(pixels)))
+    smallest = min(CELL[0], max(PROGRESS[0], PROGRESS[1] // across))
+    enlarge = None if pixels.shape[2] > CELL[1] else Enlarge(smallest)
+    return grid_png(pixels[order], [score_label(float(score[k])) for k in order], columns, enlarge)
 
 
 def score_label(score: float) -> str:
     """A score in a few characters; "no score" for NaN and infinity."""
     return f"{score:.4f}" if math.isfinite(score) else "no score"
-
-
-def sheet_png(pixels: np.ndarray) -> bytes:
-    """`(H, W, 3)` uint8 as a PNG without metadata, for enlarged pictures.
-
-    Each row is stored as its difference to the one above (filter "up"), which is zero inside an enlarged pixel: half
-    of Pillow's time, and a smaller file.
-    """
-    height, width = pixels.shape[:2]
-    flat = pixels.reshape(height, 3 * width)
-    rows = np.empty((height, 1 + 3 * width), dtype=np.uint8)
-    rows[:, 0] = 2  # filter "up", modulo 256
-    rows[0, 1:] = flat[0]
-    np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.data, 1)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def _cell(width: int) -> int:
@@ -100,10 +106,8 @@ def _cell(width: int) -> int:
     return min(largest, width * math.ceil(smallest / width))
 
 
-def _scaled(pixels: np.ndarray, width: int) -> np.ndarray:
-    """`(N, H, W, 3)` with `width` pixels across: enlarged without blur by a whole factor, or reduced by averaging."""
-    if width >= pixels.shape[2]:
-        factor = width // pixels.shape[2]
-        return pixels.repeat(factor, axis=1).repeat(factor, axis=2)
-    size = (width, round(width * pixels.shape[1] / pixels.shape[2]))
-    return np.stack([np.asarray(Image.fromarray(p).resize(size, Image.Resampling.BOX)) for p in pixels])
+def _fitting(label: str, width: int, length: Callable[[str], float]) -> str:
+    """As much of a label as its picture is wide."""
+    if length(label) <= width:
+        return label
+    return next((f"{label[:k]}…" for k in range(len(label), 0, -1) if length(f"{label[:k]}…") <= width), "")

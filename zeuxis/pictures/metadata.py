@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zeuxis import __version__
 from zeuxis.errors import BadInput
+from zeuxis.storage.reading import read_bounded
 
 KEY = "zeuxis"  # the iTXt chunk that holds all of it as JSON
 MAX_BYTES = 64 * 2**20
@@ -109,23 +110,28 @@ def read_picture(path: str | Path) -> tuple[PictureInfo, np.ndarray]:
 
 def _open(path: Path) -> tuple[str | None, np.ndarray]:
     """The metadata chunk and the pixels, with sizes checked before anything is decoded."""
+    data = io.BytesIO(read_bounded(path, MAX_BYTES, "PNG file"))
     try:
-        if not path.is_file() or path.stat().st_size > MAX_BYTES:
-            raise BadInput(f"Expected a PNG file of at most {MAX_BYTES:,} bytes at {path}. Check the path.")
-        data = io.BytesIO(path.read_bytes())
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a decompression bomb is only a warning to Pillow
             with Image.open(data, formats=["PNG"]) as image:
                 if image.width * image.height > MAX_PIXELS or image.mode != "RGB":
-                    raise BadInput(f"{path} is {image.width} x {image.height} in {image.mode}; runs save smaller RGB.")
+                    raise BadInput(
+                        f"{path} is {image.width} x {image.height} in {image.mode}; runs save RGB of at most "
+                        f"{MAX_PIXELS:,} pixels. Use a file from a run folder."
+                    )
                 image.load()
                 text = image.info.get(KEY)
                 return (str(text) if isinstance(text, str) else None), np.asarray(image)
     except BadInput:
         raise
+    except UnidentifiedImageError as error:  # Pillow would name a memory address
+        raise BadInput(f"{path} is not a readable PNG: its content is of another kind. Use a PNG of a run.") from error
     except (OSError, ValueError, SyntaxError, Warning, Image.DecompressionBombError, MemoryError) as error:
-        raise BadInput(f"{path} is not a readable PNG: {_first_line(error)}.") from error
+        raise BadInput(
+            f"{path} is not a readable PNG: {_first_line(error)}. Use the file from the run folder."
+        ) from error
 
 
 def _first_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:160]
+    return " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__

@@ -77,7 +77,7 @@ def collage_png(folder: RunFolder, content: dict[str, Any]) -> bytes:
         for column in range(cells):
             sheet.paste((EMPTY,) * 3, _box(row, column, cells, side))
     for elite in content["elites"]:
-        with Image.open(folder.path / elite["file"]) as picture:
+        with Image.open(io.BytesIO(folder.picture(folder.path / elite["file"]))) as picture:
             small = picture.convert("RGB").resize((side, side), _filter(picture.width, side))
         sheet.paste(small, _box(elite["row"], elite["column"], cells, side))
     _edge(sheet, content["axes"][0], content["ranges"][0], sheet.height - EDGE // 2)
@@ -96,7 +96,7 @@ def _side(resolution: int, cells: int) -> int:
 
 
 def _filter(width: int, side: int) -> Image.Resampling:
-    return Image.Resampling.NEAREST if side >= width else Image.Resampling.BOX
+    return Image.Resampling.LANCZOS if side >= width else Image.Resampling.BOX
 
 
 def _box(row: int, column: int, cells: int, side: int) -> tuple[int, int, int, int]:

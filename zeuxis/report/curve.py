@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from zeuxis.run.folder import Row, RunFolder
 from zeuxis.storage.files import atomic_write
 
-INCHES, DPI = (8.0, 5.0), 130
-PANEL = 1.6  # inches that the population's health adds below
+DPI = 130
+HEALTH = 2.8  # inches that the panels of the population's health add below
 FEW = 40  # generations; fewer are drawn with a dot each
 
 
@@ -29,8 +29,22 @@ class Colours:
     line: str
 
 
+@dataclass(frozen=True)
+class Shape:
+    """Width and height in inches, dots per inch, columns of a legend."""
+
+    width: float
+    height: float
+    dpi: int
+    columns: int
+
+
+WIDE, NARROW = Shape(8.0, 5.0, DPI, 4), Shape(4.2, 5.6, 170, 2)  # a page, a phone
 LIGHT, DARK = Colours("#33373d", "#ffffff", "#d9dce1"), Colours("#c9cdd3", "#1b1e23", "#3a3f47")
 BEST, MEAN, WORST, JUDGE, GAP, ALIVE = "#3f7fd8", "#e0862b", "#8b939e", "#a256b8", "#c9524a", "#3c9a68"
+
+
+Draw = Callable[[Any, Sequence[Row]], None]  # a panel's axes, and the generations that it shows
 
 
 def write_curve(folder: RunFolder, rows: Sequence[Row] | None = None) -> Path:
@@ -40,29 +54,30 @@ def write_curve(folder: RunFolder, rows: Sequence[Row] | None = None) -> Path:
     return path
 
 
-def curve_png(rows: Sequence[Row], colours: Colours = LIGHT) -> bytes:
-    """The curve of a history as a PNG. The judge's panel is there when it has looked at least once, that of the
-    population's health when the log holds it.
+def curve_png(rows: Sequence[Row], colours: Colours = LIGHT, shape: Shape = WIDE) -> bytes:
+    """The curve of a history as a PNG. The judge's panel is there when it has looked at least once, those of the
+    population's health when the log holds it; each panel has one unit.
     """
     looks, alive = [row for row in rows if row.judged is not None], [row for row in rows if row.health]
-    heights = [3] + [2] * bool(looks) + [2] * bool(alive)
-    width, height = INCHES
-    figure = Figure(figsize=(width, height + PANEL * bool(alive)), dpi=DPI, facecolor=colours.ground)
+    panels: list[tuple[float, Draw, Sequence[Row]]] = [(3.0, _scores, rows)]
+    panels += [(2.0, _judge, looks)] * bool(looks)
+    panels += [(1.3, _images, alive), (0.9, _drift, alive), (0.9, _spread, alive)] * bool(alive)
+    figure = Figure(
+        figsize=(shape.width, shape.height + HEALTH * bool(alive)), dpi=shape.dpi, facecolor=colours.ground,
+        layout="constrained",
+    )  # fmt: skip
     FigureCanvasAgg(figure)
-    figure.subplots_adjust(left=0.085, right=0.985, top=0.975, bottom=0.08, hspace=0.12)
-    panels = list(figure.subplots(len(heights), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
-    _scores(panels[0], rows)
-    if looks:
-        _judge(panels[1], looks)
-    if alive:
-        _health(panels[-1], alive)
-    panels[-1].set_xlabel("generation")
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axes in panels:
+    heights = [height for height, _, _ in panels]
+    all_axes = list(figure.subplots(len(panels), 1, sharex=True, height_ratios=heights, squeeze=False)[:, 0])
+    for axes, (_, draw, of) in zip(all_axes, panels, strict=True):
+        draw(axes, of)
         dress(axes, colours)
-        known = axes.get_legend()
-        lines = known.legend_handles if known is not None else None
-        axes.legend(handles=lines, frameon=False, labelcolor=colours.ink, ncols=4, fontsize="small")
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=5 if draw is _scores else 3))
+        if len(axes.get_lines()) > 1:
+            axes.legend(frameon=False, labelcolor=colours.ink, ncols=shape.columns, fontsize="small")
+    figure.align_ylabels(all_axes)
+    all_axes[-1].set_xlabel("generation")
+    all_axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
     data = io.BytesIO()
     figure.savefig(data, format="png")
     return data.getvalue()
@@ -75,7 +90,7 @@ def _scores(axes: Any, rows: Sequence[Row]) -> None:
     axes.plot(x, best, color=BEST, marker=dot, label="best")
     axes.plot(x, mean, color=MEAN, marker=dot, label="mean")
     axes.plot(x, worst, color=WORST, marker=dot, linewidth=1, label="worst")
-    axes.set_ylabel("score (higher is better)")
+    axes.set_ylabel("score")
 
 
 def _judge(axes: Any, looks: Sequence[Row]) -> None:
@@ -86,25 +101,28 @@ def _judge(axes: Any, looks: Sequence[Row]) -> None:
     axes.plot(
         x, [view.gap for view in views], color=GAP, marker="s", markersize=3, linestyle="--", label="gap: score − judge"
     )
-    axes.set_ylabel("judge, where it looked")
+    axes.set_ylabel("judge")
 
 
-def _health(axes: Any, rows: Sequence[Row]) -> None:
-    """Different images, near-duplicates, and on their own scales the drift from the prior and the spread of scores."""
+def _images(axes: Any, rows: Sequence[Row]) -> None:
     x = [row.generation for row in rows]
     axes.plot(x, [row.health["effective"] for row in rows], color=ALIVE, label="different images")
     axes.plot(x, [row.health["duplicates"] for row in rows], color=WORST, linewidth=1, label="near-duplicates")
     axes.set_ylabel("images")
-    other = axes.twinx()
-    other.plot(x, [row.health["drift"] for row in rows], color=MEAN, linewidth=1, linestyle="--", label="drift")
-    other.plot(x, [row.health["spread"] for row in rows], color=BEST, linewidth=1, linestyle=":", label="spread")
-    other.set_yticks([])
-    other.set_frame_on(False)
-    last = rows[-1].health
-    lines = [*axes.get_lines(), *other.get_lines()]
-    lines[2].set_label(f"drift, now {last['drift']:.2f}")
-    lines[3].set_label(f"spread of scores, now {last['spread']:.3f}")
-    axes.legend(lines, [line.get_label() for line in lines])
+    axes.set_ylim(bottom=0)
+
+
+def _drift(axes: Any, rows: Sequence[Row]) -> None:
+    """Mean length of the latents; 1 is that of a draw from the prior."""
+    axes.plot([row.generation for row in rows], [row.health["drift"] for row in rows], color=MEAN)
+    axes.set_ylabel("drift")
+
+
+def _spread(axes: Any, rows: Sequence[Row]) -> None:
+    """Standard deviation of the scores."""
+    axes.plot([row.generation for row in rows], [row.health["spread"] for row in rows], color=BEST)
+    axes.set_ylabel("spread")
+    axes.set_ylim(bottom=0)
 
 
 def dress(axes: Any, colours: Colours) -> None:

@@ -11,6 +11,7 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from zeuxis.errors import RunDamaged
 from zeuxis.report.curve import BEST, DPI, LIGHT, MEAN, WORST, Colours, dress
 from zeuxis.report.facts import pick_words
 from zeuxis.run.folder import RunFolder
@@ -31,7 +32,10 @@ def write_front(folder: RunFolder, front: Front) -> Path:
 def visited(folder: RunFolder, front: Front) -> list[list[float]]:
     """Objectives of everything that the run has seen, `(K, M)`; every so many-th where that is too much to draw."""
     names = front["objectives"]
-    rows = [torch.stack([e.evaluation.parts[name] for name in names], dim=1) for e in folder.entries()]
+    try:
+        rows = [torch.stack([e.evaluation.parts[name] for name in names], dim=1) for e in folder.entries()]
+    except KeyError as error:
+        raise RunDamaged(f"The log in {folder.path} has no {error}, which its summary names. Resume the run.") from None
     seen = torch.cat(rows)
     seen = seen[seen.isfinite().all(dim=1)]
     points: list[list[float]] = seen[:: math.ceil(len(seen) / MOST) or 1].tolist()

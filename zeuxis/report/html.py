@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader
 from PIL import Image
 
+from zeuxis.pictures.enlarge import Enlarge, enlarged
 from zeuxis.report.archive import archive_png, write_archive_pictures
-from zeuxis.report.commands import folder_command, generate_command
-from zeuxis.report.curve import DARK, curve_png, write_curve
+from zeuxis.report.commands import folder_command, generate_command, repeated
+from zeuxis.report.curve import DARK, NARROW, curve_png, write_curve
 from zeuxis.report.facts import archive_words, facts, objective_words, pick_words
 from zeuxis.report.front import front_png, visited, write_front
 from zeuxis.report.verdict import Picture, has_word, percent, pictures, verdict
@@ -23,7 +25,9 @@ from zeuxis.storage.files import atomic_write
 
 STAGES = 6  # grids that show how the population came about
 STAGE_WIDTH = 720  # pixels across; grids in the folder are larger
-LARGEST = 256  # pixels; larger pictures of the population are reduced, the folder has them whole
+SMALLEST, LARGEST = 160, 256  # pixels of a picture on the page: by Lanczos; the folder has them as they were drawn
+HERO = (384, 1024)  # the same for the best picture
+HEAVY = 150_000  # bytes
 COLLAGE_WIDTH = 1100  # pixels across; the folder has it whole
 MOST = 1024  # pictures shown of a final population
 
@@ -46,19 +50,21 @@ def write_report(folder: RunFolder) -> Path:
         config=folder.config,
         image_names=[Path(image).name for image in folder.config.image_prompt],
         summary=summary,
-        best=_embed(folder.best_image.read_bytes(), 1024),
+        best=embed(folder.picture(folder.best_image), *HERO),
+        files={"best": _link(folder, folder.best_image), "curve": _link(folder, curve)},
         verdict=verdict(population),
         verdict_possible=has_word(population),
         percent=percent,
         curve=data_uri("png", curve.read_bytes()),
         curve_dark=data_uri("png", curve_png(rows, DARK)),
+        curve_narrow=data_uri("png", curve_png(rows, shape=NARROW)),
+        curve_narrow_dark=data_uri("png", curve_png(rows, DARK, NARROW)),
         front=front and _front(folder, front),
         along=[(*_shown(folder, population[rank]), objective_words(front or {}, rank)) for rank in members[:MOST]],
         population=[_shown(folder, picture) for picture in population[:MOST] if picture.rank not in members],
         left_out=max(0, len(population) - MOST),
         archive=_archive(folder),
-        pixelated=int(folder.record["models"]["generator"]["resolution"]) < LARGEST,
-        stages=[_stage(path) for path in spread(folder.grids(), STAGES)],
+        stages=[_stage(folder, path) for path in spread(folder.grids(), STAGES)],
         facts=facts(folder, summary, rows),
         notes=folder.notes,
         commands=_commands(folder),
@@ -80,8 +86,11 @@ def _commands(folder: RunFolder) -> list[tuple[str, str]]:
     config, path = folder.config, folder.path
     longer = str(max(1, 2 * config.generations))
     return [
-        ("go on from where it ended", folder_command("resume", path, "--generations", longer)),
-        ("draw the best picture again and compare the pixels", folder_command("replay", folder.best_image)),
+        ("go on from where it ended", folder_command("resume", path, "--generations", longer, *repeated(config))),
+        (
+            "draw the best picture again and compare the pixels",
+            folder_command("replay", folder.best_image, *repeated(config, "generator")),
+        ),
         ("read this run on the terminal", folder_command("show", path)),
         ("make the same run from nothing", generate_command(config)),
     ]
@@ -96,15 +105,22 @@ def _archive(folder: RunFolder) -> dict[str, str] | None:
     return {
         "heatmap": data_uri("png", heatmap),
         "heatmap_dark": data_uri("png", archive_png(content, DARK)),
-        "collage": _embed(collage, COLLAGE_WIDTH),
+        "collage": embed(collage, 1, COLLAGE_WIDTH),
         "words": archive_words(content),
         "right": content["axes"][0],
         "up": content["axes"][1],
     }
 
 
-def _shown(folder: RunFolder, picture: Picture) -> tuple[Picture, str]:
-    return picture, _embed(folder.individual_path(picture.rank).read_bytes(), LARGEST)
+def _shown(folder: RunFolder, picture: Picture) -> tuple[Picture, str, str]:
+    """The picture as data and as an image of the page, and the file it links to."""
+    path = folder.individual_path(picture.rank)
+    return picture, embed(folder.picture(path), SMALLEST, LARGEST), _link(folder, path)
+
+
+def _link(folder: RunFolder, path: Path) -> str:
+    """From the page to a file of its folder."""
+    return path.relative_to(folder.path).as_posix()
 
 
 def _front(folder: RunFolder, front: dict[str, Any]) -> dict[str, str]:
@@ -118,19 +134,26 @@ def _front(folder: RunFolder, front: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _stage(path: Path) -> tuple[int, str]:
-    """Generation and a reduced grid."""
-    return int(path.stem.rpartition("-")[2]), _embed(path.read_bytes(), STAGE_WIDTH)
+def _stage(folder: RunFolder, path: Path) -> tuple[int, str, str]:
+    """Generation, a reduced grid, and the file it links to."""
+    return int(path.stem.rpartition("-")[2]), embed(folder.picture(path), 1, STAGE_WIDTH), _link(folder, path)
 
 
-def _embed(png: bytes, largest: int) -> str:
-    """A PNG as a data URI; as it is up to `largest` pixels across, else reduced, as JPEG."""
-    image = Image.open(io.BytesIO(png))
-    if image.width <= largest:
+def embed(png: bytes, smallest: int, largest: int) -> str:
+    """A PNG as a data URI: as it is, or as a JPEG, enlarged to `smallest` or reduced to `largest` pixels across.
+
+    A JPEG too where the PNG has more than HEAVY bytes.
+    """
+    image: Image.Image = Image.open(io.BytesIO(png))
+    if smallest <= image.width <= largest and len(png) <= HEAVY:
         return data_uri("png", png)
-    size = (largest, max(1, math.floor(image.height * largest / image.width)))
+    if image.width < smallest:
+        image = Image.fromarray(enlarged(np.asarray(image.convert("RGB")), Enlarge(smallest)))
+    elif image.width > largest:
+        size = (largest, max(1, math.floor(image.height * largest / image.width)))
+        image = image.convert("RGB").resize(size, Image.Resampling.LANCZOS)
     data = io.BytesIO()
-    image.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(data, "JPEG", quality=85)
+    image.convert("RGB").save(data, "JPEG", quality=90)
     return data_uri("jpeg", data.getvalue())
 
 

@@ -6,14 +6,14 @@ import io
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
+from zeuxis.metrics.health import DIFFERENT, descriptors, distances
 from zeuxis.pictures.grid import grid_png, score_label
 from zeuxis.report.verdict import pictures
 from zeuxis.run.folder import RunFolder
 from zeuxis.storage.files import atomic_write, make_folder, remove
-
-SAME = 6.0  # mean difference per colour value in steps of 0..255; below it, two pictures look alike to a person
 
 
 def write_top(folder: RunFolder, count: int) -> list[Path]:
@@ -23,7 +23,7 @@ def write_top(folder: RunFolder, count: int) -> list[Path]:
     different ones. RunError before the run is finished.
     """
     population = pictures(folder.summary())
-    files = [folder.individual_path(picture.rank).read_bytes() for picture in population] if count else []
+    files = [folder.picture(folder.individual_path(picture.rank)) for picture in population] if count else []
     pixels = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in files]
     ranks = distinct(pixels, count)
     top = folder.path / "top"
@@ -40,11 +40,24 @@ def write_top(folder: RunFolder, count: int) -> list[Path]:
 
 
 def distinct(pixels: list[np.ndarray], count: int) -> list[int]:
-    """The first `count` places in a list of pictures `(H, W, 3)` whose picture is not like one before it."""
+    """The first `count` places in a list of pictures `(H, W, 3)` that differ from all before: `health.DIFFERENT`."""
+    if not pixels:
+        return []
+    images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2) / 255  # (N, 3, H, W)
+    shown = descriptors(images)
+    alike = distances(shown, shown) < DIFFERENT
     chosen: list[int] = []
-    for place, picture in enumerate(pixels):
-        if len(chosen) == count:
-            break
-        if all(np.abs(picture.astype(np.float32) - pixels[other]).mean() > SAME for other in chosen):
+    for place in range(len(pixels)):
+        if len(chosen) < count and not bool(alike[place, chosen].any()):
             chosen.append(place)
     return chosen
+
+
+def too_few(found: int, asked: int) -> str:
+    """What to say where there are fewer different pictures than were asked for; "" else."""
+    if found >= asked:
+        return ""
+    return (
+        f"top/ holds {found} of {asked} pictures: the others of the final population look like these. --unique, "
+        "--search samples or map-elites find more that differ."
+    )

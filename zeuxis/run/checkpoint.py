@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from torch import Tensor
 
 from zeuxis.errors import RunDamaged
 from zeuxis.rng import stream
+from zeuxis.run.entry import OTHER
 from zeuxis.run.folder import Row, RunFolder, readable
 from zeuxis.search.base import Search
 from zeuxis.storage.checksummed import checksummed, damaged, verified
@@ -41,19 +43,25 @@ class Start:
     rows: list[Row] = field(default_factory=list)
 
 
-def pack(generation: int, state: Mapping[str, Tensor | int | float | str]) -> bytes:
-    """A search's `state_dict` after `generation` as the bytes of its file."""
+def pack(generation: int, state: Mapping[str, Tensor | int | float | str], key: str = "") -> bytes:
+    """A search's `state_dict` after `generation` of the run `key` as the bytes of its file."""
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     numbers = {name: value for name, value in state.items() if not isinstance(value, Tensor)}
-    return checksummed(tensors, {"format": FORMAT, "generation": generation, "numbers": numbers})
+    own = {"run": key} if key else {}
+    return checksummed(tensors, {"format": FORMAT, "generation": generation, "numbers": numbers, **own})
 
 
-def read(path: Path) -> tuple[int, dict[str, Tensor | int | float | str]]:
+def read(path: Path, key: str | None = None) -> tuple[int, dict[str, Tensor | int | float | str]]:
     """The generation and the state in a checkpoint. RunDamaged unless it is exactly what was written."""
     tensors, header = verified(path)
     if header.get("format") != FORMAT:
         raise damaged(path, f"it has format {header.get('format')}, this version reads format {FORMAT}")
-    return int(header["generation"]), {**tensors, **header["numbers"]}
+    if key is not None and header.get("run", key) != key:
+        raise damaged(path, OTHER)
+    generation, numbers = header.get("generation"), header.get("numbers")
+    if type(generation) is not int or generation != int(path.stem) or not isinstance(numbers, dict):
+        raise damaged(path, "it is not the state after the generation that its name says")
+    return generation, {**tensors, **numbers}
 
 
 def prune(folder: RunFolder, generation: int) -> None:
@@ -72,6 +80,8 @@ def load_latest(folder: RunFolder, search: Search, seed: int, note: Callable[[st
     written.
     """
     rows, problem = readable(folder)
+    if problem and not rows and OTHER in problem:  # breeding it again would overwrite the other run
+        raise RunDamaged(problem)
     if problem:
         note(f"{problem} The run goes on from generation {len(rows)}, where the readable log ends.")
     restored = _restore(folder, search, len(rows), note)
@@ -86,7 +96,7 @@ def _restore(folder: RunFolder, search: Search, limit: int, note: Callable[[str]
     """Load the newest good checkpoint of a generation below `limit`. Returns the generation to go on with."""
     for path in _newest_first(folder):
         try:
-            generation, state = read(path)
+            generation, state = read(path, folder.key)
         except RunDamaged as error:
             note(f"{error} An older state is used instead.")
             continue
@@ -113,5 +123,5 @@ def _unscored(rows: list[Row]) -> int:
 
 
 def _newest_first(folder: RunFolder) -> list[Path]:
-    found = [path for path in folder.checkpoints.glob("*.safetensors") if path.stem.isdigit()]
+    found = [path for path in folder.checkpoints.glob("*.safetensors") if re.fullmatch("[0-9]{1,12}", path.stem)]
     return sorted(found, key=lambda path: int(path.stem), reverse=True)

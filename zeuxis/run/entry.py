@@ -16,6 +16,9 @@ from zeuxis.storage.checksummed import Header, checksummed, damaged, verified
 from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event, JudgeEvaluation
 
 FORMAT = 1
+OTHER = "it belongs to another run"
+MOST = 1_000_000  # latents in one generation
+HEALTH = ("effective", "duplicates", "drift")  # what readers take from it
 _PART, _HEALTH = "part.", "health."
 
 
@@ -65,8 +68,11 @@ class Entry:
     best_x: Tensor | None = None
 
 
-def pack(event: Event) -> bytes:
-    """An event as the bytes of its file: the same numbers give the same bytes, so no clock is in it."""
+def pack(event: Event, key: str = "") -> bytes:
+    """An event as the bytes of its file: the same numbers give the same bytes, so no clock is in it.
+
+    `key` says of which run it is.
+    """
     told = event.evaluation
     optional = {"measures": told.measures, "gradient": told.gradient, "descriptors": told.descriptors}
     tensors = {
@@ -80,18 +86,23 @@ def pack(event: Event) -> bytes:
     }
     header: Header = {"format": FORMAT, "generation": event.generation, "images_so_far": event.images_so_far}
     header["parts"] = list(event.evaluation.parts)  # tensors come back in another order, and a search may count them
+    if key:
+        header["run"] = key
     if event.judged is not None:
         tensors |= {"judge_score": event.judged.score, "judge_confidence": event.judged.confidence}
         header["labels"] = event.judged.label
     return checksummed(tensors, header)
 
 
-def read(path: Path) -> Entry:
-    """The inverse of `pack`. RunDamaged unless the file is exactly what was written."""
+def read(path: Path, key: str | None = None) -> Entry:
+    """The inverse of `pack`. RunDamaged unless the file is exactly what was written, for the run `key` if given."""
     tensors, header = verified(path)
     if header.get("format") != FORMAT:
         raise damaged(path, f"it has format {header.get('format')}, this version reads format {FORMAT}")
+    if key is not None and header.get("run", key) != key:
+        raise damaged(path, OTHER)
     try:
+        _check_shapes(tensors, header)
         gradient = tensors.get("gradient")
         names = header.get("parts", [name[len(_PART) :] for name in tensors if name.startswith(_PART)])
         parts = {name: tensors[_PART + name] for name in names}
@@ -107,8 +118,31 @@ def read(path: Path) -> Entry:
             health=health,
             best_x=tensors.get("best_x"),
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise damaged(path, f"something is missing in it ({error})") from error
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError, OverflowError) as error:
+        raise damaged(path, f"something is missing in it ({str(error)[:200]})") from error
+
+
+def _check_shapes(tensors: Mapping[str, Tensor], header: Header) -> None:
+    """ValueError where tensors do not fit one another: a checksum does not say that a run wrote them."""
+    x = tensors["x"]
+    if x.ndim != 2 or x.dtype != torch.float32 or not 0 < len(x) <= MOST:
+        raise ValueError(f"latents of shape {tuple(x.shape)}")
+    rows, genes = x.shape
+    count = len(header["labels"]) if isinstance(header.get("labels"), list) else 0
+    wanted = {"score": (rows,), "best_x": (genes,), "gradient": (rows, genes)}
+    wanted |= {"judge_score": (count,), "judge_confidence": (count,)} if count else {}
+    for name, t in tensors.items():
+        single = name == "best_score" or name.startswith(_HEALTH)
+        shape = () if single else (rows,) if name.startswith(_PART) else wanted.get(name)
+        if shape is not None and (tuple(t.shape) != shape or not t.is_floating_point()):
+            raise ValueError(f"{name} of shape {tuple(t.shape)}")
+        if name in ("measures", "descriptors") and (t.ndim != 2 or len(t) != rows):
+            raise ValueError(f"{name} of shape {tuple(t.shape)}")
+    health = {name for name in tensors if name.startswith(_HEALTH)}
+    if health and not {_HEALTH + name for name in HEALTH} <= health:
+        raise ValueError("figures on the population")
+    if not all(type(header[name]) is int and 0 <= header[name] < 2**63 for name in ("generation", "images_so_far")):
+        raise ValueError("its counts")
 
 
 def _judged(tensors: dict[str, Tensor], header: Header) -> JudgeEvaluation | None:

@@ -18,6 +18,7 @@ from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, picture_png, 
 from zeuxis.pictures.metadata import PictureInfo
 from zeuxis.run.folder import FORMAT, Best
 from zeuxis.run.problem import Problem
+from zeuxis.run.schema import cell_file
 from zeuxis.run.store import RunStore
 from zeuxis.scorers.measures import parse_measure
 from zeuxis.search.archive import Archive, HasArchive
@@ -69,8 +70,9 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     if archive is not None:
         info = partial(_info, config, problem, generation=done - 1)
         content["archive"] = write_archive(store, archive, config.measures, done - 1, info)
-    atomic_write(folder.summary_path, checksummed_json(content))
-    store.flush()
+    store.flush()  # the pictures first: the summary says what they are
+    own = {"run": folder.key} if folder.key else {}
+    atomic_write(folder.summary_path, checksummed_json(content | {"pictures": store.pictures_sha256()} | own))
     return summary
 
 
@@ -157,7 +159,7 @@ def write_archive(store: RunStore, archive: Archive, measures: Sequence[str], ge
     make_folder(folder.path / "cells")
     sweep(folder.path / "cells")
     places = [(row, column) for column, row in archive.cell.tolist()]
-    names = [_file(place, archive.grid.cells) for place in places]
+    names = [cell_file(place, archive.grid.cells) for place in places]
     scores = archive.score.tolist()
     for start in range(0, len(names), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
@@ -184,7 +186,8 @@ def write_archive(store: RunStore, archive: Archive, measures: Sequence[str], ge
         )
     ]
     store.flush()  # the pictures first: archive.json names none that is not there
-    atomic_write(folder.archive_path, checksummed_json({"format": FORMAT, **figures, "elites": elites}))
+    own = {"run": folder.key} if folder.key else {}
+    atomic_write(folder.archive_path, checksummed_json({"format": FORMAT, **figures, **own, "elites": elites}))
     return figures
 
 
@@ -199,8 +202,3 @@ def _figures(archive: Archive, measures: Sequence[str]) -> Header:
         "qd_score": archive.qd_score,
         "offset": archive.offset,
     }
-
-
-def _file(place: tuple[int, int], cells: int) -> str:
-    digits = max(2, len(str(cells - 1)))
-    return f"cells/{place[0]:0{digits}d}-{place[1]:0{digits}d}.png"

@@ -1,8 +1,13 @@
-"""A run folder to read: configuration, history, latents, pictures. Reading needs no lock and changes nothing."""
+"""A run folder to read: configuration, history, latents, pictures. Reading needs no lock and changes nothing.
+
+The folder may come from a stranger: no link in it is followed, every file is checked before it is believed, and one of
+another run is not taken for one of this.
+"""
 
 from __future__ import annotations
 
-import json
+import hashlib
+import io
 import math
 import re
 import time
@@ -14,20 +19,26 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunDamaged, RunError
-from zeuxis.run import entry
+from zeuxis.run import entry, schema
 from zeuxis.run.entry import Entry
-from zeuxis.storage.checksummed import Header, damaged, verified_json
+from zeuxis.storage.checksummed import Header, damaged, verified_json, verified_line
 from zeuxis.storage.files import make_folder
+from zeuxis.storage.reading import check_folder, read_plain, whole_png
 from zeuxis.types import NO_HEALTH, JudgeEvaluation
 
 FORMAT = 1
 RUNS = Path("runs")
 LONGEST = 40  # letters of the phrase in a folder's name
+INNER = ("log", "checkpoint", "images", "cells", "top")
+FILES = ("run.json", "summary.json", "archive.json", "timing.jsonl", "lock")
+TIMED = {"generation", "images", "image_seconds", "seconds"}  # in a line of timing.jsonl
+MAX_PICTURE = 2**30  # bytes
 
 
 @dataclass(frozen=True)
@@ -78,18 +89,46 @@ class RunFolder:
 
     def exists(self) -> bool:
         """Whether a run was begun here."""
-        return self.record_path.is_file()
+        try:
+            return self.record_path.is_file()
+        except (OSError, ValueError):  # a name that no folder can have
+            return False
+
+    def check(self) -> None:
+        """RunDamaged where a link, a pipe or a folder stands in the place of what a run reads or writes here."""
+        if self.path.is_dir():
+            check_folder(self.path, INNER, FILES)
 
     @cached_property
     def record(self) -> Header:
         """All of run.json: prompt, config, software, machine, models, decisions, notes."""
+        return self._read_record()
+
+    @cached_property
+    def key(self) -> str:
+        """What files of this run are told from those of another by; "" for a run of an older version."""
+        return str(self._read_record().get("run") or "")
+
+    def _read_record(self) -> Header:
+        if self.path.is_dir():
+            self.check()
         if not self.exists():
-            found = "has no run.json" if self.path.is_dir() else "is a file" if self.path.exists() else "is not there"
-            raise BadInput(f"Expected a run folder, but {self.path} {found}. Give the folder that a run wrote.")
-        record = verified_json(self.record_path)
-        if record.get("format") != FORMAT:
-            raise damaged(self.record_path, f"it has format {record.get('format')}, this version reads {FORMAT}")
-        return record
+            raise BadInput(
+                f"Expected a run folder, but {_place(self.path)} {_found(self.path)}. Give one that a run wrote."
+            )
+        record = self._known(verified_json(self.record_path), self.record_path)
+        return schema.check(schema.Record, record, self.record_path)
+
+    def _known(self, content: Header, path: Path) -> Header:
+        if content.get("format") != FORMAT:
+            raise damaged(path, f"it has format {str(content.get('format'))[:40]}, this version reads {FORMAT}")
+        return content
+
+    def _own(self, content: Header, path: Path) -> Header:
+        """RunDamaged for a file of another run."""
+        if str(content.get("run") or self.key) != self.key:
+            raise damaged(path, "it belongs to another run")
+        return content
 
     @cached_property
     def config(self) -> RunConfig:
@@ -97,7 +136,11 @@ class RunFolder:
         try:
             return RunConfig.model_validate(self.record["config"])
         except (KeyError, ValidationError) as error:
-            raise damaged(self.record_path, f"this version cannot read its configuration ({error})") from error
+            found = (
+                error.errors()[0] if isinstance(error, ValidationError) else {"loc": ("config",), "msg": "is missing"}
+            )
+            why = f"{'.'.join(map(str, found['loc']))[:80]}: {found['msg'][:160]}"
+            raise damaged(self.record_path, f"this version cannot read its configuration ({why})") from error
 
     @property
     def prompt(self) -> str:
@@ -106,8 +149,8 @@ class RunFolder:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the user that came up during the run."""
-        return [str(note) for note in self.record["notes"]]
+        """Sentences for the user that came up during the run, and what is wrong with the times that were kept."""
+        return [*map(str, self.record["notes"]), *self._timing[1]]
 
     def log_path(self, generation: int) -> Path:
         """Where this generation's entry is."""
@@ -127,7 +170,7 @@ class RunFolder:
 
     def grids(self) -> list[Path]:
         """The population grids that are there, in order."""
-        return sorted(self.images.glob("generation-*.png"))
+        return sorted(path for path in self.images.glob("generation-*.png") if _GRID.fullmatch(path.name))
 
     def individuals(self) -> list[Path]:
         """The pictures of the final population, best first; none before the run has ended."""
@@ -140,7 +183,7 @@ class RunFolder:
             raise BadInput(
                 f"{self.path} has no generation {generation}; its log ends after {self.generations} generations."
             )
-        return entry.read(path)
+        return entry.read(path, self.key)
 
     def latents(self, generation: int) -> Tensor:
         """`(N, D)`, what was evaluated in this generation."""
@@ -159,12 +202,52 @@ class RunFolder:
         return count
 
     def entries(self) -> Iterator[Entry]:
-        """Every generation in order, up to the end of the log."""
-        return (entry.read(self.log_path(generation)) for generation in range(self.generations))
+        """Every generation in order, up to the end of the log. RunDamaged at one that is missing within it."""
+        reached = self._reached()  # first: a run may be writing here
+        end = self.generations
+        for generation in range(end):
+            found = entry.read(self.log_path(generation), self.key)
+            if found.generation != generation:
+                raise damaged(self.log_path(generation), f"it is the entry of generation {found.generation}")
+            yield found
+        if end < reached:
+            raise RunDamaged(
+                f"{self.log_path(end)} is missing, though the run got further. Restore it from a copy, or resume the "
+                "run, which draws that generation and the later ones again."
+            )
+
+    def _reached(self) -> int:
+        """Generations that were in the log at some time, as its other files and the checkpoints tell."""
+        names = [path.stem for place in (self.log, self.checkpoints) for path in place.glob("*.safetensors")]
+        return max((int(name) + 1 for name in names if _NUMBER.fullmatch(name)), default=0)
+
+    def picture(self, path: Path) -> bytes:
+        """A PNG of this run. RunDamaged if it is missing, is no whole picture, or not the one that was written."""
+        data = read_plain(path, MAX_PICTURE)
+        written = self.pictures_sha256.get(path.relative_to(self.path).as_posix())
+        again = "Resume the run, which draws it again"
+        if written is not None and hashlib.sha256(data).hexdigest() != written:
+            raise RunDamaged(f"{path} is not the picture that the run wrote. {again}.")
+        if not whole_png(data):
+            raise RunDamaged(f"{path} is damaged: its checksums do not fit its content. {again}.")
+        try:
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as picture:
+                picture.load()
+        except Exception as error:  # decoders raise nearly anything on what no run wrote
+            raise RunDamaged(f"{path} is damaged: {str(error)[:160]}. {again}.") from error
+        return data
+
+    @cached_property
+    def pictures_sha256(self) -> dict[str, str]:
+        """Pictures by their path in the folder, as the summary tells them; {} where there is none that can be read."""
+        try:
+            return dict(self.summary().get("pictures", {}))
+        except RunError:
+            return {}
 
     def history(self) -> list[Row]:
         """Every generation in figures."""
-        speed = self._speed()
+        speed = self._timing[0]
         return [row(e, speed.get(e.generation)) for e in self.entries()]
 
     @property
@@ -201,28 +284,50 @@ class RunFolder:
         """
         if not self.archive_path.exists():
             return None
-        content = verified_json(self.archive_path)
-        if content.get("format") != FORMAT:
-            raise damaged(self.archive_path, f"it has format {content.get('format')}, this version reads {FORMAT}")
-        return content
+        content = self._known(verified_json(self.archive_path), self.archive_path)
+        return self._own(schema.check(schema.Archived, content, self.archive_path), self.archive_path)
 
     def summary(self) -> dict[str, Any]:
         """What `Session.finish` wrote. RunError before that."""
         if not self.summary_path.exists():
             raise RunError(f"The run in {self.path} has not been finished. Resume it.")
-        return verified_json(self.summary_path)
+        content = schema.check(schema.Summary, verified_json(self.summary_path), self.summary_path)
+        return self._own(content, self.summary_path)
 
-    def _speed(self) -> dict[int, float]:
-        """Generation -> images per second. Lines that a power cut has broken are left out."""
-        speed = {}
-        text = self.timing_path.read_text(errors="replace") if self.timing_path.exists() else ""
-        for line in text.splitlines():
+    @cached_property
+    def _timing(self) -> tuple[dict[int, float], list[str]]:
+        """Generation -> images per second, and a sentence on lines that cannot be read."""
+        speed: dict[int, float] = {}
+        lost = 0
+        data = read_plain(self.timing_path) if self.timing_path.exists() else b""
+        for line in data.splitlines():
             try:
-                timing = json.loads(line)
-                speed[int(timing["generation"])] = timing["images"] / timing["image_seconds"]
-            except (ValueError, KeyError, TypeError, ZeroDivisionError):
+                timing, _ = verified_line(line, self.key)
+                if set(timing) != TIMED:
+                    raise ValueError("something else is in it")
+                speed[int(timing["generation"])] = float(timing["images"] / timing["image_seconds"])
+            except ZeroDivisionError:
                 continue
-        return speed
+            except (ValueError, KeyError, TypeError, OverflowError):
+                lost += 1
+        said = f"{lost} lines of {self.timing_path.name} are damaged; their generations are left out of the speed."
+        return speed, [said] if lost else []
+
+
+_GRID, _NUMBER = re.compile(r"generation-[0-9]{6,12}\.png"), re.compile(r"[0-9]{1,12}")
+
+
+def _place(path: Path) -> str:
+    """A path for a sentence."""
+    return name if len(name := str(path)) <= 200 else f"…{name[-199:]}"
+
+
+def _found(path: Path) -> str:
+    """What is in the place of a run folder."""
+    try:
+        return "has no run.json" if path.is_dir() else "is a file" if path.exists() else "is not there"
+    except (OSError, ValueError) as error:
+        return f"cannot be looked up ({getattr(error, 'strerror', None) or error})"
 
 
 def row(e: Entry, images_per_second: float | None = None) -> Row:
@@ -243,8 +348,6 @@ def readable(folder: RunFolder) -> tuple[list[Row], str]:
     rows: list[Row] = []
     try:
         for e in folder.entries():
-            if e.generation != len(rows):
-                raise damaged(folder.log_path(len(rows)), f"it is the entry of generation {e.generation}")
             rows.append(row(e))
     except RunDamaged as error:
         return rows, str(error)

@@ -32,7 +32,7 @@ def open_session(config: RunConfig, folder: str | Path | None = None) -> Session
     lock = RunLock(path) if path is not None and path.is_dir() else None
     session: Session | None = None
     try:
-        known = RunFolder(path).record if path is not None and RunFolder(path).exists() else None
+        known = _known(RunFolder(path)) if path is not None else None
         prepared = prepare_run(config, known=known)
         for note in () if known is not None else advise(prepared.config):
             prepared.problem.decisions.note(note)
@@ -60,6 +60,11 @@ def reopen_session(folder: str | Path, **changes: Any) -> Session:
         raise BadInput(f"A resumed run can change {', '.join(CHANGEABLE)}, got {fixed[0]}. Start a new run for that.")
     stored = RunFolder(folder).config.model_dump()
     return open_session(make_config(**{**stored, **changes}), folder)
+
+
+def _known(folder: RunFolder) -> Header | None:
+    """run.json of the run to go on with, its configuration checked as well; None where there is no run yet."""
+    return folder.record if folder.exists() and folder.config else None
 
 
 def _record(prepared: Prepared, known: Header | None) -> Header:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,8 +13,9 @@ from torch import Tensor
 
 from zeuxis.compute.device import choose_device, machine, search_device, software
 from zeuxis.compute.micro_batches import MICRO_BATCH, fitting
+from zeuxis.compute.threads import late
 from zeuxis.config import RunConfig, make_config
-from zeuxis.errors import BadInput
+from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.plugins import fits
@@ -31,6 +34,7 @@ from zeuxis.search.base import PopulationSearch, Search
 from zeuxis.search.diversity_control import DiversityControl
 from zeuxis.storage.checksummed import Header
 
+LARGEST = 4 * MICRO_BATCH  # images at once where the configuration leaves it open
 CHANGEABLE = ("generations", "budget", "target", "patience")  # what a resumed run may be told anew
 
 
@@ -83,12 +87,13 @@ def prepare_run(
     config, notes = settle(config, None if known is None else known["config"])
     if known is not None:
         decisions = Decisions.from_json(known["decisions"], known["notes"])
+        _check_micro_batch(config, decisions)
         _check_same_config(config, known)
     prepared = _built(config, decisions, loaded)
     problem = prepared.problem
     if known is not None:
         _check_same_run(prepared, known)
-    for note in notes:
+    for note in [*notes, *filter(None, [late()])]:
         problem.decisions.note(note)
     problem.prepare()
     problem.gate(config.population, config.precision)
@@ -141,7 +146,15 @@ def _built(config: RunConfig, decisions: Decisions | None, loaded: Models | None
         "models": models(generator, scorers, weights, judge),
         "start": start,
     }
+    record["run"] = run_key(record)
     return Prepared(config, problem, new_search, record)
+
+
+def run_key(record: Mapping[str, Any]) -> str:
+    """What the files of a run are told from those of another by: what it was begun with, not when it ends."""
+    config = {name: value for name, value in record["config"].items() if name not in CHANGEABLE}
+    text = json.dumps([record["prompt_sha256"], config], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _search(config: RunConfig, generator: Generator, first: Tensor | None, decisions: Decisions) -> Search:
@@ -217,6 +230,13 @@ def _check_same_config(config: RunConfig, known: Header) -> None:
             f"The folder holds a run with {name} = {then.get(name)!r}, got {now[name]!r}. Give another folder, or "
             "resume that run as it is."
         )
+
+
+def _check_micro_batch(config: RunConfig, decisions: Decisions) -> None:
+    """RunDamaged for more images at once than the configuration asks for: a run only ever halves them."""
+    limit, largest = config.micro_batch or LARGEST, max(size for _, size in decisions.micro_batch)
+    if largest > limit:
+        raise RunDamaged(f"run.json renders {largest} images at once, its configuration {limit}; no run wrote that.")
 
 
 def _check_same_run(prepared: Prepared, known: Header) -> None:

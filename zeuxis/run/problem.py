@@ -139,7 +139,7 @@ class Problem:
             return
         told = [measure.range for measure in self.measures.measures]
         if None in told:
-            sample = self._within_memory(0, self._measured_prior, keep=True)
+            sample = self._within_memory(0, self._measured_prior, RANGE_IMAGES, keep=True)
             self.decisions.note(
                 f"The ranges of the archive were taken from {RANGE_IMAGES} images of the prior, which the budget does "
                 "not count."
@@ -161,7 +161,8 @@ class Problem:
         """Render and score a batch. A score that is not a finite number, or of an image that is not, becomes NaN."""
         started = time.perf_counter()
         self.scorer.generation(stream(self.seed, generation, "augment"))
-        evaluation, images = self._within_memory(generation, lambda size: self._evaluate(batch, size), keep=True)
+        work = partial(self._evaluate, batch)
+        evaluation, images = self._within_memory(generation, work, len(batch.x), keep=True)
         score = evaluation.score.cpu()  # waits for the device, so that the clock is right
         seconds = time.perf_counter() - started
         shown, u = descriptors(images).cpu(), self._deviations(batch.x.cpu())
@@ -180,7 +181,8 @@ class Problem:
 
     def scores(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N,)` on the CPU, as generation 0 would score them."""
-        return self._within_memory(0, lambda size: self._evaluate(Batch(x), size), keep=True)[0].score.cpu()
+        work = partial(self._evaluate, Batch(x))
+        return self._within_memory(0, work, len(x), keep=True)[0].score.cpu()
 
     def render(self, x: Tensor, generation: int) -> Tensor:
         """`(N, D) -> (N, 3, H, W)`, the images of these latents exactly as `generation` renders them."""
@@ -190,7 +192,7 @@ class Problem:
             with torch.no_grad():
                 return torch.cat([self.generator.render(piece)[:count] for piece, count in pieces])
 
-        return self._within_memory(generation, work)
+        return self._within_memory(generation, work, len(x))
 
     def judge_images(
         self, images: Tensor, score: Tensor, generation: int, dtype: torch.dtype | None = None
@@ -204,7 +206,7 @@ class Problem:
         judge, prepared = self._asked_of_judge
         judge.set_precision(dtype or self.dtype)
         work = partial(judge_images, judge, prepared, images, score, generation)
-        return self._within_memory(generation, work)
+        return self._within_memory(generation, work, len(images))
 
     def _evaluate(self, batch: Batch, size: int) -> tuple[Evaluation, Tensor]:
         images, parts, slopes, places = [], [], [], []
@@ -239,9 +241,10 @@ class Problem:
             )
         return torch.autograd.grad(score, x)[0]
 
-    def _within_memory(self, generation: int, work: Callable[[int], T], *, keep: bool = False) -> T:
+    def _within_memory(self, generation: int, work: Callable[[int], T], rows: int, *, keep: bool = False) -> T:
         """`work(micro_batch)`; out of memory, all of it again with half the micro-batch, as often as it takes.
 
+        `rows` are the images asked for: what only fills a micro-batch up to its size is left out at the first halving.
         `keep`: the new size holds from this generation on, and is noted.
         """
         size = self.decisions.micro_batch_at(generation)
@@ -257,6 +260,8 @@ class Problem:
                         "or population; the run can be resumed."
                     ) from error
             size //= 2
+            while size >= 2 * max(1, rows):
+                size //= 2
             release(self.generator.device)  # outside of the except block: the error holds on to tensors
             if keep:
                 self.decisions.set_micro_batch(generation, size)

@@ -16,6 +16,8 @@ from zeuxis.hub.pocket import first_sha256
 from zeuxis.scorers.base import Prompt
 from zeuxis.search.archive import Ranges
 
+MOST = 4096  # images at once
+
 
 @dataclass
 class Decisions:
@@ -56,8 +58,10 @@ class Decisions:
             ranges = tuple((float(low), float(high)) for low, high in content.get("ranges", ()))
         except (KeyError, TypeError, ValueError) as error:
             raise RunDamaged(f"The decisions in run.json are not ones that this version wrote: {error}.") from error
-        if not sizes or sizes[0][0] != 0 or min(size for _, size in sizes) < 1:
-            raise RunDamaged(f"Expected micro-batches of at least 1 from generation 0 on in run.json, got {sizes}.")
+        if not sizes or sizes[0][0] != 0 or not all(1 <= size <= MOST for _, size in sizes):
+            raise RunDamaged(
+                f"Expected batches of 1 to {MOST} images from generation 0 on in run.json, got {sizes[:3]}."
+            )
         return cls(sizes, gate, list(notes), ranges or None)
 
 

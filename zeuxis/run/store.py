@@ -6,7 +6,7 @@ one generation is under way to the disk: the next one is not handed over before 
 
 from __future__ import annotations
 
-import json
+import hashlib
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
@@ -15,14 +15,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from zeuxis.errors import RunError
+from zeuxis.errors import RunDamaged, RunError
 from zeuxis.pictures.grid import population_png, to_pixels
 from zeuxis.run import checkpoint, entry
 from zeuxis.run.folder import FORMAT, RunFolder
 from zeuxis.run.problem import Problem
 from zeuxis.search.base import Search
 from zeuxis.storage.background import Background
-from zeuxis.storage.checksummed import Header, checksummed_json
+from zeuxis.storage.checksummed import Header, checked_line, checksummed_json
 from zeuxis.storage.files import append_line, atomic_write, make_folder, sweep
 from zeuxis.storage.lock import RunLock
 from zeuxis.types import Event
@@ -48,6 +48,7 @@ class RunStore:
         self.grid_every = grid_every
         self._lock = lock
         self._written: Header = {}
+        self._drawn: dict[str, str] = {}  # the sha256 of each picture, by its path in the folder
         self._since = time.perf_counter()
         self._journal = Background("zeuxis-journal", waiting=1)
         self._pictures = Background("zeuxis-pictures", waiting=PICTURES_WAITING)
@@ -86,19 +87,35 @@ class RunStore:
 
     def picture(self, path: Path, make: Callable[[], bytes]) -> None:
         """A picture, encoded and written off the loop. None is dropped: waits for room in the queue."""
-        self._pictures.submit(lambda: atomic_write(path, make()))
+
+        def draw() -> None:
+            data = make()
+            atomic_write(path, data)
+            self._drawn[path.relative_to(self.folder.path).as_posix()] = hashlib.sha256(data).hexdigest()
+
+        self._pictures.submit(draw)
 
     def grid(self, path: Path, images: Tensor, score: Tensor) -> None:
         """A population `(N, 3, H, W)` with its scores `(N,)` as a picture."""
         self.picture(path, partial(population_png, to_pixels(images), score.detach().cpu().clone()))
 
     def missing_grids(self, generations: int) -> None:
-        """Draws again what was still in the queue when the run was killed."""
+        """Draws again what was still in the queue when the run was killed, and what was damaged since."""
         for generation in range(0, generations, self.grid_every):
             path = self.folder.grid_path(generation)
-            if not path.exists():
-                past = self.folder.entry(generation)
-                self.grid(path, self.problem.render(past.batch.x, generation), past.evaluation.score)
+            if path.exists():
+                try:
+                    data = self.folder.picture(path)
+                    self._drawn[path.relative_to(self.folder.path).as_posix()] = hashlib.sha256(data).hexdigest()
+                    continue
+                except RunDamaged:
+                    self.problem.decisions.note(f"{path.name} was damaged and has been drawn again.")
+            past = self.folder.entry(generation)
+            self.grid(path, self.problem.render(past.batch.x, generation), past.evaluation.score)
+
+    def pictures_sha256(self) -> dict[str, str]:
+        """The pictures of this run by their path in the folder, sorted; all of them are on disk."""
+        return dict(sorted(self._drawn.items()))
 
     def flush(self) -> None:
         """Returns when everything handed over is on disk."""
@@ -118,17 +135,18 @@ class RunStore:
     def _timing(self, event: Event) -> str:
         now = time.perf_counter()
         seconds, self._since = now - self._since, now
-        line = {"generation": event.generation, "images": len(event.batch.x)}
-        return json.dumps(line | {"image_seconds": round(event.image_seconds, 6), "seconds": round(seconds, 6)})
+        line: Header = {"generation": event.generation, "images": len(event.batch.x)}
+        line |= {"image_seconds": round(event.image_seconds, 6), "seconds": round(seconds, 6)}
+        return checked_line(line, self.folder.key)
 
     def _commit(self, event: Event, state: State | None, timing: str) -> None:
-        atomic_write(self.folder.log_path(event.generation), entry.pack(event))
+        atomic_write(self.folder.log_path(event.generation), entry.pack(event, self.folder.key))
         append_line(self.folder.timing_path, timing)
         if state is not None:
             self._commit_checkpoint(event.generation, state)
 
     def _commit_checkpoint(self, generation: int, state: State) -> None:
-        atomic_write(self.folder.checkpoint_path(generation), checkpoint.pack(generation, state))
+        atomic_write(self.folder.checkpoint_path(generation), checkpoint.pack(generation, state, self.folder.key))
         checkpoint.prune(self.folder, generation)
 
 
@@ -155,6 +173,7 @@ def copied(state: State) -> dict[str, Tensor | int | float | str]:
 
 def check_usable(path: Path) -> None:
     """RunError if `path` holds something that is neither a run nor an empty folder."""
+    RunFolder(path).check()
     if not path.is_dir() or RunFolder(path).exists():
         return
     ours = {"lock", "log", "checkpoint", "images"}

@@ -3,15 +3,17 @@
 The start pool of FuseDream (Liu et al. 2021, https://arxiv.org/abs/2112.01573) as a matrix product: latents and image
 embeddings of a generator lie in the cache, and a phrase costs one text embedding instead of thousands of pictures.
 
-    bank.json         generator, scorer, their sha256, options, seed, how many rows are done
+    bank.json         generator, scorer, their sha256, options, seed, how many rows are done and their checksums
     latents.npy       (N, D) float32, memory-mapped      embeddings.npy      (N, E) float16, unit rows, memory-mapped
+
+Rows are written first and bank.json after them, so that a build that was killed leaves the bank as it was before.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -24,14 +26,19 @@ from zeuxis.errors import BadInput, MissingModel, RunDamaged
 from zeuxis.hub.cache import cache_folder
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.rng import stream
+from zeuxis.scorers.bank_files import MOST, Rows, mapped, read_facts
 from zeuxis.scorers.phrases import normalised, unit
 from zeuxis.spaces import Space
-from zeuxis.storage.files import atomic_write, make_folder, unwritable
+from zeuxis.storage.checksummed import checksummed_json
+from zeuxis.storage.files import atomic_write, make_folder, sweep, unwritable
+from zeuxis.storage.lock import RunLock
+from zeuxis.storage.reading import check_folder
 
 CHUNK = 512  # rows between two marks of how far it is
 SEED = 0
-LEAST, MOST = 16, 10_000_000
+LEAST = 16
 FORMAT = 1
+FILES = ("bank.json", "latents.npy", "embeddings.npy")
 
 
 class Draws(Protocol):
@@ -64,19 +71,19 @@ class Embeds(Protocol):
 
 
 class Bank:
-    """A bank on disk. `facts` are those of bank.json."""
+    """A bank on disk. `facts` are those of bank.json. RunDamaged for one that cannot be as it was written."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.facts = _read_facts(folder / "bank.json")
+        check_folder(folder, (), (*FILES, "lock"))
+        self.facts = read_facts(folder / "bank.json", CHUNK)
         self.done, self.count = int(self.facts["done"]), int(self.facts["count"])
-        self.latents = self._open("latents.npy", np.float32, int(self.facts["dim"]))
-        self.embeddings = self._open("embeddings.npy", np.float16, int(self.facts["width"]))
+        self.latents, self.embeddings = (mapped(folder / f"{n}.npy", t, self.done) for n, t in _arrays(self.facts))
 
     @property
     def sha256(self) -> str:
-        """Of what makes the bank: the same facts, the same rows."""
-        kept = {name: value for name, value in self.facts.items() if name != "chunks"}
+        """Of what makes the bank, its rows among it by their own checksums: the same facts, the same rows."""
+        kept = {name: value for name, value in self.facts.items() if name != "count"}
         return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
     def similarity(self, prepared: Any) -> Tensor:
@@ -93,20 +100,11 @@ class Bank:
         return x[score[rows].argsort(descending=True, stable=True)]
 
     def check(self) -> None:
-        """RunDamaged unless every chunk still has the sha256 that it was written with."""
-        for number, digest in enumerate(self.facts["chunks"]):
+        """RunDamaged unless all rows have the sha256 that they were written with."""
+        digests = [*self.facts["chunks"], *filter(None, [self.facts.get("tail")])]
+        for number, digest in enumerate(digests):
             if _digest(self.latents, self.embeddings, number, self.done) != digest:
                 raise RunDamaged(f"{self.folder} is damaged in rows {number * CHUNK}.... Build the bank again.")
-
-    def _open(self, name: str, dtype: Any, width: int) -> Any:
-        path = self.folder / name
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise RunDamaged(f"{path} cannot be read: {error}. Build the bank again.") from error
-        if array.dtype != dtype or array.shape != (self.count, width):
-            raise RunDamaged(f"Expected {(self.count, width)} in {path}, got {array.shape}. Build the bank again.")
-        return array
 
 
 def bank_folder(generator: Draws, scorer: Embeds, options: Mapping[str, Any]) -> Path:
@@ -119,7 +117,7 @@ def bank_folder(generator: Draws, scorer: Embeds, options: Mapping[str, Any]) ->
 
 
 def open_bank(generator: Draws, scorer: object, options: Mapping[str, Any]) -> Bank:
-    """The bank for a run. MissingModel with the command that builds it."""
+    """The bank for a run, every row checked. MissingModel with the command that builds it, RunDamaged."""
     embeds = embedding_scorer(scorer)
     folder = bank_folder(generator, embeds, options)
     if not (folder / "bank.json").is_file():
@@ -127,7 +125,9 @@ def open_bank(generator: Draws, scorer: object, options: Mapping[str, Any]) -> B
             f"There is no start bank of {generator.name!r} for the scorer {embeds.name!r} with these options. Build it "
             f"once: zeuxis bank build {generator.name} --scorer {embeds.name}"
         )
-    return Bank(folder)
+    bank = Bank(folder)
+    bank.check()
+    return bank
 
 
 def embedding_scorer(scorer: object) -> Embeds:
@@ -152,33 +152,61 @@ def build_bank(
     *,
     micro_batch: int = MICRO_BATCH,
     report: Callable[[int, int], object] | None = None,
+    say: Callable[[str], object] | None = None,
 ) -> Bank:
     """Render and embed `count` draws of the prior, going on where an earlier call was broken off or had fewer.
 
-    Row r is a function of the seed and of r alone, so a bank that grew is the one that was built at once.
+    Row r is a function of the seed and of r alone, so a bank that grew is the one that was built at once. A damaged
+    bank is built from the beginning, which `say` hears. RunLocked while another process builds this one; RunUnwritable
+    where the disk has no room for `count` rows, before any is drawn: what was there stays good.
     """
     embeds = embedding_scorer(scorer)
     if not LEAST <= count <= MOST:
         raise BadInput(f"Expected a bank of {LEAST} to {MOST:,} images, got {count:,}.")
     folder = bank_folder(generator, embeds, options)
     make_folder(folder)
-    facts = _begin(folder, generator, embeds, count, options)
-    latents, embeddings = (_grown(folder / f"{n}.npy", t, count) for n, t in _arrays(facts))
+    check_folder(folder, (), (*FILES, "lock"))
+    lock = RunLock(folder, "build it later")
     try:
-        for number in range(len(facts["chunks"]), -(-count // CHUNK)):
-            x = generator.space.sample(CHUNK, stream(SEED, "bank", number))[: count - number * CHUNK]
-            rows = slice(number * CHUNK, number * CHUNK + len(x))
-            latents[rows], embeddings[rows] = x.numpy(), _embed(generator, embeds, x, micro_batch)
-            latents.flush(), embeddings.flush()
-            facts["done"] = rows.stop
-            if rows.stop % CHUNK == 0:
-                facts["chunks"].append(_digest(latents, embeddings, number, count))
-            atomic_write(folder / "bank.json", (json.dumps(facts, indent=1) + "\n").encode())
-            if report is not None:
-                report(rows.stop, count)
+        sweep(folder)
+        facts = _begin(folder, generator, embeds, count, options, say)
+        files = [Rows(folder / f"{n}.npy", t, count, facts["done"]) for n, t in _arrays(facts)]
+        try:
+            _draw(folder, facts, files, generator, embeds, micro_batch, report)
+        finally:
+            for file in files:
+                file.close()
     except OSError as error:
         raise unwritable(folder, error) from error
+    finally:
+        lock.release()
     return Bank(folder)
+
+
+def _draw(
+    folder: Path, facts: dict[str, Any], files: Sequence[Rows], generator: Draws, scorer: Embeds, size: int,
+    report: Callable[[int, int], object] | None,
+) -> None:  # fmt: skip
+    """Rows from `facts["done"]` on, a chunk at a time; each counts when bank.json says so."""
+    count = int(facts["count"])
+    while facts["done"] < count or facts["written"] != count:
+        number, skip = divmod(facts["done"], CHUNK)
+        x = generator.space.sample(CHUNK, stream(SEED, "bank", number))[: count - number * CHUNK]
+        if len(x) > skip:
+            rows = x[skip:]
+            for file, values in zip(files, (rows.numpy(), _embed(generator, scorer, rows, size)), strict=True):
+                file.write(facts["done"], values)
+        facts["done"] = number * CHUNK + len(x)
+        latents, embeddings = (file.read(number * CHUNK, facts["done"]) for file in files)
+        digest = _sha256(latents, embeddings)
+        if facts["done"] % CHUNK == 0:
+            facts["chunks"].append(digest)
+        facts["tail"] = None if facts["done"] % CHUNK == 0 else digest
+        facts["written"] = count
+        kept = {name: value for name, value in facts.items() if name != "written"}
+        atomic_write(folder / "bank.json", checksummed_json(kept))
+        if report is not None:
+            report(facts["done"], count)
 
 
 def _embed(generator: Draws, scorer: Embeds, x: Tensor, size: int) -> np.ndarray[Any, Any]:
@@ -189,18 +217,29 @@ def _embed(generator: Draws, scorer: Embeds, x: Tensor, size: int) -> np.ndarray
     return found
 
 
-def _begin(folder: Path, generator: Draws, scorer: Embeds, count: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of the bank so far, set to grow to `count`; fresh ones where there is none yet."""
-    path = folder / "bank.json"
-    if path.is_file():
-        facts = _read_facts(path)
-        if count < facts["done"]:
-            raise BadInput(f"The bank in {folder} holds {facts['done']:,} images already, more than {count:,}.")
-        return facts | {"count": count, "done": min(facts["done"], CHUNK * len(facts["chunks"]))}
+def _begin(
+    folder: Path, generator: Draws, scorer: Embeds, count: int, options: Mapping[str, Any],
+    say: Callable[[str], object] | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The facts of the bank so far, set to grow to `count`; fresh ones where there is none, or a damaged one.
+
+    `written` is the count that bank.json has.
+    """
+    if (folder / "bank.json").exists():
+        try:
+            bank = Bank(folder)
+            bank.check()
+        except RunDamaged as error:
+            if say is not None:
+                say(f"{error} This is done now.")
+        else:
+            if count < bank.done:
+                raise BadInput(f"The bank in {folder} holds {bank.done:,} images already, more than {count:,}.")
+            return bank.facts | {"count": count, "written": bank.count}
     probe = scorer.embed_images(generator.render(generator.space.sample(1, stream(SEED)).to(generator.device)))
     models = {"generator": generator.name, "scorer": scorer.name}
     hashes = {"generator_sha256": generator.sha256, "scorer_sha256": scorer.sha256}
-    sizes = {"dim": generator.space.dim, "width": probe.shape[1], "count": count, "done": 0}
+    sizes = {"dim": generator.space.dim, "width": probe.shape[1], "count": count, "done": 0, "written": 0}
     return {"format": FORMAT, **models, **hashes, **sizes, "seed": SEED, "options": _plain(options), "chunks": []}
 
 
@@ -208,34 +247,13 @@ def _arrays(facts: Mapping[str, Any]) -> list[tuple[str, tuple[Any, int]]]:
     return [("latents", (np.float32, int(facts["dim"]))), ("embeddings", (np.float16, int(facts["width"])))]
 
 
-def _grown(path: Path, what: tuple[Any, int], count: int) -> Any:
-    """The memory map of `path`, with room for `count` rows; what it holds already is kept."""
-    dtype, width = what
-    old = np.load(path, mmap_mode="r", allow_pickle=False) if path.is_file() else None
-    if old is not None and len(old) == count:
-        return np.load(path, mmap_mode="r+", allow_pickle=False)
-    part = path.with_suffix(".part.npy")
-    new = np.lib.format.open_memmap(part, mode="w+", dtype=dtype, shape=(count, width))
-    if old is not None:
-        new[: min(len(old), count)] = old[:count]
-    new.flush()
-    part.replace(path)
-    return np.load(path, mmap_mode="r+", allow_pickle=False)
-
-
 def _digest(latents: Any, embeddings: Any, number: int, count: int) -> str:
     rows = slice(number * CHUNK, min(count, (number + 1) * CHUNK))
-    return hashlib.sha256(latents[rows].tobytes() + embeddings[rows].tobytes()).hexdigest()
+    return _sha256(latents[rows].tobytes(), embeddings[rows].tobytes())
 
 
-def _read_facts(path: Path) -> dict[str, Any]:
-    try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        if facts["format"] != FORMAT or not 0 <= facts["done"] <= facts["count"]:
-            raise ValueError(f"format {facts['format']}, {facts['done']} of {facts['count']} done")
-        return dict(facts)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunDamaged(f"{path} is not one that this version wrote ({error}). Build the bank again.") from error
+def _sha256(latents: bytes, embeddings: bytes) -> str:
+    return hashlib.sha256(latents + embeddings).hexdigest()
 
 
 def _plain(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -72,7 +72,8 @@ class CmaEs(DistributionSearch):
 
     def _decompose(self) -> None:
         self.C = (self.C + self.C.T) / 2
-        values, self.B = torch.linalg.eigh(self.C)
+        values, basis = torch.linalg.eigh(self.C)
+        self.B = basis.contiguous()  # it comes by columns; a state comes back by rows, and products round by order
         self.scale = values.clamp(1e-10, 1e10).sqrt()
 
 

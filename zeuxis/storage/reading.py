@@ -1,13 +1,25 @@
-"""Opening files that somebody else named: regular files only, never waiting on a pipe, never more than allowed."""
+"""Opening files that somebody else named or made: regular files only, never waiting on a pipe, bounded in size.
+
+A file that a user names may be a link. Inside of a folder that a stranger may have made nothing is followed:
+`check_folder` refuses the folder, and `read_plain` the file.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from zeuxis.errors import BadInput
+from zeuxis.errors import BadInput, RunDamaged
+from zeuxis.storage.files import open_plain
+
+MOST_FILES = 1_000_000  # in one folder
+MOST_BYTES = 8 * 2**30
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def shown(path: str | Path) -> str:
@@ -46,6 +58,79 @@ def read_bounded(path: str | Path, limit: int, what: str = "file") -> bytes:
             return file.read(limit)
         except OSError as error:
             raise BadInput(f"Expected {_a(what)} that can be read, got {shown(path)}: {error.strerror}.") from error
+
+
+def read_plain(path: Path, limit: int = MOST_BYTES) -> bytes:
+    """All bytes of a regular file in a folder of ours, at most `limit`. RunDamaged for links, pipes, folders, more."""
+    try:
+        handle = open_plain(path, os.O_RDONLY)
+        with os.fdopen(handle, "rb") as file:
+            size = os.fstat(handle).st_size
+            if size > limit:
+                raise _strange(path, f"has {size:,} bytes, more than any file we write there")
+            return file.read(limit)
+    except OSError as error:
+        links = {errno.ELOOP: "is a link", errno.EISDIR: "is a folder, not a file", errno.EINVAL: "is no regular file"}
+        why = links.get(error.errno or 0, f"cannot be read ({error.strerror or error})")
+        raise _strange(path, why) from error
+    except (ValueError, MemoryError) as error:
+        raise _strange(path, f"cannot be read ({error})") from error
+
+
+def check_folder(folder: Path, inner: Iterable[str], files: Iterable[str] = ()) -> None:
+    """RunDamaged if `folder` holds a link, a pipe or a device, itself or in its folders `inner`, which must be folders.
+
+    `files` name those that must be regular files where they are there. `folder` itself may be a link: its user named
+    it. Nothing is opened.
+    """
+    inner, files = set(inner), set(files)
+    for entry in _entries(folder):
+        directory = entry.is_dir(follow_symlinks=False)
+        _check_entry(entry, directory)
+        if directory and entry.name in files:
+            raise _strange(Path(entry.path), "is a folder, not a file")
+        if entry.name in inner:
+            if not directory:
+                raise _strange(Path(entry.path), "is a file, not a folder")
+            for nested in _entries(Path(entry.path)):
+                _check_entry(nested, nested.is_dir(follow_symlinks=False))
+
+
+def whole_png(data: bytes) -> bool:
+    """Whether all chunks of a PNG are there with the CRC they were written with; readers pass over some of them."""
+    at, kind = len(PNG), b""
+    while data.startswith(PNG) and at + 12 <= len(data) and kind != b"IEND":
+        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        end = at + 8 + size
+        if zlib.crc32(data[at + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return False
+        at = end + 4
+    return kind == b"IEND" and at == len(data)
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            for count, entry in enumerate(found):
+                if count >= MOST_FILES:
+                    raise _strange(folder, f"holds more than {MOST_FILES:,} files")
+                yield entry
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise _strange(folder, f"cannot be read ({getattr(error, 'strerror', None) or error})") from error
+
+
+def _check_entry(entry: os.DirEntry[str], directory: bool) -> None:
+    junction = getattr(entry, "is_junction", lambda: False)()
+    if entry.is_symlink() or junction:
+        raise _strange(Path(entry.path), "is a link, which is not followed")
+    if not directory and not entry.is_file(follow_symlinks=False):
+        raise _strange(Path(entry.path), "is a pipe or a device, not a file")
+
+
+def _strange(path: Path, why: str) -> RunDamaged:
+    return RunDamaged(f"{str(path)[-200:]} {why}. Move it away, or restore the file that was there from a copy.")
 
 
 def _a(what: str) -> str:

@@ -1,1 +1,1 @@
-"""Tools beside the search: pictures of seeds, style mixing, films between seeds, arithmetic on saved latents."""
+"""Tools beside the search: pictures of seeds, style mixing, animations between seeds, arithmetic on saved latents."""

@@ -1,41 +1,60 @@
-"""Films from seed to seed: along great circles where the prior is a sphere of normal draws, straight elsewhere."""
+"""Animations from seed to seed: along great circles where the prior is a sphere of normal draws, straight elsewhere."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
-from zeuxis.report.animation import import_ffmpeg
+from zeuxis.pictures.animation import CLOCKS, check_animation_place, timed, write_mp4, write_timed
+from zeuxis.pictures.enlarge import SHOWN, Enlarge, enlarged
+from zeuxis.storage.files import make_folder
 from zeuxis.tools.sheets import draw, latents_of
 
 MOST_FRAMES = 20_000
+MOST_PIXELS = 4_000_000_000  # of all frames together
+AT_ONCE = 64  # frames drawn before they are written
 
 
 def interpolate(
-    generator: Generator, seeds: Sequence[int], out: Path, *, frames: int = 60, rate: int = 30, loop: bool = False
+    generator: Generator,
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    frames: int = 60,
+    rate: int = 30,
+    loop: bool = False,
+    enlarge: Enlarge = SHOWN,
 ) -> Path:
-    """`frames` pictures from each seed to the next, as .gif or .mp4. BadInput, or MissingExtra for an mp4."""
+    """`frames` pictures from each seed to the next, as .gif, .webp or .mp4. BadInput, or MissingExtra for an mp4."""
     if len(seeds) < 2:
         raise BadInput(f"Expected at least two seeds to go between, got {len(seeds)}.")
-    if out.suffix not in (".gif", ".mp4"):
-        raise BadInput(f"Expected a file .gif or .mp4, got {out.name!r}.")
+    check_animation_place(out)
     stops = latents_of(generator, [*seeds, seeds[0]] if loop else seeds)
-    if not 1 <= frames <= MOST_FRAMES // (len(stops) - 1):
-        raise BadInput(f"Expected from 1 to {MOST_FRAMES // (len(stops) - 1)} frames between seeds, got {frames}.")
-    if out.suffix == ".mp4":
-        import_ffmpeg()  # missing is to be found before minutes of drawing
-    x = torch.cat([between(a, b, frames) for a, b in pairwise(stops)])
-    pixels = draw(generator, generator.space.clip(x))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    return _gif(pixels, out, rate) if out.suffix == ".gif" else _mp4(pixels, out, rate)
+    side = generator.resolution * max(1, math.ceil(enlarge.across / generator.resolution))
+    most = min(MOST_FRAMES, MOST_PIXELS // side**2) // (len(stops) - 1)
+    if not 1 <= frames <= most:
+        raise BadInput(f"Expected from 1 to {most} frames between seeds at {side} pixels, got {frames}.")
+    x = generator.space.clip(torch.cat([between(a, b, frames) for a, b in pairwise(stops)]))
+    make_folder(out.parent)
+    clock = CLOCKS.get(out.suffix.lower())
+    if clock is None:
+        return write_mp4(_pages(generator, x, enlarge), rate, out)
+    shown, ticks = timed(len(x), rate, clock)
+    return write_timed(_pages(generator, x[shown], enlarge), ticks, out)
+
+
+def _pages(generator: Generator, x: Tensor, enlarge: Enlarge) -> Iterator[np.ndarray]:
+    """The pictures of latents `(N, D)` one by one, so that a long animation fits into memory."""
+    for piece in torch.split(x, AT_ONCE):
+        yield from (enlarged(picture, enlarge) for picture in draw(generator, piece))
 
 
 def between(a: Tensor, b: Tensor, frames: int) -> Tensor:
@@ -51,24 +70,3 @@ def between(a: Tensor, b: Tensor, frames: int) -> Tensor:
         return torch.lerp(a[None], b[None], t)
     along: Tensor = (torch.sin((1 - t) * angle) * a + torch.sin(t * angle) * b) / angle.sin()
     return along
-
-
-def _gif(pixels: np.ndarray, out: Path, rate: int) -> Path:
-    pages = [Image.fromarray(p).quantize(256, dither=Image.Dither.NONE) for p in pixels]
-    part = out.with_name(f".{out.name}.part")
-    pages[0].save(part, "GIF", save_all=True, append_images=pages[1:], duration=max(20, 1000 // rate), loop=0)
-    part.replace(out)
-    return out
-
-
-def _mp4(pixels: np.ndarray, out: Path, rate: int) -> Path:
-    ffmpeg = import_ffmpeg()
-    part = out.with_name(f".{out.stem}.part.mp4")
-    height, width = pixels.shape[1:3]
-    video = ffmpeg.write_frames(str(part), (width, height), fps=rate, codec="libx264", quality=8, macro_block_size=2)
-    video.send(None)
-    for picture in pixels:
-        video.send(np.ascontiguousarray(picture).tobytes())
-    video.close()
-    part.replace(out)
-    return out

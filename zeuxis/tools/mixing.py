@@ -11,7 +11,9 @@ import torch
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
-from zeuxis.pictures.grid import grid_png, to_pixels
+from zeuxis.pictures.enlarge import Enlarge
+from zeuxis.pictures.grid import grid, to_pixels
+from zeuxis.pictures.writing import check_picture_place, encoded
 from zeuxis.tools.sheets import MICRO_BATCH, latents_of, save
 
 GROUPS = {
@@ -22,13 +24,25 @@ GROUPS = {
 
 
 @torch.no_grad()
-def mix(generator: Generator, rows: Sequence[int], columns: Sequence[int], styles: str, out: Path) -> Path:
+def mix(
+    generator: Generator,
+    rows: Sequence[int],
+    columns: Sequence[int],
+    styles: str,
+    out: Path,
+    *,
+    enlarge: Enlarge | None = None,
+) -> Path:
     """A table: each row's picture with the coarse, middle or fine styles of each column's. BadInput without styles."""
+    check_picture_place(out)
     if styles not in GROUPS:
         raise BadInput(f"Expected styles {', '.join(GROUPS)}, got {styles[:40]!r}.")
     source: Any = generator
-    if not hasattr(source, "styles"):
-        raise BadInput(f"Generator {generator.name!r} has no styles to mix; StyleGANs have.")
+    if not hasattr(source, "styles") or not source.layer_sizes():
+        raise BadInput(
+            f"Generator {generator.name!r} has no styles to mix. StyleGANs have: pocket-products, or one of "
+            "`zeuxis models list --kind generator`."
+        )
     low, high = GROUPS[styles]
     layers = [i for i, size in enumerate(source.layer_sizes()) if low <= size <= high]
     if not layers:
@@ -43,4 +57,4 @@ def mix(generator: Generator, rows: Sequence[int], columns: Sequence[int], style
         drawn = [to_pixels(source.draw(piece)) for piece in table.split(MICRO_BATCH)]
         cells += list(np.concatenate(drawn))
         labels += [f"seed {seed}", *[""] * len(columns)]
-    return save(out, grid_png(np.stack(cells), labels, len(columns) + 1))
+    return save(out, encoded(grid(np.stack(cells), labels, len(columns) + 1, enlarge), out))

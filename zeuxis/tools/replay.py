@@ -20,6 +20,9 @@ from zeuxis.hub.catalogue import MODELS
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.pictures.grid import to_pixels
 from zeuxis.pictures.metadata import PictureInfo, read_picture
+from zeuxis.plugins import trust
+
+MOST_AT_ONCE = 256  # images that a picture of unknown origin may ask for
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,17 @@ def load_generator(info: PictureInfo, name: str | None = None) -> Generator:
 
     Only names of the package and of the catalogue: a stranger's file must not make us open other files.
     """
-    if name is None and info.generator not in GENERATORS.rows and info.generator not in MODELS:
+    if name is None and not GENERATORS.known(info.generator) and info.generator not in MODELS:
         raise BadInput(
-            f"The picture names the generator {info.generator!r}, which is neither part of the program nor in its "
-            "catalogue. If you trust that file, name it: zeuxis replay PNG --generator FILE"
+            f"The picture names the generator {info.generator!r}, which is neither part of the program nor of an "
+            "installed plugin nor in the catalogue. If you trust it, name it: zeuxis replay PNG --generator NAME"
         )
+    if name is None and info.micro_batch > MOST_AT_ONCE:
+        raise BadInput(
+            f"The picture was drawn with {info.micro_batch} images at once, and would be again: that may take minutes "
+            "and gigabytes. If you trust it, name its generator: zeuxis replay PNG --generator NAME"
+        )
+    trust(name)
     options = {key: value for key, value in info.options.items() if key in GENERATOR_OPTIONS}
     return make_generator(name or info.generator, choose_device(_device(info)), **options)
 

@@ -14,10 +14,12 @@ from torch import Tensor
 from zeuxis.compute.micro_batches import micro_batches
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
-from zeuxis.pictures.grid import grid_png, picture_png, to_pixels
+from zeuxis.pictures.enlarge import Enlarge
+from zeuxis.pictures.grid import grid, picture_png, to_pixels
 from zeuxis.pictures.metadata import PictureInfo
+from zeuxis.pictures.writing import check_picture_place, encoded
 from zeuxis.rng import stream
-from zeuxis.storage.files import atomic_write
+from zeuxis.storage.files import atomic_write, make_folder
 
 MICRO_BATCH = 8
 MOST = 4096
@@ -50,12 +52,21 @@ def draw(generator: Generator, x: Tensor) -> np.ndarray:
 
 
 def sample(
-    generator: Generator, seeds: Sequence[int], out: Path, *, each: bool = False, options: dict[str, Any] | None = None
+    generator: Generator,
+    seeds: Sequence[int],
+    out: Path,
+    *,
+    each: bool = False,
+    options: dict[str, Any] | None = None,
+    enlarge: Enlarge | None = None,
 ) -> list[Path]:
-    """A grid of the seeds' pictures at `out`; `each` writes them one by one beside it, with their metadata."""
+    """A grid of the seeds' pictures at `out`, whose ending says its kind; `each` writes them one by one as PNG beside
+    it, as they were drawn and with their metadata. BadInput for a place or an ending that cannot be.
+    """
+    check_picture_place(out)
     x = latents_of(generator, seeds)
     pixels = draw(generator, x)
-    written = [save(out, grid_png(pixels, [f"seed {seed}" for seed in seeds]))]
+    written = [save(out, encoded(grid(pixels, [f"seed {seed}" for seed in seeds], None, enlarge), out))]
     if each:
         folder = out.with_suffix("")
         for seed, latent, picture in zip(seeds, x, pixels, strict=True):
@@ -83,6 +94,6 @@ def info_of(generator: Generator, latent: Tensor, seed: int, options: dict[str, 
 
 def save(path: Path, data: bytes) -> Path:
     """Write a file and the folders above it, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     atomic_write(path, data)
     return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -13,6 +13,7 @@ from zeuxis.errors import WeightsRefused
 from zeuxis.hub.pickles import Inert
 
 DEEPEST = 16
+MOST_MODULES = 20_000  # StyleGAN-XL at 1024 px has under 400
 
 
 class Module:
@@ -72,24 +73,26 @@ class Module:
             raise WeightsRefused(self.file, "is missing", f"{self.place}.{name}")
         return value
 
-    def tensors(self, prefix: str = "", depth: int = 0) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
         """Every parameter and lasting buffer below, by its dotted name, as contiguous copies; floats are float32."""
-        if depth > DEEPEST:
-            self.refuse(f"holds modules more than {DEEPEST} deep")
+        found: dict[str, Tensor] = {}
+        self._collect("", (), found, iter(range(MOST_MODULES)))
+        return found
+
+    def _collect(self, prefix: str, above: tuple[Inert, ...], found: dict[str, Tensor], left: Iterator[int]) -> None:
+        if len(above) > DEEPEST or next(left, None) is None:
+            self.refuse(f"holds modules more than {DEEPEST} deep, or more than {MOST_MODULES:,} of them")
+        if self.node in above:  # compared as objects
+            self.refuse("holds a module that is inside itself")
         passing = self.state.get("_non_persistent_buffers_set")
         passing = passing if isinstance(passing, set) else set()
-        found = {}
         for name, value in {**self._group("_parameters"), **self._group("_buffers")}.items():
             if isinstance(value, Tensor) and name not in passing:
                 value = value.detach()
                 found[f"{prefix}{name}"] = (value.float() if value.is_floating_point() else value).contiguous()
-        for name in self.children():
-            found |= self.child_at(name).tensors(f"{prefix}{name}.", depth + 1)
-        return found
-
-    def child_at(self, name: str) -> Module:
-        """The module inside of exactly that name."""
-        return Module(self.children()[name], self.file, f"{self.place}.{name}")
+        for name, node in self.children().items():
+            child = Module(node, self.file, f"{self.place}.{name}"[:300])
+            child._collect(f"{prefix}{name}.", (*above, self.node), found, left)
 
     def _group(self, name: str) -> dict[Any, Any]:
         group = self.state.get(name)

@@ -18,6 +18,7 @@ from zeuxis.hub.model_file import Part
 from zeuxis.hub.pickles import Inert
 
 NETWORK = "dnnlib.tflib.network.Network"
+MOST_DENSE = 64  # layers of a mapping network; published ones have 8
 FIR = torch.tensor([1.0, 3.0, 3.0, 1.0])
 SYNTHESIS = re.compile(r"(?:G_synthesis/)?(\d+)x\d+/(Conv|Conv0_up|Conv1|ToRGB|Const)/(\w+)")
 
@@ -142,6 +143,8 @@ def _generator(read: _Reader, static: dict[str, Any]) -> Part:
         out[f"mapping.fc{layers_found}.weight"] = read.dense(f"Dense{layers_found}/weight")
         out[f"mapping.fc{layers_found}.bias"] = read(f"Dense{layers_found}/bias")
         layers_found += 1
+        if layers_found > MOST_DENSE:
+            raise WeightsRefused(read.raw.file, f"has a mapping network of more than {MOST_DENSE} layers")
     out["mapping.w_avg"] = read("dlatent_avg")
     c_dim = embedded = 0
     if any(name.endswith("LabelConcat/weight") for name in read.variables):  # one vector per class, behind z
@@ -223,7 +226,7 @@ def _number(value: Any, raw: Raw) -> float:
     return float(value)
 
 
-def _variables(network: Inert, raw: Raw, depth: int = 0) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _variables(network: Inert, raw: Raw, above: tuple[Inert, ...] = ()) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """All arrays of a network and of its components by their name, and its fixed arguments."""
     state = network.state if isinstance(network.state, dict) else {}
     rows, static, components = (state.get(key) for key in ("variables", "static_kwargs", "components"))
@@ -236,10 +239,10 @@ def _variables(network: Inert, raw: Raw, depth: int = 0) -> tuple[dict[str, np.n
                 found[row[0]] = np.asarray(row[1], np.float32)
     static = dict(static) if isinstance(static, dict) else {}
     for name, component in components.items() if isinstance(components, dict) else ():
-        if isinstance(component, Inert) and depth < 4:
-            inner, more = _variables(component, raw, depth + 1)
+        if isinstance(component, Inert) and len(above) < 4 and component not in (*above, network):
+            inner, more = _variables(component, raw, (*above, network))
             found |= {key if key == "dlatent_avg" else f"G_{name}/{key}": value for key, value in inner.items()}
             static = more | static
-    if not found and not depth:
+    if not found and not above:
         raise WeightsRefused(raw.file, "holds a network without variables")
     return found, static

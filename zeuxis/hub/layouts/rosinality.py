@@ -8,6 +8,7 @@ shapes. Where it holds no mean style, that is estimated. Its discriminator is no
 from __future__ import annotations
 
 import re
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,9 @@ def translate(raw: Raw) -> Checkpoint:
 def _found(content: Any) -> list[tuple[dict[str, Any], str, str]]:
     """Every generator in nested dictionaries: the dictionary, the prefix of its names, and the way to it."""
     found = []
-    waiting, seen = [("", content)], set[int]()
+    waiting, seen = deque([("", content)]), set[int]()
     while waiting:
-        way, held = waiting.pop(0)
+        way, held = waiting.popleft()
         if not isinstance(held, dict) or id(held) in seen:
             continue
         seen.add(id(held))
@@ -83,7 +84,8 @@ def _found(content: Any) -> list[tuple[dict[str, Any], str, str]]:
             if isinstance(name, str) and (name == MARK or name.endswith(f".{MARK}")) and isinstance(value, Tensor):
                 prefix = name.removesuffix(MARK)
                 found.append((held, prefix, f"{way}.{prefix}"))
-            waiting.append((f"{way}.{name}"[:200], value))
+            if isinstance(value, dict):
+                waiting.append((f"{way}.{str(name)[:100]}"[:200], value))
     return found
 
 
