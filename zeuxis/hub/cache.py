@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import platformdirs
 
-from zeuxis.errors import BadInput, WeightsRefused
+from zeuxis.errors import RunDamaged, RunUnwritable, WeightsRefused
 from zeuxis.hub.weights import file_sha256
-from zeuxis.storage.files import check_folder_place
+from zeuxis.storage.checksummed import checksummed_json, verified_json
+from zeuxis.storage.files import atomic_write, check_folder_place, make_folder
 
 
 def cache_folder() -> Path:
@@ -47,39 +49,60 @@ def model_folder(name: str) -> Path:
 
 def read_json(name: str) -> dict[str, Any]:
     """A small JSON file of the cache; {} where there is none, or it is damaged."""
-    with contextlib.suppress(OSError, ValueError):
-        found = json.loads((cache_folder() / name).read_text(encoding="utf-8"))
-        if isinstance(found, dict):
+    path = cache_folder() / name
+    with contextlib.suppress(OSError, ValueError, RecursionError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict) and "sha256" in found:
+            with contextlib.suppress(RunDamaged):
+                return verified_json(path)
+        elif isinstance(found, dict):  # as older versions wrote it
             return found
     return {}
 
 
 def write_json(name: str, content: dict[str, Any]) -> None:
-    """Write it, atomically."""
-    path = cache_folder() / name
-    part = path.with_suffix(f".{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise BadInput(
-            f"The cache folder {cache_folder()} cannot be written: {error.strerror or error}. Set ZEUXIS_CACHE."
-        ) from error
+    """Write it, atomically and durably. RunUnwritable where that cannot be."""
+    check_writable()
+    make_folder(cache_folder())
+    atomic_write(cache_folder() / name, checksummed_json(content))
+
+
+@contextlib.contextmanager
+def changing(name: str) -> Iterator[dict[str, Any]]:
+    """The content of a JSON file of the cache, to be changed: written at the end. Two processes take turns."""
+    check_writable()
+    make_folder(cache_folder())
+    with (cache_folder() / f"{name}.lock").open("w") as lock:
+        with contextlib.suppress(ImportError):  # no locks on this system
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        content = read_json(name)
+        yield content
+        write_json(name, content)
 
 
 def record(path: Path, sha256: str) -> None:
     """Remember what a file was when it was last checked in full."""
     stat = path.stat()
-    records = read_json("records.json")
-    records[_key(path)] = {"bytes": stat.st_size, "mtime": stat.st_mtime_ns, "sha256": sha256}
-    write_json("records.json", records)
+    with changing("records.json") as records:
+        records[_key(path)] = {"bytes": stat.st_size, "mtime": stat.st_mtime_ns, "sha256": sha256}
+
+
+def forget(path: Path) -> None:
+    """Remember no longer what a file was: the next download of it counts as the first."""
+    if recorded(path) is not None:
+        with changing("records.json") as records:
+            records.pop(_key(path), None)
 
 
 def recorded(path: Path) -> dict[str, Any] | None:
     """What is remembered of a file."""
     found = read_json("records.json").get(_key(path))
-    return found if isinstance(found, dict) else None
+    types = {"bytes": int, "mtime": int, "sha256": str}
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), kind) for name, kind in types.items()):
+        return None
+    return found
 
 
 def checked(path: Path, *, bytes: int | None = None, sha256: str | None = None, prefix: str | None = None,
@@ -100,7 +123,8 @@ def checked(path: Path, *, bytes: int | None = None, sha256: str | None = None, 
             f"has sha256 {digest[:12]}..., expected {(wanted or prefix or '')[:12]}.... Delete it and pull it again",
         )
     if not untouched:
-        record(path, digest)
+        with contextlib.suppress(RunUnwritable):  # a cache that others keep may be read-only: it is hashed each time
+            record(path, digest)
     return digest
 
 

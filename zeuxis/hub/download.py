@@ -1,178 +1,87 @@
 """Downloads of catalogue files: resumed where they were cut, checked before they are used, never half there.
 
-A file is written to NAME.part; what is there of it is asked for no more (HTTP Range). Only when size and hash are right
-does it get its name.
+A file is written to NAME.part (zeuxis.hub.transfer). Only when size and hash are right does it get its name; a hash
+that nobody published is remembered from the first download, and every later one is held to it.
 """
 
 from __future__ import annotations
 
-import http.client
 import logging
 import os
 import shutil
-import ssl
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
-from zeuxis import __version__
-from zeuxis.errors import BadInput, MissingExtra, MissingModel, WeightsRefused
+from zeuxis.errors import MissingExtra, MissingModel, RunUnwritable, WeightsRefused
 from zeuxis.hub import cache
 from zeuxis.hub.catalogue import File, Model, size_in_words
 from zeuxis.hub.network import DownloadFailed, check_contact, first_line, switched_off
+from zeuxis.hub.transfer import Progress, discard, transfer
+from zeuxis.storage.files import make_folder, sync, unwritable
 
-CHUNK = 2**20
-TRIES = 5  # that bring nothing, one after the other
-TRIES_UNHEARD = 2  # of a server that has never sent anything
-TIMEOUT = 30.0  # seconds without a byte
 PATTERNS = ["config.json", "*.safetensors", "tokenizer*.json", "vocab.json", "merges.txt", "spiece.model",
             "tokenizer.model", "preprocessor_config.json", "processor_config.json", "open_clip_config.json",
             "special_tokens_map.json"]  # fmt: skip
 
-Progress = Callable[[str, int, int | None], object]  # file, bytes so far, bytes in all
 
+def pull(model: Model, progress: Progress | None = None, *, accept_changed: bool = False) -> Path:
+    """Fetch every file of a model that is not here yet; the folder they are in. Checks what is here.
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """To http and https only, and never from https to http."""
-
-    max_redirections = 6
-
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
-        """None of the other schemes that urllib knows."""
-        old, new = urlsplit(req.full_url).scheme, urlsplit(newurl).scheme
-        if new not in ("http", "https") or (old == "https" and new == "http"):
-            raise DownloadFailed(f"{req.full_url} redirects to {newurl[:120]!r}, which is not followed.")
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def pull(model: Model, progress: Progress | None = None) -> Path:
-    """Fetch every file of a model that is not here yet; the folder they are in. Checks what is here."""
+    With `accept_changed` a file that is fetched again may be another than the first time.
+    """
     folder = cache.model_folder(model.name)
     if model.hub is not None:
         return pull_hub(model.hub, model.revision)
     for file in model.files:
+        if accept_changed and not (folder / file.name).exists():
+            cache.forget(folder / file.name)
         fetch(file, folder / file.name, progress)
     return folder
 
 
 def fetch(file: File, path: Path, progress: Progress | None = None) -> Path:
-    """One file to `path`. DownloadFailed, WeightsRefused (it is not the file it should be), or BadInput (no room)."""
-    facts = {"bytes": file.bytes, "sha256": file.sha256, "prefix": file.prefix}
+    """One file to `path`. DownloadFailed, WeightsRefused (not the file it should be), RunUnwritable (no room)."""
     if path.is_file():
-        cache.checked(path, **facts)  # type: ignore[arg-type]
+        cache.checked(path, bytes=file.bytes, sha256=file.sha256, prefix=file.prefix)
         return path
     if cache.offline():
         raise MissingModel(f"{file.url} was not fetched: {switched_off()}")
     cache.check_writable()
     check_contact(file.url)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     _room(path.parent, file)
     part = path.with_name(f"{path.name}.part")
     with _Alone(part):
-        if not path.is_file():
-            _transfer(file, part, progress)
-            try:
-                digest = cache.checked(part, **facts)  # type: ignore[arg-type]
-            except WeightsRefused as error:
-                part.unlink()
-                raise WeightsRefused(
-                    path, f"was downloaded and refused: it {error.reason.partition('.')[0]}"
-                ) from error
+        if path.is_file():  # another process has fetched it meanwhile
+            cache.checked(path, bytes=file.bytes, sha256=file.sha256, prefix=file.prefix)
+            return path
+        digest = transfer(file, part, progress)
+        reason = _refusal(file, path, digest, part.stat().st_size)
+        if reason:
+            discard(part)
+            raise WeightsRefused(path, f"was downloaded and refused: it {reason}")
+        try:
             part.replace(path)
-            cache.record(path, digest)
+            sync(path.parent)
+            discard(part)
+        except OSError as error:
+            raise unwritable(path, error) from error
+        cache.record(path, digest)
     return path
 
 
-def _transfer(file: File, part: Path, progress: Progress | None) -> None:
-    """All bytes into `part`, with as many tries as it takes while each brings some."""
-    tries, most = 0, TRIES_UNHEARD
-    while True:
-        before = part.stat().st_size if part.is_file() else 0
-        try:
-            if _attempt(file, part, before, progress):
-                return
-            reason, most = "the connection was cut", TRIES
-        except urllib.error.HTTPError as error:
-            reason, most = f"the server answers {error.code} {error.reason}", TRIES
-            if error.code == 416 and before:  # what we have is longer than the file: begin again
-                part.unlink()
-            elif error.code not in (408, 425, 429, 500, 502, 503, 504):
-                raise DownloadFailed(f"{file.url}: {reason}. The file may have moved; see docs/models.md.") from error
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError) as error:
-            cause = getattr(error, "reason", error)
-            reason = first_line(cause)
-            if isinstance(cause, ssl.SSLCertVerificationError):  # no later try will be trusted either
-                raise DownloadFailed(f"{file.url}: its certificate is not trusted ({reason}).") from error
-        except OSError as error:
-            raise BadInput(f"{part} cannot be written: {error}. Free some space, or set ZEUXIS_CACHE.") from error
-        tries = 0 if part.is_file() and part.stat().st_size > before else tries + 1
-        if tries >= most:
-            raise DownloadFailed(f"{file.url}: {reason}. What has come is kept: the same command goes on from there.")
-        time.sleep(min(8.0, _pause() * 2**tries))
-
-
-def _attempt(file: File, part: Path, start: int, progress: Progress | None) -> bool:
-    """One request; True when the file is complete."""
-    headers = {"User-Agent": f"zeuxis/{__version__}", "Accept-Encoding": "identity"}
-    if start:
-        headers["Range"] = f"bytes={start}-"
-    opener = urllib.request.build_opener(_Redirects)  # proxies as the environment says
-    with opener.open(urllib.request.Request(file.url, headers=headers), timeout=TIMEOUT) as reply:
-        if "text/html" in (reply.headers.get("Content-Type") or ""):
-            raise DownloadFailed(f"{file.url} answers with a web page, not with a file. It may need a log-in.")
-        if start and reply.status != 206:  # the server sends all of it again
-            start = 0
-        total = _total(reply, start)
-        if file.bytes is not None and total is not None and total != file.bytes:
-            raise DownloadFailed(f"{file.url} has {total:,} bytes, expected {file.bytes:,}: it is another file now.")
-        with part.open("r+b" if start else "wb") as out:
-            out.seek(start)
-            out.truncate()
-            done = _copy(reply, out, start, total, file, progress)
-            out.flush()
-            os.fsync(out.fileno())
-    return done == total if total is not None else (file.bytes is None or done == file.bytes)
-
-
-def _copy(reply: Any, out: Any, done: int, total: int | None, file: File, progress: Progress | None) -> int:
-    most = file.bytes if file.bytes is not None else total
-    while chunk := _read(reply):
-        if done == 0 and chunk.lstrip()[:1] == b"<" and not file.name.endswith((".json", ".txt")):
-            raise DownloadFailed(f"{file.url} answers with a web page, not with a file. It may need a log-in.")
-        done += len(chunk)
-        if most is not None and done > most:
-            raise DownloadFailed(f"{file.url} sends more than the {most:,} bytes it should have.")
-        out.write(chunk)
-        if progress is not None:
-            progress(file.name, done, most)
-    return done
-
-
-def _read(reply: Any) -> bytes:
-    """A chunk; what came before a cut counts."""
-    try:
-        chunk: bytes = reply.read(CHUNK)
-        return chunk
-    except http.client.IncompleteRead as error:
-        return bytes(error.partial)
-    except (http.client.HTTPException, OSError):  # of the network: nothing is written here
-        return b""
-
-
-def _total(reply: Any, start: int) -> int | None:
-    """Bytes of the whole file, as the server says."""
-    spread = reply.headers.get("Content-Range", "")
-    if reply.status == 206 and "/" in spread:
-        place, _, total = spread.removeprefix("bytes ").partition("/")
-        if place.partition("-")[0].strip() != str(start):
-            raise DownloadFailed(f"The server sends bytes {place[:40]}, asked for those from {start}.")
-        return int(total) if total.isdigit() else None
-    length = reply.headers.get("Content-Length")
-    return start + int(length) if length and length.isdigit() else None
+def _refusal(file: File, path: Path, digest: str, size: int) -> str:
+    """Why what was downloaded is not the file; "" where it is."""
+    if file.bytes is not None and size != file.bytes:
+        return f"has {size:,} bytes, expected {file.bytes:,}"
+    first = cache.recorded(path)
+    known = str(first["sha256"]) if first else ""
+    wanted = file.sha256 or known or digest
+    if digest == wanted and digest.startswith(file.prefix or ""):
+        return ""
+    reason = f"has sha256 {digest[:12]}..., expected {(wanted if digest != wanted else file.prefix or '')[:12]}..."
+    if not file.sha256 and digest != wanted:
+        reason += f", as when it was first fetched. To accept the new one: zeuxis models pull {path.parent.name} --accept-changed"
+    return reason
 
 
 def pull_hub(name: str, revision: str | None = None, *, local: bool = False) -> Path:
@@ -217,24 +126,23 @@ def pull_hub(name: str, revision: str | None = None, *, local: bool = False) -> 
 def _room(folder: Path, file: File) -> None:
     free = shutil.disk_usage(folder).free
     if file.bytes is not None and free < file.bytes:
-        raise BadInput(
+        raise RunUnwritable(
             f"{file.name} needs {size_in_words(file.bytes)}, {folder} has {size_in_words(free)} left. "
             "Free some space, or set ZEUXIS_CACHE to another folder."
         )
 
 
-def _pause() -> float:
-    return float(os.environ.get("ZEUXIS_RETRY_SECONDS", "0.5"))
-
-
 class _Alone:
-    """One process at a time writes a .part: a lock file beside it, which dies with its holder."""
+    """One process at a time writes a .part: a lock file beside it, which dies with its holder. A second one waits."""
 
     def __init__(self, part: Path) -> None:
         self.path = part.with_name(f"{part.name}.lock")
 
     def __enter__(self) -> None:
-        self.file = self.path.open("w")
+        try:
+            self.file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise unwritable(self.path, error) from error
         try:
             import fcntl
         except ImportError:  # no locks on this system: the last one to finish wins, both have checked what they have
@@ -242,4 +150,4 @@ class _Alone:
         fcntl.flock(self.file, fcntl.LOCK_EX)
 
     def __exit__(self, *_: object) -> None:
-        self.file.close()
+        os.close(self.file)

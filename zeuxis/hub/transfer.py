@@ -1,4 +1,4 @@
-"""One file over HTTP into NAME.part: resumed only where it is known to be the same file, whole only where that is known.
+"""One file over HTTP into NAME.part: resumed only where it is known to be the same file, whole only when it surely is.
 
 Beside it NAME.part.json keeps what the server called the file (ETag or date), how long it is, and the SHA-256 of what
 had come when it was last written. A .part that does not fit it, or has none, is begun anew.
@@ -101,18 +101,20 @@ def attempt(file: File, part: Path, progress: Progress | None) -> str:
         if start and reply.status != 206:  # the server sends all of it again, or the file has changed
             start, digest = 0, hashlib.sha256()
         total = _total(reply, start)
-        if start and _validator(reply) not in ("", note["validator"]):
+        name = _validator(reply)
+        other = name != note["validator"] if name else None not in (total, note.get("total")) and total != note["total"]
+        if start and other:
             discard(part)
             raise _Cut("the file was changed on the server while it was fetched")
         if file.bytes is not None and total not in (None, file.bytes):
             raise DownloadFailed(f"{file.url} has {total:,} bytes, expected {file.bytes:,}: it is another file now.")
-        known = file.bytes is not None or file.sha256 is not None
-        if total is None and not known and not getattr(reply, "chunked", False):
+        ended = total is not None or getattr(reply, "chunked", False)  # whether the reply says where its end is
+        if not ended and file.bytes is None and file.sha256 is None:
             raise DownloadFailed(
                 f"{file.url}: the server does not say how long the file is, so that it cannot be known whether all of "
                 "it came. Fetch it in another way."
             )
-        note = {"url": file.url, "validator": _validator(reply) or (note["validator"] if start else "")}
+        note = {"url": file.url, "validator": name or (note["validator"] if start else ""), "total": total}
         with part.open("r+b" if start else "wb") as out:
             out.seek(start)
             out.truncate()
@@ -121,9 +123,14 @@ def attempt(file: File, part: Path, progress: Progress | None) -> str:
             finally:
                 out.flush()
                 os.fsync(out.fileno())
-    if total is not None and done < total:
+    found = str(digest.hexdigest())
+    wanted = total if total is not None else file.bytes
+    if wanted is not None and done < wanted:
         raise _Cut("the connection was cut")
-    return digest.hexdigest()
+    if file.sha256 is not None and found != file.sha256 and (start or not ended):
+        discard(part)  # of two states of the file, or not all of it
+        raise _Cut("what came is not the file that it should be")
+    return found
 
 
 def discard(part: Path) -> None:
@@ -144,7 +151,7 @@ def _copy(reply: Any, out: Any, done: int, total: int | None, file: File, progre
                 raise DownloadFailed(f"{file.url} answers with a web page, not with a file. It may need a log-in.")
             done += len(chunk)
             if most is not None and done > most:
-                done -= len(chunk)
+                done = 0  # none of it is to be trusted
                 raise DownloadFailed(f"{file.url} sends more than the {most:,} bytes it should have.")
             try:
                 out.write(chunk)
@@ -225,7 +232,7 @@ def _begun(file: File, part: Path) -> tuple[dict[str, Any], Any]:
                     digest.update(chunk)
                     left -= len(chunk)
             if not left and digest.hexdigest() == wanted:
-                return {"bytes": size, "validator": validator}, digest
+                return {"bytes": size, "validator": validator, "total": note.get("total")}, digest
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         pass  # no note, or none of ours
     with contextlib.suppress(OSError):
