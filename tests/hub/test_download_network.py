@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
 from zeuxis.errors import MissingModel
-from zeuxis.hub import download, network
+from zeuxis.hub import download, network, transfer
 from zeuxis.hub.locate import locate
 from zeuxis.hub.network import DownloadFailed, check_contact
 
@@ -129,7 +129,7 @@ def test_a_server_that_never_says_anything_is_tried_twice(error, tries, monkeypa
 
     monkeypatch.setenv("ZEUXIS_RETRY_SECONDS", "0.001")
     monkeypatch.setattr(download, "check_contact", lambda url: None)
-    monkeypatch.setattr(download, "_attempt", fail)
+    monkeypatch.setattr(transfer, "attempt", fail)
     result = pull("biggan-deep-256")
     assert result.exit_code == 3 and len(asked) == tries
     assert (error.strerror or str(error)) in result.output and len(result.output.splitlines()) == 2

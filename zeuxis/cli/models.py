@@ -78,7 +78,9 @@ def info(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
 def pull(
     names: Annotated[list[str], typer.Argument(help="names of the catalogue, or Hub ids", show_default=False)],
     accept: Annotated[bool, typer.Option("--accept-licence", help="accept non-commercial terms")] = False,
-    changed: Annotated[bool, typer.Option("--accept-changed", help="accept files that differ from the first pull")] = False,
+    changed: Annotated[
+        bool, typer.Option("--accept-changed", help="accept files that differ from the first pull")
+    ] = False,
 ) -> None:
     """Fetch models into the cache. What was cut goes on; what is wrong is refused."""
     from zeuxis.hub.download import pull as fetch

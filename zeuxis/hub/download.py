@@ -80,7 +80,8 @@ def _refusal(file: File, path: Path, digest: str, size: int) -> str:
         return ""
     reason = f"has sha256 {digest[:12]}..., expected {(wanted if digest != wanted else file.prefix or '')[:12]}..."
     if not file.sha256 and digest != wanted:
-        reason += f", as when it was first fetched. To accept the new one: zeuxis models pull {path.parent.name} --accept-changed"
+        how = f"zeuxis models pull {path.parent.name} --accept-changed"
+        reason += f", as when it was first fetched. To accept the new one: {how}"
     return reason
 
 

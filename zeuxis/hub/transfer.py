@@ -66,7 +66,8 @@ def transfer(file: File, part: Path, progress: Progress | None) -> str:
         except _Cut as error:
             reason, most = str(error), TRIES
         except urllib.error.HTTPError as error:
-            reason, most = f"the server answers {error.code} {error.reason}", TRIES
+            error.close()
+            reason, most = f"the server answers {error.code} {first_line(error.reason)}", TRIES
             if error.code == 416:  # what we have is longer than the file, or not of it: begin again
                 discard(part)
             elif error.code not in AGAIN:

@@ -15,7 +15,7 @@ import typer.main
 
 from zeuxis.cli.main import COMMANDS
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 WITH_README = [*PAGES, ROOT / "README.md"]
 OWN = {"scorer": "horizon", "search": "hill", "generator": "stripes"}

@@ -22,7 +22,7 @@ from zeuxis.spaces import SparseMix, Whitened
 from zeuxis.tools.interpolation import between
 from zeuxis.tools.sheets import parse_seeds
 
-FIXTURES = Path(__file__).parent / "fixtures"
+FIXTURES = Path(__file__).parent.parent / "fixtures"
 STYLEGANS = sorted(path.name for path in FIXTURES.glob("stylegan*"))
 SPACES = [(name, space) for name in STYLEGANS for space in ("z", "w", "w+")]
 SPACES += [("biggan_deep_32px", space) for space in ("embedding", "mix")]

@@ -82,7 +82,7 @@ def test_every_other_card_says_what_it_is_made_of_and_what_was_measured(name: st
 
 
 def test_cards_show_the_figures_of_the_benchmark() -> None:
-    path = Path(__file__).parent.parent / "benchmarks" / "results" / "pocket.json"
+    path = Path(__file__).parent.parent.parent / "benchmarks" / "results" / "pocket.json"
     found = json.loads(path.read_text(encoding="utf-8"))
     card = (POCKET / "judge.md").read_text(encoding="utf-8")
     assert f"{100 * found['judge']['accuracy']:.2f} %" in card

@@ -82,7 +82,7 @@ def test_every_command_shows_two_examples(name):
 @pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_flag_is_documented(name):
     flags = set(re.findall(r"^ +(--[a-z0-9-]+)", zeuxis_(name, "--help").output, re.MULTILINE)) - {"--help"}
-    page = (Path(__file__).parent.parent / "docs/cli.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parent.parent.parent / "docs/cli.md").read_text(encoding="utf-8")
     section = page.partition(f"## zeuxis {name}\n")[2].partition("\n## ")[0]
     assert section and {word for word in flags if f"`{word}" not in section} == set()
 
