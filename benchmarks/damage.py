@@ -350,8 +350,14 @@ def plain_figures() -> Iterator[None]:
     from zeuxis.experiments import page
     from zeuxis.report import archive, html
 
+    def figures(one):
+        if isinstance(one, list) and hasattr(next(iter(one), None), "images_so_far"):
+            names = ("generation", "images_so_far", "best_score", "best", "mean", "worst", "images_per_second")
+            return [[getattr(row, name) for name in names] for row in one]
+        return one if isinstance(one, dict) else type(one).__name__
+
     def drawn(*what, **how):
-        seen = hashlib.sha256(repr([w for w in what if not hasattr(w, "path")]).encode()).digest()
+        seen = hashlib.sha256(repr([figures(one) for one in what]).encode()).digest()
         data = io.BytesIO()
         Image.frombytes("RGB", (4, 2), seen[:24]).save(data, "PNG")
         return data.getvalue()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zeuxis.errors import BadInput, Missing, MissingModel
+from zeuxis.errors import BadInput, Missing
 from zeuxis.hub.catalogue import MODELS, Model, find, size_in_words
 
 app = typer.Typer(
@@ -106,26 +106,32 @@ def path(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
     typer.echo(str(locate(name, find(name).kind)))
 
 
-@app.command(epilog="Examples:\n\nzeuxis models verify biggan-deep-256\n\nzeuxis models verify --all")
+@app.command(epilog="Examples:\n\nzeuxis models verify\n\nzeuxis models verify biggan-deep-256")
 def verify(
-    names: Annotated[list[str] | None, typer.Argument(show_default=False)] = None,
-    every: Annotated[bool, typer.Option("--all", help="every model that is here")] = False,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="of the catalogue; without any: all", show_default=False)
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="everything in the cache, as without names")] = False,
 ) -> None:
-    """Hash a model's files anew and compare."""
-    from zeuxis.hub import cache
+    """Hash the files of models anew, and say what has changed since they came."""
+    from zeuxis.hub.verify import verify_all, verify_model
 
-    chosen = [model for model in MODELS.values() if _here(model)] if every else [find(name) for name in names or []]
-    if not chosen:
-        raise BadInput("Expected the name of a model, or --all with at least one model here.")
+    chosen = [] if every else [find(name) for name in names or []]
+    findings = (row for model in chosen for row in verify_model(model)) if chosen else verify_all()
+    count, changed = 0, []
+    for row in findings:
+        count += 1
+        changed += [row.name] if row.problem else []
+        typer.echo(f"{row.name}  {row.problem or f'{row.sha256}  as it should be'}")
     for model in chosen:
-        for file in model.files:
-            place = cache.model_folder(model.name) / file.name
-            if not place.is_file():
-                raise MissingModel(f"The model {model.name} is not here. Fetch it: zeuxis models pull {model.name}")
-            digest = cache.checked(place, bytes=file.bytes, sha256=file.sha256, prefix=file.prefix, full=True)
-            typer.echo(f"{model.name}/{file.name}  {digest}  as it should be")
         if model.hub:
             typer.echo(f"{model.name}: kept by the Hub's own cache, which checks what it fetches")
+    if changed:
+        raise BadInput(
+            f"{len(changed)} of {count} files changed since they came: {', '.join(changed[:5])}. Get them again."
+        )
+    if not count and not chosen:
+        typer.echo("The cache is empty.")
 
 
 def _accept(model: Model, accepted: bool) -> None:

@@ -25,9 +25,8 @@ from zeuxis.storage.checksummed import (
     checksummed,
     checksummed_json,
     damaged,
-    table,
     verified,
-    verified_json_bytes,
+    verified_if_checked,
     verified_line,
 )  # fmt: skip
 from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, open_plain, unwritable
@@ -237,13 +236,7 @@ def cell_of(row: Row) -> Cell:
 
 def _content(path: Path) -> tuple[Header, bool]:
     """The table in a file, and whether it was checked; RunDamaged where its checksum does not fit."""
-    data = read_plain(path, MAX_JSON)
-    try:
-        content = table(data)
-    except (ValueError, TypeError, RecursionError) as error:
-        raise damaged(path, f"it is not the JSON that was written ({type(error).__name__})") from error
-    checked = isinstance(content.get("sha256"), str)
-    return (verified_json_bytes(data, path) if checked else content), checked
+    return verified_if_checked(read_plain(path, MAX_JSON), path)
 
 
 def _first(error: Exception) -> str:

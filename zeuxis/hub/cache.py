@@ -89,6 +89,21 @@ def record(path: Path, sha256: str) -> None:
         records[_key(path)] = {"bytes": stat.st_size, "mtime": stat.st_mtime_ns, "sha256": sha256}
 
 
+def remember(path: Path, sha256: str) -> None:
+    """Hold a file of the user's to what it was at its first use, and remember that.
+
+    WeightsRefused where its bytes are others though size and date are those of then: nobody wrote it, it was damaged.
+    """
+    stat, known = path.stat(), recorded(path)
+    same = known is not None and (known["bytes"], known["mtime"]) == (stat.st_size, stat.st_mtime_ns)
+    if known is not None and same and known["sha256"] != sha256:
+        raise WeightsRefused(path, "has other bytes than at its first use, though nobody has written it since: the "
+                                   "disk may be damaged. Get it again, or touch it to use it as it is")  # fmt: skip
+    if not same:
+        with contextlib.suppress(RunUnwritable):
+            record(path, sha256)
+
+
 def forget(path: Path) -> None:
     """Remember no longer what a file was: the next download of it counts as the first."""
     if recorded(path) is not None:

@@ -5,6 +5,7 @@ What is built from it is checked again by the networks' constructors and against
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,6 +17,7 @@ from zeuxis.errors import WeightsRefused
 from zeuxis.nets.wordpiece import PAD, UNKNOWN
 
 FORMATS = (1,)
+SEAL = "header_sha256"  # files of before it have none
 COUNTER = "num_batches_tracked"  # of batch norm, never stored
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -56,6 +58,12 @@ def parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
         raise WeightsRefused(path, f"has a header that cannot be read: {str(error)[:200]}. Export it again") from error
 
 
+def sealed(header: dict[str, Any]) -> str:
+    """SHA-256 over the rest of a header, hex: one flipped bit may be another number that builds another network."""
+    rest = {key: value for key, value in header.items() if key != SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
+
+
 def _parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
     if not text:
         raise WeightsRefused(path, "says nothing about what it holds. Expected a model file: zeuxis convert makes one")
@@ -64,6 +72,8 @@ def _parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
     header = json.loads(text, parse_constant=_no_number)
     if not isinstance(header, dict):
         raise ValueError(f"it is a {type(header).__name__}, expected a dictionary")
+    if SEAL in header and header[SEAL] != sealed(header):
+        raise ValueError("it does not have the checksum that was written with it")
     missing = [name for name in ("format", "family", "parts") if name not in header]
     if missing:
         raise WeightsRefused(

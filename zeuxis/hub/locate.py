@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,11 +54,17 @@ def ready(name: str, kind: str = "generator") -> Path:
     reader_of(source)  # a file of another kind is to be refused before it is hashed
     known = cache.recorded(source) if name in MODELS else None
     digest = str(known["sha256"]) if known else file_sha256(source)
+    if name not in MODELS:
+        cache.remember(source, digest)
     licence = MODELS[name].licence if name in MODELS else ""
     converted = cache.cache_folder() / "converted" / f"{conversion_key(source, digest, licence)}.safetensors"
-    if not converted.is_file():
-        cache.check_writable()
-        convert(source, converted, licence=licence)
+    if is_model(converted):
+        return converted
+    cache.check_writable()
+    if converted.is_file():  # as a power cut may leave it
+        logging.getLogger(__name__).warning("The conversion of %s was damaged and is made anew.", source.name)
+        converted.unlink()
+    convert(source, converted, licence=licence)
     return converted
 
 

@@ -1,7 +1,8 @@
 """The one weight file of this project: safetensors with a JSON header that names the networks and how to build them.
 
 {"format": 1, "family": "stylegan2", "parts": {"generator": {facts}, ...}, "about": {...}, "source": {...},
- "licence": "...", "tensors_sha256": {"generator": "...", ...}}          tensors "generator.synthesis.b4.const", ...
+ "licence": "...", "tensors_sha256": {"generator": "...", ...},
+ "header_sha256": "..."}                                                 tensors "generator.synthesis.b4.const", ...
 
 `facts` are the keyword arguments of NETWORKS["family/part"]; `about` holds what users may want to know (names of
 classes, a vocabulary) and no network needs. The training lab, `zeuxis convert` and the package's own models write it.
@@ -25,7 +26,8 @@ from torch import Tensor, nn
 
 from zeuxis.compute.device import NoFirstWeights, shapes_only
 from zeuxis.errors import MissingModel, RunUnwritable, UnknownName, WeightsRefused
-from zeuxis.hub.header import COUNTER, Model, check_facts, parse
+from zeuxis.hub.cache import cache_folder
+from zeuxis.hub.header import COUNTER, SEAL, Model, check_facts, parse, sealed
 from zeuxis.hub.weights import file_sha256, fit, no_more_parts_than, pour
 from zeuxis.nets import NETWORKS
 from zeuxis.storage.files import sync
@@ -68,7 +70,7 @@ def write_model(
     header |= {"about": dict(about or {}), "source": dict(source or {}), "licence": licence}
     header["tensors_sha256"] = {name: checksum(_under(cast, name)) for name in parts}
     try:
-        text = json.dumps(header, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(header | {SEAL: sealed(header)}, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise WeightsRefused(path, f"its header is no JSON: {error}; nothing was written") from error
     parse(text, path, list(cast))
@@ -118,6 +120,11 @@ def _tensors(model: Model, part: str, verify: bool) -> dict[str, Tensor]:
         tensors = _under({name: file.get_tensor(name) for name in file.keys() if name.startswith(f"{part}.")}, part)  # noqa: SIM118
     wanted = model.tensors_sha256.get(part)
     if verify and wanted and checksum(tensors) != wanted:
+        if path.parent == cache_folder() / "converted":
+            with contextlib.suppress(OSError):
+                path.unlink()
+            raise WeightsRefused(model.known_as, "its conversion in the cache was damaged, and was removed. Give the "
+                                                 "same command again: it is made anew")  # fmt: skip
         raise WeightsRefused(path, f"its {part} is damaged: the weights do not have the checksum that was written "
                                    "with them. Fetch, export or convert it again")  # fmt: skip
     return tensors

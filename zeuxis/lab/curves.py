@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from PIL import Image
 from torch import Tensor
 
+from zeuxis.storage.checksummed import checked_line, verified_line
 from zeuxis.storage.files import atomic_write
+from zeuxis.storage.reading import read_plain
 
 SKIP = {"images", "images_per_second", "seconds"}
 
@@ -27,20 +28,26 @@ def save_grid(images: Tensor, path: Path, columns: int = 20, scale: int = 2) -> 
     picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)
 
 
-def read_log(folder: Path) -> list[dict[str, float]]:
-    """The lines of `log.jsonl`; one that was cut or is no line of figures is left out."""
-    path, lines = folder / "log.jsonl", []
-    for text in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        with contextlib.suppress(ValueError, RecursionError):
-            line = json.loads(text)
-            if isinstance(line, dict) and "images" in line and all(type(v) in (int, float) for v in line.values()):
-                lines.append(line)
+def read_log(folder: Path, say: Callable[[str], object] = lambda text: None) -> list[dict[str, float]]:
+    """The lines of `log.jsonl`; one that was cut, changed or is no line of figures is left out, which `say` hears."""
+    path, lines, lost = folder / "log.jsonl", [], 0
+    for text in filter(bytes.strip, read_plain(path).split(b"\n") if path.exists() else []):
+        try:
+            line, _ = verified_line(text)
+        except ValueError:
+            line = {}
+        if "images" in line and all(type(v) in (int, float) for v in line.values()):
+            lines.append(line)
+        else:
+            lost += 1
+    if lost:
+        say(f"{lost} lines of {path.name} are damaged or broken off and left out.")
     return lines
 
 
 def write_log(folder: Path, lines: list[dict[str, float]]) -> None:
     """All of `log.jsonl` anew. Atomic."""
-    atomic_write(folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
+    atomic_write(folder / "log.jsonl", "".join(checked_line(line) + "\n" for line in lines).encode())
 
 
 def draw(folder: Path) -> None:

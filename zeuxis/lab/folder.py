@@ -19,11 +19,14 @@ from zeuxis.compute.threads import choose_threads
 from zeuxis.config import TrainConfig
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, RunDamaged
-from zeuxis.lab import curves
+from zeuxis.lab import checkpoint, curves
 from zeuxis.lab.checkpoint import Progress
 from zeuxis.lab.tasks.base import Task
+from zeuxis.storage.checksummed import MAX_JSON, verified_if_checked
 from zeuxis.storage.files import atomic_write
+from zeuxis.storage.reading import check_folder, read_plain
 
+FILES = ("train.json", "machine.json", "log.jsonl", "summary.json", "curves.png", "lock")
 NAMED = 3  # pictures that could not be read and are named; the others are counted
 
 
@@ -57,14 +60,20 @@ def check_place(folder: Path) -> None:
                 path.rmdir()
 
 
+def check_inside(folder: Path) -> None:
+    """RunDamaged where a link, a pipe or a folder stands in the place of what a training reads or writes here."""
+    if folder.is_dir():
+        check_folder(folder, ("samples", "export"), (*FILES, checkpoint.NEWEST, checkpoint.PREVIOUS))
+
+
 def check_recipe(config: TrainConfig, folder: Path) -> None:
     """A folder belongs to one recipe; another one would mix two runs."""
     path = folder / "train.json"
     if not path.exists():
         return
     try:
-        kept = TrainConfig.model_validate_json(path.read_bytes())
-    except ValueError as error:
+        kept = TrainConfig.model_validate_json(json.dumps(verified_if_checked(read_plain(path, MAX_JSON), path)[0]))
+    except (ValueError, RunDamaged) as error:
         raise RunDamaged(f"{path} cannot be read as a recipe. Start afresh in another folder with --out.") from error
     if kept.model_copy(update={"images": config.images}) != config:  # a run may be made longer
         raise BadInput(f"{folder} holds a run of another recipe. Choose another folder with --out, or remove it.")
@@ -78,9 +87,9 @@ def settled(
     kept: dict[str, Any] = {}
     if path.exists():
         try:
-            kept = json.loads(path.read_text(encoding="utf-8"))
+            kept, _ = verified_if_checked(read_plain(path, MAX_JSON), path)
             kept = {"dtype": str(kept["dtype"]), "threads": max(1, min(1024, int(kept["threads"])))}
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RunDamaged) as error:
             raise RunDamaged(f"{path} cannot be read. Start afresh in another folder with --out.") from error
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}.get(kept.get("dtype", "")) or pick_dtype(
         config.precision, device

@@ -6,7 +6,6 @@ train.json, log.jsonl, curves.png, samples/*.png, the checkpoint and, at the end
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -20,10 +19,11 @@ from zeuxis.errors import BadInput, RunUnwritable, SearchStopped, ZeuxisError
 from zeuxis.lab import checkpoint, curves
 from zeuxis.lab.checkpoint import Progress
 from zeuxis.lab.ema import Average
-from zeuxis.lab.folder import check_place, check_recipe, notes_of, settled, summarise
+from zeuxis.lab.folder import check_inside, check_place, check_recipe, notes_of, settled, summarise
 from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab, Task
-from zeuxis.storage.files import atomic_write, sweep
+from zeuxis.storage.checksummed import checked_line, checksummed_json
+from zeuxis.storage.files import append_line, atomic_write, sweep
 from zeuxis.storage.lock import RunLock
 
 Line = dict[str, float]
@@ -59,6 +59,7 @@ def _train(
     report: Callable[[Line], None], say: Callable[[str], None], stop: Callable[[], bool],
 ) -> list[Path]:  # fmt: skip
     check_place(folder)
+    check_inside(folder)
     check_recipe(config, folder)
     if weights is not None and not weights.is_dir():
         raise BadInput(f"Expected a folder with networks as --weights, got {weights}. Give the folder of an export.")
@@ -79,8 +80,8 @@ def _train(
         try:
             sweep(folder)
             done = _resumed(task, averages, config, folder, say)
-            atomic_write(folder / "machine.json", json.dumps(machine).encode())
-            atomic_write(folder / "train.json", config.model_dump_json(indent=1).encode())
+            atomic_write(folder / "machine.json", checksummed_json(machine))
+            atomic_write(folder / "train.json", checksummed_json(config.model_dump(mode="json")))
             line: Line = {}
             for line in steps(task, averages, config, folder, done, stop):
                 report(line)
@@ -121,7 +122,7 @@ def _resumed(
     if done.step and not done.images:  # a checkpoint from before the header had these
         done.images = done.step * getattr(task, "images_per_step", config.batch)
         done.last = done.images // config.checkpoint_every
-    kept = [line for line in curves.read_log(folder) if line["images"] <= done.images - (done.count > 0)]
+    kept = [line for line in curves.read_log(folder, say) if line["images"] <= done.images - (done.count > 0)]
     curves.write_log(folder, kept)
     return done
 
@@ -195,5 +196,4 @@ def _show(task: Task, averages: dict[str, Average], folder: Path, images: int) -
 
 
 def _log(folder: Path, line: Line) -> None:
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    append_line(folder / "log.jsonl", checked_line(line))

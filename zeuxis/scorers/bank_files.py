@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zeuxis.errors import RunDamaged
-from zeuxis.storage.checksummed import MAX_JSON, table, verified_json
+from zeuxis.storage.checksummed import MAX_JSON, verified_if_checked
 from zeuxis.storage.files import PART, PLAIN, open_plain
 from zeuxis.storage.reading import read_plain
 
@@ -43,9 +43,7 @@ class Facts(BaseModel):
 def read_facts(path: Path, chunk: int) -> dict[str, Any]:
     """bank.json, `chunk` rows to a checksum; one of an older version has no checksum of its own."""
     try:
-        content = table(read_plain(path, MAX_JSON))
-        if "sha256" in content:
-            content = verified_json(path)
+        content, _ = verified_if_checked(read_plain(path, MAX_JSON), path)
         facts = Facts.model_validate(content).model_dump()
         if not len(facts["chunks"]) == facts["done"] // chunk or facts["done"] > facts["count"]:
             raise ValueError(f"{facts['done']} of {facts['count']} done, {len(facts['chunks'])} chunks")
@@ -54,7 +52,7 @@ def read_facts(path: Path, chunk: int) -> dict[str, Any]:
         first = error.errors()[0]
         why = f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:160]}"
         raise RunDamaged(f"{path} is not one that this version wrote ({why}). Build the bank again.") from error
-    except (ValueError, TypeError, RecursionError) as error:
+    except (ValueError, RunDamaged) as error:
         raise RunDamaged(f"{path} is not one that this version wrote ({error}). Build the bank again.") from error
 
 

@@ -62,6 +62,11 @@ def verified_bytes(data: bytes, path: Path) -> tuple[dict[str, Tensor], Header]:
         raise damaged(path, str(error)) from error
 
 
+def is_checksummed(data: bytes) -> bool:
+    """Whether a safetensors file was written by `checksummed`, as those of older versions were not."""
+    return data[8:_AT] == _OPENING
+
+
 def checksummed_json(content: Header) -> bytes:
     """JSON for people, with `sha256` over the rest of it as its last entry."""
     body = {key: value for key, value in content.items() if key != "sha256"}
@@ -83,6 +88,19 @@ def verified_json_bytes(data: bytes, path: Path) -> Header:
     if _digest(content) != digest:
         raise damaged(path, "its checksum does not fit its content")
     return content
+
+
+def verified_if_checked(data: bytes, path: Path) -> tuple[Header, bool]:
+    """The table in a JSON file, and whether it carried a checksum, as those of older versions do not.
+
+    RunDamaged where the checksum does not fit, or the file is no table.
+    """
+    try:
+        content = table(data)
+    except (ValueError, TypeError, RecursionError) as error:
+        raise damaged(path, f"it is not the JSON that was written ({type(error).__name__})") from error
+    checked = isinstance(content.get("sha256"), str)
+    return (verified_json_bytes(data, path) if checked else content), checked
 
 
 def checked_line(content: Header, key: str = "") -> str:
