@@ -185,6 +185,8 @@ def all_files(steps: int = 60_000_000) -> dict[str, bytes]:
         "lists_in_lists.pkl": PROTO + b"]" + b"q\x000](h\x00h\x00e" * 1 + b"".join(
             b"q" + bytes([i]) + b"0](" + (b"h" + bytes([i])) * 8 + b"e" for i in range(1, 40)) + b".",
         "own_child.pkl": generator(own),
+        "own_list.pkl": PROTO + b"]q\x00(" + b"h\x00" * 8 + b"e.",
+        "own_dictionary.pth": zipped(PROTO + b"}q\x00" + text("state_dict") + b"h\x00s."),
         "own_child_below.pkl": generator(own_net),
         "one_opcode.pkl": PROTO + b"]" * 60_000_000,
         "one_opcode_framed.pkl": framed(b"]" * steps),

@@ -143,6 +143,7 @@ def forged(path, change):
     with_header = json.loads(path.read_bytes()[8 : 8 + int.from_bytes(path.read_bytes()[:8], "little")])
     header = json.loads(with_header["__metadata__"]["facts"])
     change(header)
+    header.pop("header_sha256", None)
     save_file(load_file(path), path, {"facts": json.dumps(header)})
     return str(path)
 

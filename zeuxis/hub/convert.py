@@ -124,14 +124,14 @@ def _safetensors(path: Path) -> dict[str, Any]:
         raise WeightsRefused(path, f"cannot be read as safetensors: {error}. Fetch it again") from error
 
 
-def _in_words(content: Any) -> str:
-    """What a file holds that no layout knows."""
+def _in_words(content: Any, inside: bool = False) -> str:
+    """What a file holds that no layout knows; lists inside lists are only counted: they may hold themselves."""
     if isinstance(content, dict):
         names = ", ".join(str(key)[:40] for key in list(content)[:4])
         return f"a dictionary of {len(content)} ({names}{', ...' if len(content) > 4 else ''})"
     if isinstance(content, pickles.Inert):
         return f"an object of the class {content.name[:80]}"
-    if isinstance(content, tuple | list):
-        kinds = ", ".join(sorted({_in_words(value) for value in content[:8]}))[:160]
+    if isinstance(content, tuple | list) and not inside:
+        kinds = ", ".join(sorted({_in_words(value, inside=True) for value in content[:8]}))[:160]
         return f"a {type(content).__name__} of {len(content)} ({kinds})"
     return f"a {type(content).__name__}"

@@ -72,8 +72,6 @@ def _parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
     header = json.loads(text, parse_constant=_no_number)
     if not isinstance(header, dict):
         raise ValueError(f"it is a {type(header).__name__}, expected a dictionary")
-    if SEAL in header and header[SEAL] != sealed(header):
-        raise ValueError("it does not have the checksum that was written with it")
     missing = [name for name in ("format", "family", "parts") if name not in header]
     if missing:
         raise WeightsRefused(
@@ -100,6 +98,8 @@ def _parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
     if not isinstance(licence, str):
         raise ValueError(f"its licence is a {type(licence).__name__}, expected a text")
     about, source = _dictionary(header, "about"), _dictionary(header, "source")
+    if SEAL in header and header[SEAL] != sealed(header):
+        raise ValueError("it does not have the checksum that was written with it")
     return Model(path, family, parts, about, source, licence, digests)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import logging
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zeuxis.errors import MissingModel
+from zeuxis.errors import MissingModel, RunUnwritable, WeightsRefused
 from zeuxis.hub import cache
 from zeuxis.hub.catalogue import MODELS, Model, size_in_words
 from zeuxis.registry import unknown
@@ -15,6 +17,7 @@ from zeuxis.registry import unknown
 if TYPE_CHECKING:
     from zeuxis.hub.header import Model as Header
 
+CONVERSIONS = "conversions.json"  # in the cache: conversion -> SHA-256 of its head
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[\w.-]{1,96}")
 
 
@@ -58,14 +61,34 @@ def ready(name: str, kind: str = "generator") -> Path:
         cache.remember(source, digest)
     licence = MODELS[name].licence if name in MODELS else ""
     converted = cache.cache_folder() / "converted" / f"{conversion_key(source, digest, licence)}.safetensors"
-    if is_model(converted):
+    if _is_whole(converted):
         return converted
     cache.check_writable()
     if converted.is_file():  # as a power cut may leave it
         logging.getLogger(__name__).warning("The conversion of %s was damaged and is made anew.", source.name)
         converted.unlink()
     convert(source, converted, licence=licence)
+    with contextlib.suppress(RunUnwritable), cache.changing(CONVERSIONS) as known_heads:
+        known_heads[converted.name] = _head_sha256(converted)
     return converted
+
+
+def _is_whole(converted: Path) -> bool:
+    """Whether a conversion is there with the head that it was written with; its tensors have checksums of their own."""
+    from zeuxis.hub.model_file import read_model
+
+    try:
+        read_model(converted)
+        return cache.read_json(CONVERSIONS).get(converted.name) in (None, _head_sha256(converted))
+    except (WeightsRefused, MissingModel, OSError):
+        return False
+
+
+def _head_sha256(path: Path) -> str:
+    """SHA-256 of what stands before the tensors of a safetensors file: their names, types, shapes and places."""
+    with path.open("rb") as file:
+        length = file.read(8)
+        return hashlib.sha256(length + file.read(min(int.from_bytes(length, "little"), 10**8))).hexdigest()
 
 
 def peek(name: str, kind: str = "generator") -> Header:

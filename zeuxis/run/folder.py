@@ -149,8 +149,10 @@ class RunFolder:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the user that came up during the run, and what is wrong with the times that were kept."""
-        return [*map(str, self.record["notes"]), *self._timing[1]]
+        """Sentences for the user that came up during the run, and on times and pictures that are no longer here."""
+        lost = [name for name in self.pictures_sha256 if name.startswith("images/") and not (self.path / name).exists()]
+        said = [f"{len(lost)} pictures of the run are missing: {', '.join(lost[:3])}."] if lost else []
+        return [*map(str, self.record["notes"]), *self._timing[1], *said]
 
     def log_path(self, generation: int) -> Path:
         """Where this generation's entry is."""
@@ -305,13 +307,15 @@ class RunFolder:
                 timing, _ = verified_line(line, self.key)
                 if set(timing) != TIMED:
                     raise ValueError("something else is in it")
-                speed[int(timing["generation"])] = float(timing["images"] / timing["image_seconds"])
-            except ZeroDivisionError:
-                continue
+                seconds = timing["image_seconds"]
+                speed[int(timing["generation"])] = float(timing["images"] / seconds) if seconds else 0.0
             except (ValueError, KeyError, TypeError, OverflowError):
                 lost += 1
-        said = f"{lost} lines of {self.timing_path.name} are damaged; their generations are left out of the speed."
-        return speed, [said] if lost else []
+        name, missing = self.timing_path.name, self.generations - len(speed) - lost
+        said = [f"{lost} lines of {name} are damaged; their generations are left out of the speed."] if lost else []
+        if missing > 0:
+            said.append(f"{name} lacks {missing} generations, which are left out of the speed.")
+        return speed, said
 
 
 _GRID, _NUMBER = re.compile(r"generation-[0-9]{6,12}\.png"), re.compile(r"[0-9]{1,12}")

@@ -11,6 +11,7 @@ Rows are written first and bank.json after them, so that a build that was killed
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -170,12 +171,12 @@ def build_bank(
     try:
         sweep(folder)
         facts = _begin(folder, generator, embeds, count, options, say)
-        files = [Rows(folder / f"{n}.npy", t, count, facts["done"]) for n, t in _arrays(facts)]
-        try:
+        with contextlib.ExitStack() as opened:
+            files = []
+            for name, what in _arrays(facts):
+                files.append(Rows(folder / f"{name}.npy", what, count, facts["done"]))
+                opened.callback(files[-1].close)
             _draw(folder, facts, files, generator, embeds, micro_batch, report)
-        finally:
-            for file in files:
-                file.close()
     except OSError as error:
         raise unwritable(folder, error) from error
     finally:

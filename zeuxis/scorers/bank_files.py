@@ -142,6 +142,6 @@ def mapped(path: Path, what: tuple[Any, int], least: int) -> Any:
             if size < start + shape[0] * width * kind.itemsize:
                 raise ValueError("it is cut short")
             return np.memmap(file, dtype=kind, mode="r", offset=start, shape=shape)
-    except (OSError, ValueError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except Exception as error:  # the reader of the header takes it for Python, and raises nearly anything
         reason = getattr(error, "strerror", None) or str(error)[:200]
         raise RunDamaged(f"{path} cannot be read: {reason}. Build the bank again.") from error
