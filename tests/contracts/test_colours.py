@@ -70,7 +70,7 @@ def network_says(generator, x):
     found = []
     net = generator._nets[torch.float32]
     net.register_forward_hook(lambda *_: found.append(_[2]))
-    if hasattr(generator, "draw"):
+    if hasattr(generator, "draw") and generator.layer_sizes():
         found.append(net.synthesise(generator.styles(x)))
     else:
         generator.render(x)

@@ -35,7 +35,7 @@ def stop_after(name, data, weights, folder, asked):
 
 
 def lines(folder):
-    clock = {"images_per_second", "seconds"}
+    clock = {"images_per_second", "seconds", "check"}
     found = [json.loads(text) for text in (folder / "log.jsonl").read_text().splitlines()]
     return [{name: value for name, value in line.items() if name not in clock} for line in found]
 

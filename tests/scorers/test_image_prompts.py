@@ -174,7 +174,7 @@ def pixels(suffix):
         (png_header(10_000, 10_000), "50,000,000 pixels, got 10000 x 10000"),
         (png_header(0, 5), "Expected a readable"),
         (png_header(64, 64), "Expected a readable"),
-        (tiff(Image.fromarray(np.ones((4, 4), np.float32))), "got 32"),
+        (tiff(Image.fromarray(np.full((4, 4), 7.5, np.float32))), "Expected grey levels from 0 to 1"),
         (broken_chunk(), "broken PNG file"),
     ],
     ids=[
@@ -187,7 +187,7 @@ def pixels(suffix):
         "smaller bomb",
         "no width",
         "no pixels",
-        "32 bits",
+        "floats beyond 1",
         "lab colours",
     ],
 )

@@ -73,6 +73,7 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     store.flush()  # the pictures first: the summary says what they are
     own = {"run": folder.key} if folder.key else {}
     atomic_write(folder.summary_path, checksummed_json(content | {"pictures": store.pictures_sha256()} | own))
+    folder.forget_pictures()
     return summary
 
 

@@ -110,9 +110,9 @@ class RunFolder:
         return str(self._read_record().get("run") or "")
 
     def _read_record(self) -> Header:
-        if self.path.is_dir():
+        if self.exists():
             self.check()
-        if not self.exists():
+        else:
             raise BadInput(
                 f"Expected a run folder, but {_place(self.path)} {_found(self.path)}. Give one that a run wrote."
             )
@@ -247,8 +247,13 @@ class RunFolder:
         except RunError:
             return {}
 
+    def forget_pictures(self) -> None:
+        """A new summary was written: `pictures_sha256` is read again when it is asked for."""
+        self.__dict__.pop("pictures_sha256", None)
+
     def history(self) -> list[Row]:
         """Every generation in figures."""
+        assert self.record  # first: it says what is wrong with a folder that is none
         speed = self._timing[0]
         return [row(e, speed.get(e.generation)) for e in self.entries()]
 
