@@ -6,9 +6,10 @@ from run_helpers import toy_config, toy_problem
 
 from zeuxis.errors import RunError
 from zeuxis.rng import stream
-from zeuxis.run import Session, judged, open_session, prepare_run, run
+from zeuxis.run import Session, judged, open_session, prepare_run, reopen_session, run
 from zeuxis.run.store import CHECKPOINT_EVERY, copied, detached
 from zeuxis.search import SEARCHES
+from zeuxis.storage.checksummed import checksummed_json, verified_json
 
 
 def test_a_session_in_memory_finds_what_one_with_a_folder_finds(tmp_path):
@@ -89,3 +90,15 @@ def test_generations_after_the_last_checkpoint_are_replayed_from_the_log(tmp_pat
         assert session.start.replayed == 2
         rest = [event.evaluation.score for event in session]
     assert all(map(torch.equal, rest, expected[CHECKPOINT_EVERY + 3 :])) and len(rest) == 3
+
+
+def test_a_run_with_the_older_name_of_a_value_goes_on(tmp_path):
+    config = toy_config(on_collapse="perturb")
+    with open_session(config, tmp_path / "run") as session:
+        list(session)
+    record = tmp_path / "run/run.json"
+    content = verified_json(record)
+    content["config"]["on_collapse"] = "stir"
+    record.write_bytes(checksummed_json(content))
+    with reopen_session(tmp_path / "run", generations=6) as session:
+        assert [event.generation for event in session] == [5, 6] and session.config.on_collapse == "perturb"

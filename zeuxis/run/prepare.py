@@ -222,7 +222,7 @@ def _check_measures(config: RunConfig) -> None:
 
 def _check_same_config(config: RunConfig, known: Header) -> None:
     now = config.model_dump(mode="json")
-    then = make_config().model_dump(mode="json") | known["config"]  # a field that is newer than the run had its default
+    then = make_config(**known["config"]).model_dump(mode="json")  # newer fields at their default, older names renamed
     other = [name for name in now if now[name] != then.get(name) and name not in CHANGEABLE]
     if other:
         name = other[0]
