@@ -32,7 +32,7 @@ class StyleGAN:
     """Latent = z (with a class where the network is conditional), or whitened styles.
 
     space              "z"; "w": one style; "w+": one per layer
-    truncation         psi: how far from the mean style, 1 is as trained, lower is safer and duller
+    truncation         psi: how far from the mean style, 1 is as trained, lower: higher fidelity, lower diversity
     truncation_cutoff  truncate only this many first layers
     classes, ban       names or numbers of the only classes to breed from, and of those never to
     """

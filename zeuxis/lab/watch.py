@@ -17,7 +17,7 @@ from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.metrics.coverage import density_coverage
 from zeuxis.metrics.frechet import frechet_distance
-from zeuxis.metrics.health import SAME, descriptors, distances
+from zeuxis.metrics.health import descriptors, distances, near_duplicates
 from zeuxis.rng import stream
 from zeuxis.scorers.imagenet_judge import MobileNetJudge
 
@@ -85,8 +85,7 @@ class Watch:
         found = {"held_out_frechet": frechet_distance(self._real, fake)}
         found["coverage"] = density_coverage(fake, self._real, k=min(NEIGHBOURS, len(self._real) - 1)).coverage
         shown = descriptors(images[:500])
-        twins = torch.tril(distances(shown, shown) < SAME, diagonal=-1).any(dim=1)
-        found["duplicates"] = float(twins.double().mean())
+        found["duplicates"] = float(near_duplicates(distances(shown, shown)).double().mean())
         found["saturation"] = self._saturation(task, images[:500], y[:500])
         if guide is not None:
             parts = zip(torch.split(images, 125), torch.split(y, 125), strict=True)

@@ -22,7 +22,7 @@ MOST = 1024  # images compared pair by pair: a first generation may have 100,000
 
 @dataclass(frozen=True)
 class Health:
-    """One generation. `duplicates` counts images that have a twin among those before them, `effective` is the number of
+    """One generation. `duplicates` counts near-duplicates of an image before, `effective` is the number of
     different images (Vendi score), `spread` the standard deviation of the scores that are numbers, `drift` the length
     of a latent in deviations of the prior over the square root of its genes: 1 is as long as a draw from the prior.
     """
@@ -51,6 +51,12 @@ def distances(a: Tensor, b: Tensor) -> Tensor:
     return found
 
 
+def near_duplicates(distance: Tensor) -> Tensor:
+    """Distances `(N, N)` -> `(N,)` bool: whether an image looks like one before it."""
+    found: Tensor = torch.tril(distance < SAME, diagonal=-1).any(dim=1)
+    return found
+
+
 def health(shown: Tensor, score: Tensor, u: Tensor) -> Health:
     """Of descriptors `(N, F)`, scores `(N,)` and latents `(N, D)` in deviations of the prior.
 
@@ -59,10 +65,9 @@ def health(shown: Tensor, score: Tensor, u: Tensor) -> Health:
     if len(shown) > MOST:
         shown = shown[torch.linspace(0, len(shown) - 1, MOST).long()]
     distance = distances(shown, shown)  # (N, N)
-    twins = torch.tril(distance < SAME, diagonal=-1).any(dim=1)
     known = score[score.isfinite()]
     return Health(
-        duplicates=int(twins.sum()),
+        duplicates=int(near_duplicates(distance).sum()),
         effective=vendi_score(distance),
         spread=float(known.std(correction=0)) if len(known) else 0.0,
         drift=float(u.norm(dim=1).mean() / u.shape[1] ** 0.5),

@@ -1,4 +1,4 @@
-"""Trunk: a small residual convolutional network on 32x32 images, the eyes of the pocket scorer and discriminator.
+"""Trunk: a small residual convolutional network on 32x32 images, the image features of pocket scorer and discriminator.
 
 In the manner of ResNet-9 (Page 2018, "How to train your ResNet"): convolution and pooling, residuals in between.
 """

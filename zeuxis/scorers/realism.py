@@ -18,7 +18,7 @@ from zeuxis.scorers.base import Prompt
 
 @runtime_checkable
 class HasRealism(Protocol):
-    """What is asked of a generator here; the families stay blind to each other."""
+    """What is asked of a generator here; the families do not import each other."""
 
     name: str
     sha256: str

@@ -10,15 +10,14 @@ import torch
 from torch import Tensor
 
 from zeuxis.metrics.health import DIFFERENT, distances
-from zeuxis.search.base import CPU, PopulationSearch
-from zeuxis.search.options import NONE, Member, Options
-from zeuxis.spaces import Space
+from zeuxis.search.options import Member, Options
+from zeuxis.search.random import RandomSearch
 from zeuxis.types import Evaluation
 
 LOOKED_AT = 8  # times the population: so many of the best are compared pair by pair
 
 
-class Samples(PopulationSearch):
+class Samples(RandomSearch):
     """Every generation is a fresh sample of the prior; the survivors are the best different ones ever seen.
 
     Reads `evaluation.descriptors` `(N, F)`, what the images look like; without them all count as different.
@@ -26,19 +25,7 @@ class Samples(PopulationSearch):
 
     _state = ("shown",)
 
-    def __init__(
-        self,
-        space: Space,
-        population: int = 64,
-        device: torch.device = CPU,
-        options: Options = NONE,
-        name: str = "samples",
-    ) -> None:
-        super().__init__(space, population, device, name)
-        self.shown = torch.empty(0, 0)  # (M, F), how the survivors look
-
-    def _ask(self, rng: torch.Generator) -> Tensor:
-        return self._prior(self.population, rng)
+    shown = torch.empty(0, 0)  # (M, F), how the survivors look; replaced by `_tell`
 
     def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
         everyone, scores = torch.cat([self.population_x, x]), torch.cat([self.population_score, score])

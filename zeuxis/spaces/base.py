@@ -43,7 +43,7 @@ class Space(Protocol):
         ...
 
     def decode(self, x: Tensor) -> Any:
-        """`(N, D)` -> what the network eats: a tensor, or a tuple of them for `Product`."""
+        """`(N, D)` -> the network's input: a tensor, or a tuple of them for `Product`."""
         ...
 
     def describe(self, x: Tensor) -> str:
@@ -100,7 +100,7 @@ class Bounded(ABC):
         return x.clamp(*self._bounds.on(x.device))
 
     def decode(self, x: Tensor) -> Tensor:
-        """`(N, D)` as it is: the network eats the genes."""
+        """`(N, D)` as it is: the genes are the network's input."""
         return x
 
     def describe(self, x: Tensor) -> str:

@@ -62,11 +62,6 @@ def verified_bytes(data: bytes, path: Path) -> tuple[dict[str, Tensor], Header]:
         raise damaged(path, str(error)) from error
 
 
-def is_checksummed(data: bytes) -> bool:
-    """Whether a safetensors file was written by `checksummed`, as those of older versions were not."""
-    return data[8:_AT] == _OPENING
-
-
 def checksummed_json(content: Header) -> bytes:
     """JSON for people, with `sha256` over the rest of it as its last entry."""
     body = {key: value for key, value in content.items() if key != "sha256"}
