@@ -23,7 +23,7 @@ SPACES = ("embedding", "mix")
 class BigGAN:
     """Latent = z (truncated normal in [-2, 2]) and class genes.
 
-    truncation        z is multiplied by it, and statistics gathered at it are used: (0, 1]; lower: higher fidelity, less diverse
+    truncation        z is multiplied by it and its statistics are used: (0, 1]; lower: higher fidelity, less diverse
     exact_truncation  interpolate those statistics correctly, where the published port does not
     space             "embedding": the class embedding along its principal axes; "mix": a sparse mixture of classes
     classes, ban      names or numbers of the only classes to breed from, and of those never to
