@@ -26,11 +26,11 @@ from zeuxis.lab.tasks.base import Lab
 from zeuxis.nets.gan.stylegan2 import Discriminator, Generator
 from zeuxis.rng import stream
 
-EVERY, WEIGHT = 16, 1.0  # of R1 in products-stylegan2
+EVERY, WEIGHT = 16, 1.0  # of R1 in stylegan2-products
 
 
 class Bare:
-    """products-stylegan2 as somebody would write it by hand."""
+    """stylegan2-products as somebody would write it by hand."""
 
     def __init__(self, task: Adversarial, batch: int) -> None:
         torch.manual_seed(21)
@@ -77,7 +77,7 @@ class Bare:
 
 def ratio(data: Path, steps: int) -> dict[str, float]:
     """Processor seconds of the engine's steps and of bare ones, in turn."""
-    config = load("products-stylegan2")
+    config = load("stylegan2-products")
     task = Adversarial(Lab(config, data, torch.device("cpu"), torch.float32))
     average, bare = Average(task.generator, 0.999), Bare(task, config.batch)
     spent = {"engine": 0.0, "bare": 0.0}

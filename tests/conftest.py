@@ -2,4 +2,12 @@
 
 import os
 
+import pytest
+
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_secret(tmp_path_factory):
+    """Tests put no secret into the data folder of whoever runs them."""
+    os.environ["ZEUXIS_DATA"] = str(tmp_path_factory.mktemp("data"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from zeuxis.errors import BadInput
 
@@ -24,6 +23,9 @@ FLAGS = {
 }
 TOP = 16  # pictures in top/ of a run: the best that differ from one another
 MOST_WRONG = 5  # sentences on wrong fields in one message
+MOST_PHRASES, LONG, SHORT = 256, 40_000, 4096  # phrases of a prompt; letters of one; of a name or a path
+MOST_NAMED = 10_000  # classes, and other lists of names
+MOST_IMAGES = 10**9  # of a run: 30 years at one a second
 BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 TYPES = {
     "int": "a whole number",
@@ -42,6 +44,13 @@ _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})", re.IGNORECASE)
 GENERATOR_OPTIONS = ("truncation", "truncation_cutoff", "exact_truncation", "space", "classes", "ban")
 
 
+Phrase = Annotated[str, Field(max_length=LONG)]
+# A name in a configuration: on one line, so that none can pass for another line on a terminal.
+Name = Annotated[str, Field(max_length=SHORT, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]*$")]
+Names = Annotated[tuple[Name, ...], Field(max_length=MOST_NAMED)]
+Values = Annotated[dict[Phrase, Any], Field(max_length=1000)]
+
+
 class Section(BaseModel):
     """A part of a configuration: a table of a file, a group of flags, a part of a form."""
 
@@ -51,9 +60,13 @@ class Section(BaseModel):
 class PromptSection(Section):
     """What is to be seen."""
 
-    prompt: tuple[str, ...] = Field((), description="phrases; 'words:1.5' gives a weight")
-    negative: tuple[str, ...] = Field((), description="phrases to move away from; 'words:0.5' gives a weight")
-    image_prompt: tuple[str, ...] = Field((), description="image files used as prompts; 'file.png:0.5' gives a weight")
+    prompt: tuple[Phrase, ...] = Field((), max_length=MOST_PHRASES, description="phrases; 'words:1.5' gives a weight")
+    negative: tuple[Phrase, ...] = Field(
+        (), max_length=MOST_PHRASES, description="phrases to move away from; 'words:0.5' gives a weight"
+    )
+    image_prompt: tuple[Name, ...] = Field(
+        (), max_length=MOST_PHRASES, description="image files used as prompts; 'file.png:0.5' gives a weight"
+    )
     templates: bool = Field(True, description="average each phrase over a set of sentence templates")
     strict: bool = Field(False, description="refuse phrases that the scorer would have to cut")
 
@@ -61,20 +74,22 @@ class PromptSection(Section):
 class GeneratorSection(Section):
     """What draws the pictures."""
 
-    generator: str = Field(
+    generator: Name = Field(
         "auto",
         description="a name of `zeuxis list generators` or `zeuxis models list`, a file, or a Hub id; auto: the one of "
         "the package whose labels are nearest to the phrase",
     )
-    classes: tuple[str, ...] = Field((), description="the only classes to breed from, by name or number")
-    ban: tuple[str, ...] = Field((), description="classes never to breed from, by name or number")
+    classes: Names = Field((), description="the only classes to breed from, by name or number")
+    ban: Names = Field((), description="classes never to breed from, by name or number")
     truncation: float | None = Field(None, ge=-4, le=4, description="StyleGAN's psi, or BigGAN's truncation in (0, 1]")
-    space: str | None = Field(None, description="what is bred: z, w or w+ of a StyleGAN; embedding or mix of a BigGAN")
-    truncation_cutoff: int | None = Field(None, ge=0, description="StyleGAN: truncate only this many first layers")
+    space: Name | None = Field(None, description="what is bred: z, w or w+ of a StyleGAN; embedding or mix of a BigGAN")
+    truncation_cutoff: int | None = Field(
+        None, ge=0, le=1000, description="StyleGAN: truncate only this many first layers"
+    )
     exact_truncation: bool = Field(
         False, description="BigGAN: interpolate its statistics correctly, unlike the original"
     )
-    generator_options: dict[str, Any] = Field(
+    generator_options: Values = Field(
         default_factory=dict, description="other options of the generator, as key=value; each family has its own"
     )
 
@@ -82,34 +97,42 @@ class GeneratorSection(Section):
 class ScoreSection(Section):
     """What a picture is worth, and who judges it without being heard."""
 
-    scorer: tuple[str, ...] = Field(
+    scorer: tuple[Name, ...] = Field(
         ("auto",),
+        max_length=100,
         description="auto: the generator's own; a name of `zeuxis list scorers` or `zeuxis models list`, a folder or "
         "Hub id; 'name:0.5' weighs it",
     )
-    judge: str | None = Field(
+    judge: Name | None = Field(
         "auto",
         description="a classifier or scorer that the search is never told; auto: the generator's own, none: no judge",
     )
     augment: int = Field(
         2, ge=0, le=64, description="augmented views per image in the score beside the plain one; 0 for none"
     )
-    realism: float = Field(0.0, allow_inf_nan=False, description="weight of the discriminator's opinion in the score")
-    norm_prior: float = Field(0.0, ge=0, description="weight of the penalty for latents longer than the prior's")
-    measures: tuple[str, ...] = Field(
+    realism: float = Field(
+        0.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="weight of the discriminator's opinion in the score"
+    )
+    norm_prior: float = Field(
+        0.0, ge=0, le=1e9, description="weight of the penalty for latents longer than the prior's"
+    )
+    measures: tuple[Name, ...] = Field(
         (),
+        max_length=16,
         description="axes of an archive: 'young|old', brightness, saturation, hue or realism, twice for the searches "
         "that keep one; 'brightness:0.2..0.8' sets its range",
     )
-    view_every: int = Field(10, ge=1, description="generations between image grids and evaluations by the judge")
+    view_every: int = Field(
+        10, ge=1, le=MOST_IMAGES, description="generations between image grids and evaluations by the judge"
+    )
 
 
 class SearchSection(Section):
     """How latents are bred."""
 
-    search: str = Field("cma-ga", description="see `zeuxis list searches`; or module:factory, code of your own")
+    search: Name = Field("cma-ga", description="see `zeuxis list searches`; or module:factory, code of your own")
     population: int = Field(64, ge=1, le=4096, description="images per generation")
-    options: dict[str, Any] = Field(
+    options: Values = Field(
         default_factory=dict, description="options of the search, as key=value; see `zeuxis list searches`"
     )
     start: Start = Field(
@@ -132,13 +155,16 @@ class SearchSection(Section):
 class StopSection(Section):
     """When the run ends."""
 
-    generations: int = Field(160, ge=0, description="0 scores the initial population and stops")
-    budget: int | None = Field(None, ge=1, description="stop after this many images")
+    generations: int = Field(160, ge=0, le=MOST_IMAGES, description="0 scores the initial population and stops")
+    budget: int | None = Field(None, ge=1, le=MOST_IMAGES, description="stop after this many images")
     target: float | None = Field(None, allow_inf_nan=False, description="stop at this score")
-    patience: int | None = Field(None, ge=1, description="stop after this many generations without a better score")
+    patience: int | None = Field(
+        None, ge=1, le=MOST_IMAGES, description="stop after this many generations without a better score"
+    )
     stop_on_exploitation: int | None = Field(
         None,
         ge=1,
+        le=MOST_IMAGES,
         description="stop when for so many evaluations the judge stays below its best while the score rises",
     )
 
@@ -147,7 +173,7 @@ class ComputeSection(Section):
     """What it runs on."""
 
     seed: int = Field(0, ge=0, lt=2**63, description="the same seed gives the same run")
-    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    device: Name = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     precision: Precision = Field("auto", description="auto passes the bf16 gate first")
     micro_batch: int | None = Field(
         None,
@@ -226,7 +252,7 @@ def in_words(error: ValidationError, known: Sequence[str], spelled: Callable[[st
     return " ".join(said[:MOST_WRONG]) + (f" And {len(said) - MOST_WRONG} more." if len(said) > MOST_WRONG else "")
 
 
-def _in_words(wrong: ErrorDetails, known: Sequence[str], spelled: Callable[[str], str]) -> str:
+def _in_words(wrong: Mapping[str, Any], known: Sequence[str], spelled: Callable[[str], str]) -> str:
     place, context = [str(part) for part in wrong["loc"]] or [""], wrong.get("ctx", {})
     name, got = ".".join([spelled(place[0]), *place[1:]]), f"got {wrong['input']!r:.80}"
     if wrong["type"] == "extra_forbidden":
@@ -244,7 +270,13 @@ def _in_words(wrong: ErrorDetails, known: Sequence[str], spelled: Callable[[str]
         )
     for bound, words in BOUNDS.items():
         if bound in context:
-            return f"Expected {name} to be {words} {context[bound]:g}, {got}."
+            limit = f"{context[bound]:,}" if context[bound] > 10**5 else f"{context[bound]:g}"
+            return f"Expected {name} to be {words} {limit}, {got}."
+    if "max_length" in context:
+        what = "letters" if wrong["type"] == "string_too_long" else "entries"
+        return f"Expected {name} to have at most {context['max_length']:,} {what}, {got}."
+    if wrong["type"] == "string_pattern_mismatch":
+        return f"Expected {name} to be on one line without control characters, {got}."
     if wrong["type"] == "too_short":
         return f"Expected {name} at least {context['min_length']} time(s), {got}."
     wanted = next((words for part, words in TYPES.items() if wrong["type"].startswith(part)), None)
@@ -256,19 +288,24 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    task: str = Field(description="see zeuxis.lab.tasks: adversarial, classifier, contrastive, distil")
-    data: str = Field("cifar10", description="reader: cifar10, products, folder, ... (zeuxis.data)")
-    about: str = ""
+    task: Name = Field(description="see zeuxis.lab.tasks: adversarial, classifier, contrastive, distil")
+    data: Name = Field("cifar10", description="reader: cifar10, products, folder, ... (zeuxis.data)")
+    about: Name = ""
     seed: int = Field(0, ge=0, lt=2**63)
-    images: int = Field(gt=0, description="images shown in total")
+    images: int = Field(gt=0, le=10**13, description="images shown in total")
     batch: int = Field(64, ge=1, le=65_536)
     precision: Precision = "auto"
     ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step; 0 switches it off")
-    ema_half_life: int | None = Field(None, gt=0, description="of the average, in images, in place of ema")
-    ema_ramp: float = Field(0.05, gt=0, description="the half-life is at most so much of the images shown so far")
-    checkpoint_every: int = Field(50_000, gt=0, description="images between checkpoints")
-    report_every: int = Field(10_000, gt=0, description="images between lines of the log")
-    options: dict[str, Any] = Field(default_factory=dict, description="options of the task, by name")
+    ema_half_life: int | None = Field(None, gt=0, le=10**13, description="of the average, in images, in place of ema")
+    ema_ramp: float = Field(
+        0.05, gt=0, le=1e9, description="the half-life is at most so much of the images shown so far"
+    )
+    checkpoint_every: int = Field(50_000, gt=0, le=10**13, description="images between checkpoints")
+    report_every: int = Field(10_000, gt=0, le=10**13, description="images between lines of the log")
+    stop_on_collapse: int = Field(
+        0, ge=0, le=10**6, description="evaluations in a row with signs of collapse that end the training; 0 for never"
+    )
+    options: Values = Field(default_factory=dict, description="options of the task, by name")
 
 
 def parse_options(pairs: Sequence[str]) -> dict[str, int | float | str]:

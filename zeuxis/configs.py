@@ -20,7 +20,7 @@ from zeuxis.errors import BadInput, Missing
 from zeuxis.registry import unknown
 from zeuxis.search import MULTI_OBJECTIVE, SEARCHES
 from zeuxis.storage.files import atomic_write
-from zeuxis.storage.reading import read_bounded
+from zeuxis.storage.reading import bounded, read_bounded
 
 LARGEST = 2**20  # bytes
 
@@ -58,49 +58,65 @@ def about() -> dict[str, str]:
 
 def fields(name: str) -> dict[str, Any]:
     """The fields of RunConfig that a named configuration sets. UnknownName (with near names) for any other name."""
+    return named(name)[0]
+
+
+def named(name: str) -> tuple[dict[str, Any], object]:
+    """As `fields`; and the mark in a file, by which its writer is known (zeuxis.run.trust); None without one."""
     for family, models in FAMILIES.items():
         search = name.removeprefix(f"{family}-")
         if search != name and search in SEARCHES:
-            return models | {"search": search} | ({"realism": REALISM} if search in MULTI_OBJECTIVE else {})
+            return models | {"search": search} | ({"realism": REALISM} if search in MULTI_OBJECTIVE else {}), None
     thesis = _thesis()
     if name in thesis:
-        return thesis[name] | {"judge": next(filter(_here, THESIS_JUDGES), None)}
+        return thesis[name] | {"judge": next(filter(_here, THESIS_JUDGES), None)}, None
     if name.endswith((".toml", ".json")) or "/" in name or Path(name).is_file():
-        return read_config(name)
+        return _read(name)
     raise unknown("config", name, names())
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
     """The fields of RunConfig in a TOML or JSON file: flat, or in tables of the sections; or those of a run.json.
 
-    BadInput for a file that is none of these.
+    BadInput for a file that is none of these. It may name files by path: what is in a file of somebody else is for its
+    user to look at before he passes it on.
     """
+    return _read(path)[0]
+
+
+def _read(path: str | Path) -> tuple[dict[str, Any], object]:
+    """The fields and the mark."""
     data = read_bounded(path, LARGEST, "configuration in TOML or JSON")
     try:
         text = data.decode("utf-8")
-        content = json.loads(text) if str(path).endswith(".json") else tomllib.loads(text)
+        content = bounded(json.loads(text) if str(path).endswith(".json") else tomllib.loads(text))
     except (ValueError, RecursionError) as error:  # UnicodeError, JSONDecodeError and TOMLDecodeError are ValueErrors
-        said = "it is nested too deep" if isinstance(error, RecursionError) else f"{error}"[:160]
+        said = "it is nested too deep" if isinstance(error, RecursionError) else f"{error}"[:160].rstrip(".")
         raise BadInput(f"Expected a configuration in TOML or JSON at {path}, but it cannot be read: {said}.") from error
     if isinstance(content, dict) and isinstance(content.get("config"), dict) and "models" in content:  # a run.json
-        content = content["config"]
+        content = content["config"] | {"mark": content.get("mark")}
     if not isinstance(content, dict):
         raise BadInput(
             f"Expected a table of fields in {path}, got {type(content).__name__}. Write one with --write-config."
         )
+    mark = content.pop("mark", None)
     try:
         config = make_config(**content)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-    return {name: getattr(config, name) for name in config.model_fields_set}
+    return {name: getattr(config, name) for name in config.model_fields_set}, mark
 
 
-def write_config(config: RunConfig, path: Path) -> Path:
-    """`config` as a TOML file, a table for each section, without the fields that have their default value."""
+def write_config(config: RunConfig, path: Path, mark: str = "") -> Path:
+    """`config` as a TOML file, a table for each section, without the fields that have their default value.
+
+    `mark`: by which its writer is known again (zeuxis.run.trust).
+    """
     tables = {
         name: [f"{field} = {_toml(value)}" for field, value in of.items()] for name, of in config.sections().items()
     }
     text = "\n".join(f"[{name}]\n" + "\n".join(lines) + "\n" for name, lines in tables.items())
+    text = f'mark = "{mark}"\n\n{text}' if mark else text  # before the first table
     atomic_write(path, text.encode())
     return path
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from zeuxis.config import TOP, make_config
 from zeuxis.errors import BadInput
+from zeuxis.pictures.enlarge import Enlarge
 from zeuxis.plugins import trust_fields
 from zeuxis.run.finish import Summary
 from zeuxis.run.opening import open_session, reopen_session
@@ -23,12 +24,16 @@ from zeuxis.types import Event
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written when a run ends, beside its pictures: the report, `top` pictures, a GIF, an MP4."""
+    """What is written when a run ends, beside its pictures: the report, `top` pictures, a GIF, an MP4.
+
+    `enlarge` is the size of the enlarged copies in `top/`, 256 pixels across if not given.
+    """
 
     report: bool = True
     top: int = TOP
     gif: bool = False
     mp4: bool = False
+    enlarge: Enlarge | None = None
 
 
 class Listener:
@@ -61,26 +66,35 @@ def generate(
     out: str | Path | None = None,
     listener: Hears = None,
     outputs: Outputs = Outputs(),
+    trust_paths: bool = False,
     **fields: Any,
 ) -> Summary:
     """Search pictures for a prompt, from the first generation to the last; `fields` are those of RunConfig.
 
     Writes the run folder `out` (default: a new one under `runs/`) and its report; where `out` holds this very run
-    already, goes on with it.
+    already, goes on with it. `trust_paths`: also with files that a folder of somebody else names and `fields` do not.
     """
     prompt = (prompt,) if isinstance(prompt, str) else tuple(prompt)
     trust_fields(fields)
     config = make_config(prompt=prompt, **fields)
-    return carry_out(lambda: open_session(config, out), listener, outputs)
+    return carry_out(lambda: open_session(config, out, trust_paths), listener, outputs)
 
 
-def resume(folder: str | Path, *, listener: Hears = None, outputs: Outputs = Outputs(), **changes: Any) -> Summary:
+def resume(
+    folder: str | Path,
+    *,
+    listener: Hears = None,
+    outputs: Outputs = Outputs(),
+    trust_paths: bool = False,
+    **changes: Any,
+) -> Summary:
     """Go on with the run in `folder` to its end. `changes` may move the end: generations, budget, target, patience.
 
     They also repeat what the run names as `module:factory`, e.g. search="own:Walk": a folder alone imports no code.
+    What a folder of somebody else names by path is read only if `changes` repeat it, or with `trust_paths`.
     """
     trust_fields(changes)
-    return carry_out(lambda: reopen_session(folder, **changes), listener, outputs)
+    return carry_out(lambda: reopen_session(folder, trust_paths=trust_paths, **changes), listener, outputs)
 
 
 def carry_out(open_it: Callable[[], Session], listener: Hears = None, outputs: Outputs = Outputs()) -> Summary:
@@ -109,30 +123,75 @@ def train(
     *,
     out: str | Path | None = None,
     weights: Path | None = None,
+    variant: str = "cpu",
     images: int | None = None,
     device: str = "auto",
     report: Callable[[dict[str, float]], object] | None = None,
     say: Callable[[str], object] | None = None,
+    trust_paths: bool = False,
+    seeds: int = 1,
+    processes: int = 1,
+    tensorboard: bool = False,
+    listener: Callable[[Any], object] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Path]:
     """Train a network by a recipe (a name or a TOML file) on a data set; returns the exported files.
 
-    Writes the folder `out` (default `runs/recipe-NAME`); the same call again goes on where it stopped. `report` hears
-    each line of the log, `say` sentences for the user.
+    `variant` is one that the recipe has: "cpu", as it is, or another, as "gpu". Writes the folder `out` (default
+    `runs/recipe-NAME`) with its page; the same call again goes on where it stopped. `report` hears each line of the
+    log, `say` sentences for the user, `listener` of every step (`zeuxis.lab.history.Status`); `stop` is asked before
+    each. `trust_paths`: also with a folder that the recipe names. With several `seeds` each has a sub-folder, and
+    panel.html compares them. `processes` share each batch. Missing with `tensorboard` where its package is not there.
     """
     from zeuxis.compute.device import choose_device
-    from zeuxis.lab.recipe_files import load
+    from zeuxis.lab.panel import train_panel
+    from zeuxis.lab.recipe_files import default_folder, load
     from zeuxis.lab.train import train as run_recipe
+    from zeuxis.report.panel import write_panel
+    from zeuxis.report.tensorboard import TensorBoard
+    from zeuxis.report.training import TrainingPage, check_one
 
-    config = load(recipe)
+    config = load(recipe, trust_paths, variant)
     if images is not None:
         config = config.model_copy(update={"images": images})
     if not Path(data).exists():
         raise BadInput(f"Expected a data set at {data}, found nothing there. Give its place with --data PATH.")
-    folder = Path(out) if out is not None else Path("runs") / f"recipe-{Path(recipe).stem}"
-    if say is not None:
-        say(f"{config.about or recipe}: {config.images:,} images, folder {folder}")
-    hears: dict[str, Any] = {name: f for name, f in (("report", report), ("say", say)) if f is not None}
-    return list(run_recipe(config, Path(data), folder, device=choose_device(device), weights=weights, **hears))
+    folder = Path(out) if out is not None else default_folder(recipe, variant)
+    check_one(folder, seeds)
+
+    def said(text: str) -> None:
+        if say is not None:
+            say(text)
+
+    said(f"{config.about or recipe}: {config.images:,} images, folder {folder}")
+    given: dict[str, tuple[Any, Any]] = {
+        "--weights": (weights, None),
+        "--variant": (variant, "cpu"),
+        "--images": (images, None),
+    }
+    given |= {"--device": (device, "auto"), "--seeds": (seeds, 1), "--processes": (processes, 1)}
+    words = [recipe, "--data", str(data), "--out", str(folder), *["--trust-paths"] * trust_paths]
+    words += [str(word) for name, (value, plain) in given.items() if value != plain for word in (name, value)]
+
+    def one(config: Any, folder: Path) -> list[Path]:
+        hear: list[Callable[[Any], object]] = [TrainingPage()]
+        hear += ([TensorBoard()] if tensorboard else []) + ([listener] if listener is not None else [])
+
+        def heard(status: Any) -> None:
+            for listen in hear:
+                listen(status)
+
+        hears: dict[str, Any] = {} if report is None else {"report": report}
+        return list(
+            run_recipe(
+                config, Path(data), folder, device=choose_device(device), weights=weights, stop=stop, count=processes,
+                say=said, listener=heard, command=words, **hears,
+            )
+        )  # fmt: skip
+
+    if seeds == 1:
+        return one(config, folder)
+    return [*train_panel(config, seeds, folder, one, said, write_panel), *write_panel(folder)]
 
 
 def compare(
@@ -142,12 +201,14 @@ def compare(
     parquet: bool = False,
     listener: Callable[[int, int, dict[str, Any]], object] | None = None,
     say: Callable[[str], object] = lambda sentence: None,
+    trust_paths: bool = False,
     **fields: Any,
 ) -> list[Path]:
     """Compare searches on the same phrases, seeds and images; returns the files written. `fields` are those of Design.
 
     Where `out` holds the experiment already, goes on with it. `workers`: processes, 0 for one per core. `listener`
     hears each cell: how many are done, how many there are, its row; `say` what was damaged and made good.
+    `trust_paths`: also with files that an experiment of somebody else names and `fields` do not.
     """
     from zeuxis.experiments.design import fields as settings
     from zeuxis.experiments.design import make_design
@@ -158,7 +219,7 @@ def compare(
     folder, design = ExperimentFolder(Path(out), say), make_design(**fields)
     for said in (fields, *map(settings, design.variants)):
         trust_fields(said)
-    run_cells(design, folder, workers or os.cpu_count() or 1, listener)
+    run_cells(design, folder, workers or os.cpu_count() or 1, listener, trust_paths=trust_paths)
     folder.say = lambda sentence: None  # it was said, and is mended
     return list(write_results(folder, parquet=parquet))
 
@@ -173,7 +234,7 @@ def _write(session: Session, outputs: Outputs) -> None:
     if outputs.top:
         from zeuxis.report.top import too_few, write_top
 
-        found = len(write_top(folder, outputs.top))
+        found = len(write_top(folder, outputs.top, outputs.enlarge))
         if said := too_few(found, min(outputs.top, session.config.population)):
             session.problem.decisions.note(said)
     if outputs.gif or outputs.mp4:

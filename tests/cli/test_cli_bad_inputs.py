@@ -88,6 +88,9 @@ READERS = {
     "generate --scorer": lambda path: ["generate", *RUN, "--scorer", path],
     "generate --judge": lambda path: ["generate", *RUN, "--judge", path],
     "generate --config": lambda path: ["generate", "a disc", "--config", path, "--dry-run"],
+    "metrics": lambda path: ["metrics", path, path],
+    "translate": lambda path: ["translate", path, "--generator", path],
+    "demo": lambda path: ["demo", path],
     "compare --generator": lambda path: ["compare", "--phrase", "a disc", "--generator", path, "--out", "out"],
     "bank build": lambda path: ["bank", "build", path],
     "sample --generator": lambda path: ["sample", "--generator", path],
@@ -96,6 +99,7 @@ READERS = {
     "models info": lambda path: ["models", "info", path],
     "models path": lambda path: ["models", "path", path],
     "models verify": lambda path: ["models", "verify", path],
+    "demo --data": lambda path: ["demo", "probe", "--data", path, "--out", "out"],
     "list": lambda path: ["list", path],
 }
 BAD = ("missing", "empty", "noise", "folder", "pipe", "loop", "huge", "text", "no text", "long", "below a file")
@@ -120,7 +124,10 @@ WRITERS = {
     "generate": ("folder", lambda out, png: ["generate", *RUN, "--out", out]),
     "generate --dry-run": ("folder", lambda out, png: ["generate", *RUN, "--out", out, "--dry-run"]),
     "compare": ("folder", lambda out, png: ["compare", "--phrase", "a disc", *TOY, "--out", out]),
+    "metrics": ("folder", lambda out, png: ["metrics", ".", ".", "--out", out]),
+    "translate": ("file", lambda out, png: ["translate", png, "--generator", png, "--out", out]),
     "train": ("folder", lambda out, png: ["train", "pocket-judge", "--data", ".", "--out", out]),
+    "demo": ("folder", lambda out, png: ["demo", "saturation", "--out", out]),
 }
 ENDING = {"file": ".png", "film": ".gif", "folder": ""}
 

@@ -97,6 +97,16 @@ def test_damaged_latents_are_run_again(folder, whole):
     assert any("run again" in text for text in folder.said) and path.read_bytes() == good
 
 
+def test_latents_that_are_gone_are_said_and_made_again_where_they_are_needed(folder, whole):
+    path = sorted(folder.path.glob("latents/*"))[0]
+    good = path.read_bytes()
+    path.unlink()
+    carry_out(small(), folder, report=lambda *row: pytest.fail("nothing is to be run"))
+    assert folder.said == ["The latents of 1 cells are missing; their figures stand."] and not path.exists()
+    carry_out(small(held_out=("toy",)), folder)
+    assert "1 of them are run again" in folder.said[1] and path.read_bytes() == good
+
+
 def test_latents_of_another_cell_are_not_taken(folder):
     first, second = sorted(folder.path.glob("latents/*"))
     first.write_bytes(second.read_bytes())
@@ -157,4 +167,4 @@ def test_an_out_that_no_folder_can_have_is_one_sentence():
 
 def test_the_latents_come_back(folder):
     cell = next(iter(folder.rows()))
-    assert folder.latents(cell).dtype == torch.float32 and folder.whole(cell)
+    assert folder.latents(cell).dtype == torch.float32 and folder._readable(cell)

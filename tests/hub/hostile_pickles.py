@@ -52,6 +52,13 @@ def zipped(body: bytes, storages: dict[str, bytes] | None = None) -> bytes:
     return out.getvalue()
 
 
+def promising(size: int) -> bytes:
+    """A zip file whose directory says that its pickle takes `size` bytes of the file."""
+    data = zipped(PROTO + b"}.")
+    entry = data.index(b"PK\x01\x02")  # of the first file, which is the pickle; its packed size stands at 20
+    return data[: entry + 20] + struct.pack("<I", size) + data[entry + 24 :]
+
+
 def legacy(body: bytes, keys: list[str], storages: bytes) -> bytes:
     """As torch.save wrote before 1.6."""
     return LEGACY + body + pickle.dumps(keys, 2) + storages
@@ -206,6 +213,7 @@ def all_files(steps: int = 60_000_000) -> dict[str, bytes]:
         "no_size.pth": numbers((0, 2**39), (2**39, 1)),
         "many_names.pth": many_names(3000, 20_000_000),
         "many_views.pth": many_views(3000, 20_000_000),
+        "promises_two_gigabytes.pth": promising(2**31 - 1),
         "huge_storage.pth": zipped(PROTO + tensor(storage("FloatStorage", text("0"), 2**38), (4,), (1,)) + b"."),
         "huge_storage_old.pth": legacy(
             PROTO + tensor(storage("FloatStorage", text("0"), 2**38), (4,), (1,)) + b".", ["0"], b""),
@@ -229,6 +237,8 @@ def all_files(steps: int = 60_000_000) -> dict[str, bytes]:
 
 def composed(rng: random.Random, depth: int = 0) -> bytes:
     """One random value: numbers, texts, containers in containers, aliases, calls of known names and of strange ones."""
+    if rng.random() < 0.01:
+        return rng.choice(HUGE)
     kind = rng.randrange(14 if depth < 8 else 4)
     inner = [composed(rng, depth + 1) for _ in range(rng.randrange(4))] if kind > 3 else []
     put, alias = rng.randrange(6), rng.randrange(6)
@@ -267,6 +277,9 @@ NAMES = [name("collections", "OrderedDict"), name("dnnlib.util", "EasyDict"), na
          name("numpy.core.multiarray", "_reconstruct"), name("numpy", "dtype"), name("_codecs", "encode"),
          name("torch._utils", "_rebuild_tensor_v2"), name("torch", "Size"), name("torch", "float32"),
          name("torch.storage", "_load_from_bytes")]  # fmt: skip
+HUGE = [b"X\xff\xff\xff\x7f", b"\x8d" + b"\xff" * 7 + b"\x7f", b"\x8e\0\0\0\0\0\0\0\x40", b"\x8b\xff\xff\xff\x7f",
+        b"\x95\0\0\0\0\0\0\0\x40", b"\x96\0\0\0\0\x10\0\0\0", b"Nr\xff\xff\xff\x7f", b"j\xff\xff\xff\x7f",
+        b"]" * 10_000, b"N\x85" + b"\x85" * 10_000, whole(2**2000)]  # fmt: skip
 FOUR = torch.arange(4, dtype=torch.float32).numpy().tobytes()
 
 

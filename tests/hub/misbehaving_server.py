@@ -12,12 +12,13 @@ PAGE = b"<html>please log in</html>"
 
 
 class Server:
-    """`asked` keeps (kind, Range, If-Range) of each request."""
+    """`asked` keeps (kind, Range, If-Range) of each request. It answers as a proxy, too."""
 
     def __init__(self):
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self.socket.getsockname()[1]}"
         self.asked = []
+        self.proxied = []  # the addresses that it was asked for as a proxy
         self.over = threading.Event()
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -45,7 +46,11 @@ class Server:
                     request += more
                 first, *rows = request.decode("latin1").split("\r\n")
                 headers = {name.lower(): value.strip() for name, _, value in (row.partition(":") for row in rows)}
-                kind = first.split()[1].strip("/").partition("/")[0]
+                target = first.split()[1]
+                if target.startswith("http://"):  # as a proxy is asked
+                    self.proxied.append(target)
+                    target = target.removeprefix("http://").partition("/")[2]
+                kind = target.strip("/").partition("/")[0]
                 number = sum(1 for entry in self.asked if entry[0] == kind)
                 self.asked.append((kind, headers.get("range"), headers.get("if-range")))
                 spread = headers.get("range", "")
@@ -156,6 +161,11 @@ def reply(kind, number, start, if_range, connection):
             yield b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200
         case "silent":
             time.sleep(1)
+        case "drips":  # never long without a byte, and never done
+            yield whole(start=start)[:-HALF]
+            for _ in range(40):
+                time.sleep(0.05)
+                yield b"."
         case "stalls":
             yield whole(start=start) if again else cut
             time.sleep(0 if again else 1)
@@ -172,7 +182,7 @@ def reply(kind, number, start, if_range, connection):
                 if start
                 else (whole(etag="") if number > 1 else cut)
             )
-        case "404" | "403" | "401":
+        case "404" | "403" | "401" | "407" | "410" | "451":
             yield head(int(kind), Content_Length=0)
         case _:
             yield whole(start=start)

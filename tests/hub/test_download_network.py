@@ -7,11 +7,13 @@ import time
 import types
 
 import pytest
+from misbehaving_server import DATA, Server
 from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
 from zeuxis.errors import MissingModel
 from zeuxis.hub import download, network, transfer
+from zeuxis.hub.catalogue import File
 from zeuxis.hub.locate import locate
 from zeuxis.hub.network import DownloadFailed, check_contact
 
@@ -57,6 +59,34 @@ def test_a_proxy_that_is_no_address_is_a_sentence(proxy, monkeypatch):
     for name in MODELS:
         result = pull(name)
         assert result.exit_code == 3 and "HTTPS_PROXY" in result.output, (result.output, result.exception)
+
+
+@pytest.fixture
+def server():
+    held = Server()
+    yield held
+    held.close()
+
+
+@pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY"])
+def test_a_proxy_that_works_is_asked(name, server, tmp_path, monkeypatch):
+    monkeypatch.setenv(name, server.address)
+    wanted = "http://models.example/good/x"
+    assert download.fetch(File("a.pkl", wanted), tmp_path / "a.pkl").read_bytes() == DATA
+    assert server.proxied == [wanted]
+
+
+def test_a_host_that_is_kept_from_the_proxy_is_asked_itself(server, closed, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{closed}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    download.fetch(File("a.pkl", f"{server.address}/good/x"), tmp_path / "a.pkl")
+    assert server.proxied == [] and len(server.asked) == 1
+
+
+def test_a_proxy_that_wants_a_password_is_a_sentence(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("http_proxy", server.address)
+    with pytest.raises(DownloadFailed, match="answers 407"):
+        download.fetch(File("a.pkl", "http://models.example/407/x"), tmp_path / "a.pkl")
 
 
 @pytest.mark.parametrize("error", [socket.gaierror(-2, "Name or service not known"), TimeoutError("timed out"),

@@ -6,6 +6,7 @@ import hashlib
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import pytest
 from misbehaving_server import DATA, HALF, OTHER, Server
@@ -73,6 +74,7 @@ BAD = [
     ("page-unnamed", "web page|another file now"),
     ("no-content", "no file"), ("loop", "answers 302"), ("to-file", "not followed|not allowed"), ("garbage", "."),
     ("headers-for-ever", "100 headers"), ("404", "404"), ("403", "403"), ("401", "401"),
+    ("410", "410"), ("451", "451"), ("407", "407"),
 ]  # fmt: skip
 
 
@@ -98,6 +100,15 @@ def test_what_cannot_be_the_file_is_refused(kind, facts, said, server, place):
     with pytest.raises((DownloadFailed, WeightsRefused), match=said):
         download.fetch(file(server, kind, facts), place)
     assert not place.exists()
+
+
+def test_a_server_that_drips_is_given_up_and_what_came_is_kept(server, place, monkeypatch):
+    monkeypatch.setattr(transfer, "SLOW_FOR", 0.3)
+    began = time.monotonic()
+    with pytest.raises(DownloadFailed, match=r"sends less than 1 kB a second\. What has come is kept"):
+        download.fetch(file(server, "drips", NOTHING), place)
+    assert time.monotonic() - began < 5 and not place.exists()
+    assert HALF <= place.with_name("network.pkl.part").stat().st_size < len(DATA)
 
 
 def test_a_reply_longer_than_it_says_is_cut_to_what_it_says(server, place):
@@ -189,6 +200,31 @@ def test_a_disk_that_fills_up_says_so_and_goes_on_later(server, place, monkeypat
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: type("U", (), {"free": 1000})())
     with pytest.raises(RunUnwritable, match="Free some space"):
         download.fetch(file(server, "good", SIZE), place.with_name("other.pkl"))
+
+
+def test_how_far_it_was_is_known_even_if_the_disk_has_no_room_for_a_note(server, place, monkeypatch):
+    def full(reply):
+        chunk, cut = keep(reply)
+        come[0] += len(chunk)
+        return chunk, cut
+
+    def write_text(path, *args, **kwargs):
+        if come[0]:
+            path.touch()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, *args, **kwargs)
+
+    keep, write, come = transfer._read, Path.write_text, [0]
+    monkeypatch.setattr(transfer, "_read", full)
+    monkeypatch.setattr(Path, "write_text", write_text)
+    with pytest.raises(DownloadFailed):
+        download.fetch(file(server, "cut-always", NOTHING), place)
+    names = sorted(path.name for path in place.parent.iterdir())
+    assert names == ["network.pkl.part", "network.pkl.part.json", "network.pkl.part.lock"]
+    monkeypatch.setattr(Path, "write_text", write)
+    rename(place.with_name("network.pkl.part.json"), server, "good")
+    download.fetch(file(server, "good", NOTHING), place)
+    assert server.asked[-1] == ("good", f"bytes={HALF}-", '"one"') and place.read_bytes() == DATA
 
 
 def _fetch(server_address, place, seconds):

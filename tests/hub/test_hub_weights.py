@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from zeuxis.errors import MissingModel, WeightsRefused
+from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.pocket import POCKET, pocket_path
-from zeuxis.hub.weights import file_sha256, fill, fit
+from zeuxis.hub.weights import fill, fit
 
 PATH = Path("toy.safetensors")
 

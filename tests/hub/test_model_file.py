@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from zeuxis.errors import BadInput, MissingModel, RunUnwritable, WeightsRefused, ZeuxisError
 from zeuxis.hub import model_file
 from zeuxis.hub.convert import convert
-from zeuxis.hub.header import SEAL, in_words, names_of
+from zeuxis.hub.header import CHECKSUM, in_words, names_of
 from zeuxis.hub.locate import peek
 from zeuxis.hub.model_file import (
     Part,
@@ -53,7 +53,7 @@ def header_of(path):
     raw = path.read_bytes()
     size = struct.unpack("<Q", raw[:8])[0]
     header = json.loads(json.loads(raw[8 : 8 + size])["__metadata__"]["facts"])
-    header.pop(SEAL, None)  # who forges a header leaves its checksum out
+    header.pop(CHECKSUM, None)  # who forges a header leaves its checksum out
     return header
 
 

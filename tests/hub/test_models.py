@@ -7,7 +7,7 @@ import pytest
 from misbehaving_server import DATA, Server
 
 from zeuxis.errors import MissingModel, UnknownName, WeightsRefused
-from zeuxis.hub import cache, catalogue, download
+from zeuxis.hub import cache, catalogue, download, verify
 from zeuxis.hub.catalogue import MODELS, File, Model, find, size_in_words
 from zeuxis.hub.locate import locate
 
@@ -139,3 +139,24 @@ def test_non_commercial_terms_are_accepted_once(address, monkeypatch):
     assert run("path", "tiny").output.strip().endswith("tiny")
     assert "as it should be" in run("verify", "tiny").output
     assert run("verify", "--all").exit_code == 0
+
+
+def test_the_files_of_the_hub_are_held_to_the_hashes_it_gave(place, monkeypatch):
+    folder, blobs = place / "hub/snapshot", place / "hub/blobs"
+    blobs.mkdir(parents=True), folder.mkdir()
+    small = b'{"model_type": "clip"}'
+    names = {"model.safetensors": (SHA, DATA), "config.json": (hashlib.sha1(b"blob 22\0" + small).hexdigest(), small)}
+    for name, (called, content) in names.items():
+        (blobs / called).write_bytes(content)
+        (folder / name).symlink_to(blobs / called)
+    monkeypatch.setattr(verify, "pull_hub", lambda *args, **kwargs: folder)
+    monkeypatch.setattr(download, "pull_hub", lambda *args: folder)
+    assert run("verify", "clip-vit-b-16").output.count("as it should be") == 2
+    for called, content in names.values():
+        (blobs / called).write_bytes(b"x" + content[1:])
+        found = run("verify", "clip-vit-b-16")
+        assert found.exit_code == 2 and "has other bytes than the Hub gave" in found.output
+        (blobs / called).write_bytes(content)
+    published = (File("model.safetensors", "", len(DATA), "0" * 64),)
+    with pytest.raises(WeightsRefused, match="expected 000000000000"):
+        download.pull(Model("tiny", "scorer", "a test", "MIT", hub="a/b", published=published))

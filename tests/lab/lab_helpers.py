@@ -123,6 +123,8 @@ class LetterTeacher:
 
 
 LATENT = {"z_dim": 4, "embed_dim": 6}
+STYLE = {"channel_base": 64, "channel_max": 8}
+STYLES = STYLE | {"z_dim": 4, "w_dim": 6, "mapping_layers": 2}
 GANS = {  # by architecture, with and without labels, grey and coloured, with and without penalties
     "pocket": {
         "generator": LATENT | {"widths": [6, 6, 6, 6]}, "discriminator": {"width": 4}, "trunk": "trunk",
@@ -145,6 +147,92 @@ GANS = {  # by architecture, with and without labels, grey and coloured, with an
         "generator": LATENT | {"w_dim": 6, "widths": [6, 6, 4, 4]}, "discriminator": {"width": 4, "pixel_width": 4},
         "labels": ["class"], "augmentation": ["colour", "translation", "cutout"], "mode_seeking": 0.1,
     },
+    "progan": {
+        "generator": LATENT | STYLE | {"grown_by": 0.8}, "discriminator": STYLE | {"grown_by": 0.8}, "resolution": 16,
+        "objective": "wasserstein", "penalties": {"gradient": {"weight": 10.0}, "drift": {"weight": 1e-3}},
+        "labels": [],
+    },
+    "stylegan": {
+        "generator": STYLES, "discriminator": STYLE | {"mapping_layers": 2}, "resolution": 16, "labels": ["class"],
+        "objective": "non-saturating", "penalties": {"r1": {"weight": 1.0, "every": 2}}, "style_mixing": 0.9,
+    },
+    "stylegan2-full": {
+        "generator": STYLES, "discriminator": STYLE | {"mapping_layers": 2}, "resolution": 16, "style_mixing": 0.9,
+        "objective": "non-saturating", "penalties": {"r1": {"weight": 1.0, "every": 2}}, "augmentation": ["adaptive"],
+        "generator_penalties": {"path-length": {"weight": 2.0, "every": 2}},
+    },
+    "stylegan3-t": {
+        "generator": STYLE | {"z_dim": 4, "w_dim": 6, "layers": 4}, "discriminator": STYLE, "resolution": 16,
+        "labels": [], "objective": "non-saturating", "penalties": {"r1": {"weight": 1.0, "every": 2}},
+    },
+    "stylegan3-r": {
+        "generator": STYLE | {"z_dim": 4, "w_dim": 6, "layers": 4}, "discriminator": STYLE, "resolution": 16,
+        "labels": [], "objective": "non-saturating", "penalties": {"r1": {"weight": 1.0, "every": 2}},
+    },
+    "biggan": {
+        "generator": LATENT | {"width": 2, "n_stats": 2}, "discriminator": {"width": 2}, "resolution": 16,
+        "discriminator_steps": 2, "generator_penalties": {"orthogonal": {"weight": 1e-4}}, "labels": ["class"],
+    },
+}  # fmt: skip
+GANS |= {
+    "mlp-gan": {
+        "generator": LATENT | {"widths": [12]},
+        "discriminator": {"embed_dim": 6, "widths": [8], "pieces": 2, "dropout": 0.2},
+        "objective": "minimax", "resolution": 16, "labels": [], "flip": False,
+    },
+    "cgan-mlp": {
+        "generator": LATENT | {"widths": [8, 6, 12]},
+        "discriminator": {"embed_dim": 6, "widths": [8, 4, 6], "pieces": [2, 2, 2]},
+        "objective": "non-saturating", "resolution": 16, "flip": False,
+    },
+    "cgan": {
+        "generator": LATENT | {"width": 4, "upsampling": "nearest"}, "discriminator": {"embed_dim": 6, "width": 4},
+        "objective": "least-squares", "resolution": 16, "flip": False, "generator_penalties": {
+            "orthogonal": {"weight": 1e-4, "every": 2}
+        },
+    },
+    "acgan": {
+        "generator": LATENT | {"width": 4}, "discriminator": {"width": 2, "dropout": 0.1},
+        "objective": "auxiliary-class", "resolution": 16, "labels": ["class"],
+    },
+    "began": {
+        "generator": LATENT | {"width": 4}, "discriminator": {"code": 6, "embed_dim": 6, "width": 4},
+        "objective": "began", "objective_options": {"gamma": 0.7, "rate": 0.01}, "resolution": 16, "labels": [],
+    },
+    "sngan": {
+        "generator": LATENT | {"width": 6}, "discriminator": {"width": 6}, "resolution": 16,
+        "discriminator_steps": 2, "labels": [],
+    },
+    "r3gan": {
+        "generator": LATENT | {"widths": [8, 6, 4], "group_width": 4},
+        "discriminator": {"embed_dim": 6, "widths": [8, 6, 4], "group_width": 4},
+        "objective": "relativistic", "resolution": 16, "labels": ["class"],
+        "penalties": {"r1": {"weight": 0.05, "weight_end": 0.005}, "r2": {"weight": 0.05, "weight_end": 0.005}},
+        "augmentation": ["adaptive"], "adaptive": {"p_end": 0.5, "cutout": 1.0}, "burn_in": 0.5,
+        "optimizers": {"generator": {"lr_end": 5e-5, "betas": [0.0, 0.9], "beta2_end": 0.99}},
+    },
+}  # fmt: skip
+GANS |= {
+    "cogan": {
+        "generator": LATENT | {"width": 4}, "discriminator": {"widths": [4, 6, 8]}, "objective": "non-saturating",
+        "resolution": 16, "second_domain": "edges", "labels": ["domain"], "flip": False,
+    },
+    "stackgan": {
+        "generator": {"z_dim": 4, "text_dim": 6, "condition": 4, "width": 4, "second_width": 4, "blocks": 1},
+        "discriminator": {"text_dim": 6, "condition": 4, "width": 4}, "objective": "non-saturating",
+        "resolution": 16, "labels": ["class"], "mismatched": True,
+        "generator_penalties": {"conditioning": {"weight": 2.0}},
+    },
+}  # fmt: skip
+TRANSLATORS = {
+    "cyclegan": {
+        "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4, "layers": 2}, "cycle": 5.0,
+        "identity": 2.5, "pool": 3, "domains": ["cat", "truck"], "decay_from": 0.5,
+    },
+    "stargan": {
+        "generator": {"width": 4, "blocks": 1}, "discriminator": {"width": 4}, "objective": "wasserstein",
+        "penalties": {"gradient": {"weight": 10.0}}, "classification": 1.0, "discriminator_steps": 2,
+    },
 }  # fmt: skip
 OPTIONS = {name: {"architecture": name, "name": name, "watch": 20} | options for name, options in GANS.items()} | {
     "speedrun": {"net": "speedrun", "widths": [8, 12, 16]},
@@ -156,7 +244,7 @@ OPTIONS = {name: {"architecture": name, "name": name, "watch": 20} | options for
     "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},
 }  # fmt: skip
 TASK = {"speedrun": "classifier", "trunk": "classifier"} | dict.fromkeys(GANS, "adversarial")
-DATA = {"dcgan": "mnist", "wgan-gp": "mnist"}
+DATA = dict.fromkeys(("dcgan", "wgan-gp", "mlp-gan", "cgan-mlp", "cgan", "cogan"), "mnist")
 
 
 def recipe(name, images=96, **changes):
@@ -187,4 +275,12 @@ def write_products(folder):
         texts[split] = [{"title": f"{colour} {kind}", "type": kind, "colour": colour} for kind, colour in rows]
     np.savez(folder / "products64.npz", **arrays)
     (folder / "products64.json.xz").write_bytes(lzma.compress(json.dumps(texts).encode()))
+    return folder
+
+
+def write_cats(folder):
+    """Pictures of 128 pixels without labels: 20 for training, 20 held out."""
+    arrays = {f"{split}_00": sheet(pictures(20, seed, 128)[0], 20) for seed, split in enumerate(("train", "test"))}
+    names = {f"{split}_names": np.array([f"{k}.jpg" for k in range(20)]) for split in ("train", "test")}
+    np.savez(folder / "afhqcat_128.npz", **arrays, **names)
     return folder

@@ -1,5 +1,6 @@
 """Generators of the training lab from their files: names of labels, what is drawn, and headers that somebody forged."""
 
+import inspect
 import json
 
 import pytest
@@ -30,7 +31,7 @@ def model_file(folder, name="stylegan2", labels=SHOP, rows=ROWS, counts=COUNTS, 
     made = {}
     for kind, part in zip(ARCHITECTURES[name](), ("generator", "discriminator"), strict=True):
         own = facts | GANS[name][part]
-        own |= {"normalised": False} if part == "discriminator" and name in ("pocket", "projected") else {}
+        own |= {"normalised": False} if "normalised" in inspect.signature(kind).parameters else {}
         made[part] = Part(own, kind(**own).state_dict())
     about = {"labels": {kind: list(words) for kind, words in labels.items()}, "rows": rows, "counts": counts}
     made = {part: made[part] for part in parts}

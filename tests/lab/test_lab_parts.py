@@ -29,6 +29,7 @@ def log_sigmoid(x):
     return -math.log(1 + math.exp(-x))
 
 
+LOGITS = [name for name in OBJECTIVES if name in ("hinge", "non-saturating", "least-squares", "wasserstein")]
 BY_HAND = {  # of real logits 2 and 0.5, generated -3 and 0: (loss of D, loss of G)
     "hinge": ((0 + 0.5) / 2 + (0 + 1) / 2, 1.5),
     "non-saturating": (
@@ -40,7 +41,7 @@ BY_HAND = {  # of real logits 2 and 0.5, generated -3 and 0: (loss of D, loss of
 }
 
 
-@pytest.mark.parametrize("name", list(OBJECTIVES))
+@pytest.mark.parametrize("name", LOGITS)
 @pytest.mark.parametrize("shape", [(2,), (2, 1)], ids=["one logit", "heads"])
 def test_an_objective_by_hand(name, shape):
     objective, (of_d, of_g) = OBJECTIVES[name](), BY_HAND[name]
@@ -49,7 +50,7 @@ def test_an_objective_by_hand(name, shape):
     assert objective.generator(fake).item() == pytest.approx(of_g)
 
 
-@pytest.mark.parametrize("name", list(OBJECTIVES))
+@pytest.mark.parametrize("name", LOGITS)
 def test_an_objective_pulls_logits_the_right_way(name):
     real, fake, drawn = (torch.zeros(3, requires_grad=True) for _ in range(3))
     objective = OBJECTIVES[name]()
@@ -58,7 +59,7 @@ def test_an_objective_pulls_logits_the_right_way(name):
     assert (real.grad < 0).all() and (down > 0).all() and (drawn.grad < 0).all()
 
 
-@pytest.mark.parametrize("name", list(OBJECTIVES))
+@pytest.mark.parametrize("name", LOGITS)
 def test_an_objective_stays_finite_at_large_logits(name):
     logits = torch.tensor([-1e4, 1e4], requires_grad=True)
     objective = OBJECTIVES[name]()

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 import torch
-from lab_helpers import GANS, LATENT, recipe, write_products
+from lab_helpers import GANS, LATENT, TRANSLATORS, recipe, write_cats, write_products
 
 from zeuxis.data import read_images
 from zeuxis.errors import BadInput, MissingModel
@@ -29,17 +29,24 @@ SMALL = {  # options that make a recipe's networks small, where they have such
 }
 
 
+PARTS, NETS = ("generator", "discriminator"), GANS | TRANSLATORS
+
+
 @pytest.fixture(scope="module")
 def everything(data, tmp_path_factory):
     """All data sets that a recipe of the package asks for."""
-    return write_products(shutil.copytree(data, tmp_path_factory.mktemp("all") / "data"))
+    return write_cats(write_products(shutil.copytree(data, tmp_path_factory.mktemp("all") / "data")))
 
 
 def small(name):
     config = recipe_files.load(name)
-    options = config.options | SMALL[config.options.get("architecture", config.task)]
+    kind = config.options.get("architecture", config.task)
+    options = config.options | (SMALL[kind] if kind in SMALL else {part: NETS[kind][part] for part in PARTS})
+    options |= {} if kind in SMALL else {"resolution": 16}
     if config.task == "adversarial":
         options["watch"] = 20
+    if config.task == "translation":  # the small set has other colours
+        options |= {"domains": ["Red", "Blue"], "where": {"type": ["Shoes", "Bags"]}}
     changes = {"images": 32, "batch": 8, "precision": "fp32", "checkpoint_every": 32, "report_every": 16}
     return config.model_copy(update=changes | {"options": options})
 

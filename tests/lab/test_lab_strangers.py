@@ -103,7 +103,7 @@ def test_a_recipe_nested_without_end_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("field", ["seed = -5", "seed = 99999999999999999999999", "batch = 1000000000", "batch = 0"])
 def test_numbers_that_cannot_be_are_refused(field, tmp_path):
     (tmp_path / "r.toml").write_text(f'task = "classifier"\nimages = 8\n{field}\n')
-    with pytest.raises(BadInput, match=field.split()[0]):
+    with pytest.raises(BadInput, match=f"{field.split()[0]}|more than 64 bits"):
         recipe_files.load(tmp_path / "r.toml")
 
 

@@ -27,6 +27,7 @@ ORDER = [
     ["report"],
     ["experiments"],
     ["tools", "workflows"],
+    ["demonstrations"],
     ["cli", "studio", "pocket"],
     ["__main__"],
 ]

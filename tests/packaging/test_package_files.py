@@ -131,4 +131,4 @@ def test_the_wheel_works_in_a_fresh_environment(built, tmp_path):
         done = do(program, *words, cwd=tmp_path)
         assert done.returncode == 0 and (out / "report.html").is_file(), done.stderr
     listed = do(program, "list", "recipes", cwd=tmp_path).stdout.split()
-    assert "products-stylegan2" in listed
+    assert "stylegan2-products" in listed

@@ -14,6 +14,7 @@ from PIL import Image
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import MissingExtra, RunError
+from zeuxis.pictures.enlarge import Enlarge
 from zeuxis.report.animation import best_frames, import_ffmpeg, write_gif, write_mp4
 from zeuxis.report.commands import generate_command
 from zeuxis.report.curve import curve_png
@@ -223,7 +224,24 @@ def test_the_top_pictures_are_copies_that_can_be_replayed(run):
     assert paths[0].read_bytes() == folder.individual_path(0).read_bytes()
     assert read_metadata(paths[1]).seed == 4 and (folder.path / "top/sheet.png").exists()
     write_top(folder, 1)
-    assert sorted(p.name for p in (folder.path / "top").iterdir()) == ["01.png", "sheet.png"]
+    names = ["01.png", "01_large.png", "sheet.png"]
+    assert sorted(p.name for p in (folder.path / "top").iterdir()) == names
+
+
+def width(path):
+    with Image.open(path) as image:
+        return image.width
+
+
+def test_enlarged_copies_are_as_large_as_asked_and_left_out_where_the_picture_is_large_enough(run):
+    folder, _ = run
+    top, own = folder.path / "top", width(folder.individual_path(0))
+    write_top(folder, 1)
+    assert 256 <= width(top / "01_large.png") < 256 + own
+    write_top(folder, 1, Enlarge(5 * own - 1))
+    assert width(top / "01_large.png") == 5 * own and width(top / "sheet.png") >= 5 * own
+    write_top(folder, 1, Enlarge(own))
+    assert not (top / "01_large.png").exists()
 
 
 # animation

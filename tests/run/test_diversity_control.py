@@ -58,7 +58,7 @@ def test_large_images_are_compared_as_they_look_when_small():
     assert distances(descriptors(small), descriptors(small)).diagonal().abs().max() < 1e-3
 
 
-def test_of_two_twins_the_fitter_survives():
+def test_of_two_near_duplicates_the_fitter_survives():
     search = DiversityControl(SEARCHES["ga"](SPACE, population=4), unique=True)
     batch = search.ask(stream(3, 0, "ask"))
     x = batch.x.clone()

@@ -7,8 +7,10 @@ import torch
 from run_helpers import fingerprint, run_to_the_end, toy_config
 
 from zeuxis.errors import RunDamaged
+from zeuxis.report.top import write_top
 from zeuxis.run import RunFolder, checkpoint, open_session, reopen_session
 from zeuxis.storage.checksummed import checksummed, checksummed_json, verified, verified_bytes, verified_json
+from zeuxis.tools.replay import replay
 
 CONFIG = toy_config()
 
@@ -151,3 +153,29 @@ def test_sealed_json_is_readable_and_checked(tmp_path):
     path.write_bytes(path.read_bytes().replace(b"1.5", b"2.5"))
     with pytest.raises(RunDamaged, match="checksum"):
         verified_json(path)
+
+
+@pytest.mark.parametrize("name", ["images/best.png", "images/final-0000.png", "top/01.png"])
+def test_a_picture_of_another_run_is_not_replayed_as_one_of_this(finished, tmp_path, name):
+    run_to_the_end(toy_config(seed=CONFIG.seed + 1), tmp_path / "other")
+    for folder in (finished, RunFolder(tmp_path / "other")):
+        write_top(folder, 2)
+    assert replay(finished.path / name).agrees
+    shutil.copy(tmp_path / "other" / name, finished.path / name)
+    with pytest.raises(RunDamaged, match="not a picture that the run wrote"):
+        replay(finished.path / name)
+    shutil.copy(finished.path / name, tmp_path / "mine.png")
+    assert replay(tmp_path / "mine.png").agrees
+
+
+def test_a_missing_archive_is_said_and_made_again(tmp_path):
+    measures = ("brightness", "blue|red:-1.5..1.5")
+    config = toy_config(search="map-elites", measures=measures, options={"cells": 3}, generations=1)
+    run_to_the_end(config, tmp_path / "run")
+    folder = RunFolder(tmp_path / "run")
+    whole = folder.archive_path.read_bytes()
+    folder.archive_path.unlink()
+    with pytest.raises(RunDamaged, match=r"archive\.json is missing. Resume"):
+        folder.archive()
+    run_to_the_end(config, tmp_path / "run")
+    assert folder.archive_path.read_bytes() == whole

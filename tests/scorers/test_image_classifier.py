@@ -9,8 +9,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from zeuxis.errors import BadInput, WeightsRefused
+from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.convert import convert
-from zeuxis.hub.weights import file_sha256
 from zeuxis.nets import imagenet_classes
 from zeuxis.nets.resnet import ResNet
 from zeuxis.scorers.base import Judge, Phrase, Prompt

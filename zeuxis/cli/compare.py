@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from zeuxis.cli.main import INTERRUPTED
+from zeuxis.cli.process import INTERRUPTED
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -40,6 +40,9 @@ def compare(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     workers: Annotated[int, typer.Option(min=0, help="processes; 0 takes one for each core")] = 1,
     parquet: Annotated[bool, typer.Option("--parquet", help="insist on Parquet (needs the extra `parquet`)")] = False,
+    trust_paths: Annotated[
+        bool, typer.Option("--trust-paths", help="read what an experiment of somebody else names by path")
+    ] = False,
     out: Annotated[Path, typer.Option(help="folder of the experiment; where it holds one, it goes on")] = Path(
         "runs/compare"
     ),
@@ -71,6 +74,7 @@ def compare(
             held_out=tuple(held_out or ()),
             precision=precision,
             device=device,
+            trust_paths=trust_paths,
         )
     except KeyboardInterrupt:
         typer.echo(f"\nInterrupted; what is done is in {out}. The same command goes on.", err=True)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zeuxis.cli.generators import Enlarged
 from zeuxis.cli.options import Grouped, given, run_flags
 from zeuxis.config import TOP, RunConfig
 
@@ -26,8 +27,12 @@ def generate(
         str | None,
         typer.Option(help="a configuration by name (`zeuxis list configs`) or a TOML or JSON file; flags change it"),
     ] = None,
+    trust_paths: Annotated[
+        bool, typer.Option("--trust-paths", help="read what a file or folder of somebody else names by path")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="folder of the run; a new one under runs/ if not given")] = None,
     top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
+    enlarge: Enlarged = None,
     gif: Annotated[bool, typer.Option("--gif", help="write best.gif: how the best picture came about")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="write best.mp4 (needs the extra `video`)")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the folder and nothing else")] = False,
@@ -38,15 +43,18 @@ def generate(
     **fields: Any,
 ) -> None:
     """Breed pictures for a phrase."""
-    chosen = resolve(given(ctx.params), config, out)
+    chosen = resolve(given(ctx.params), config, out, trust_paths)
     if dry_run or write_config is not None:
         _check(chosen, write_config)
         return
     from zeuxis.cli.running import carry_out
+    from zeuxis.pictures.enlarge import parse_enlarge
     from zeuxis.run import open_session
     from zeuxis.workflows import Outputs
 
-    carry_out(lambda: open_session(chosen, out), Outputs(top=top, gif=gif, mp4=mp4), quiet)
+    size = parse_enlarge(enlarge) if enlarge else None
+    outputs = Outputs(top=top, gif=gif, mp4=mp4, enlarge=size)
+    carry_out(lambda: open_session(chosen, out, trust_paths), outputs, quiet)
 
 
 def _check(chosen: RunConfig, file: Path | None) -> None:
@@ -54,6 +62,7 @@ def _check(chosen: RunConfig, file: Path | None) -> None:
     from zeuxis.configs import write_config
     from zeuxis.run import check_config
     from zeuxis.run.auto import preview, settle
+    from zeuxis.run.trust import mark_of
 
     chosen, notes = settle(chosen)
     notes += preview(chosen, check_config(chosen))
@@ -62,10 +71,10 @@ def _check(chosen: RunConfig, file: Path | None) -> None:
     if file is None:
         typer.echo(chosen.model_dump_json(indent=2))
     else:
-        typer.echo(str(write_config(chosen, file)))
+        typer.echo(str(write_config(chosen, file, mark_of(chosen.model_dump()))))
 
 
-def resolve(fields: dict[str, Any], config: str | None, out: Path | None) -> RunConfig:
+def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_paths: bool = False) -> RunConfig:
     """Defaults, then the named configuration, then single flags. Seed: that of the run in `out`, else a new one."""
     from zeuxis import configs
     from zeuxis.config import make_config
@@ -75,7 +84,10 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None) -> Run
         check_folder_place(out)
     from zeuxis.run import RunFolder
 
-    named = configs.fields(config) if config else {}
+    named, mark = configs.named(config) if config else ({}, None)
+    from zeuxis.run.trust import check_files
+
+    check_files(named, config or "", said=fields, given=mark, allowed=trust_paths)
     if "judge" in named and named["judge"] is None and "judge" not in fields:
         judge = configs.THESIS_JUDGES[0]
         typer.echo(f"note: no judge is here to check the result. For one: zeuxis models pull {judge}", err=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 import shlex
-import signal
 import sys
 from typing import Annotated, Any
 
@@ -14,14 +12,19 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zeuxis import __version__
+from zeuxis.cli.process import INTERRUPTED, run_command
+from zeuxis.cli.terminal import plain_output, styled
 from zeuxis.compute.threads import busy
 from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.registry import Entry, Table, nearest
+from zeuxis.storage.reading import printable
 
 LONG = ("generate", "resume", "compare", "train")  # commands that take long, and longer on a busy machine
 SHORT = ("--quiet", "--dry-run", "--help")  # what they are asked for then is short, or nothing else
-INTERRUPTED = 130  # 128 + SIGINT, as the shell says it
 LONGEST = 600  # characters of a message
+OUT_OF_MEMORY = (  # the last two are Pillow's and oneDNN's words for it
+    r"out of memory|(can't|cannot|not enough).{0,20}memory|quantization error|could not create a (primitive|memory)"
+)
 PATHS = ("--out", "--save", "--data", "--weights", "--write-config")
 
 COMMANDS = Table(
@@ -38,9 +41,12 @@ COMMANDS = Table(
         "convert": Entry("zeuxis.cli.convert:app", "Read a published weight file safely; write it as safetensors."),
         "sample": Entry("zeuxis.cli.sample:app", "Draw pictures of numbered seeds, without a search."),
         "mix": Entry("zeuxis.cli.mix:app", "Style mixing of StyleGANs: a table of seeds by seeds."),
+        "translate": Entry("zeuxis.cli.translate:app", "Turn pictures into another domain by a CycleGAN or StarGAN."),
         "interpolate": Entry("zeuxis.cli.interpolate:app", "An animation from seed to seed."),
         "arithmetic": Entry("zeuxis.cli.arithmetic:app", "Add and subtract the latents of saved pictures."),
         "train": Entry("zeuxis.cli.train:app", "Train one network by a recipe."),
+        "demo": Entry("zeuxis.cli.demo:app", "One idea of the literature on GANs, shown on a page."),
+        "metrics": Entry("zeuxis.cli.metrics:app", "Compare pictures with real ones: distances, shares, copies."),
         "doctor": Entry("zeuxis.cli.doctor:app", "Check the installation; say what is missing."),
     },
 )
@@ -70,11 +76,13 @@ class Commands(TyperGroup):
             typer.echo(f"note: {said}", err=True)
         return name, typer.main.get_command(COMMANDS[str(name)]), rest
 
+    def main(self, *args: Any, **named: Any) -> Any:
+        """All that is printed, by whomever, is without control characters."""
+        with plain_output():
+            return super().main(*args, **named)
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit codes 2 bad input, 3 missing model or extra, 130 interrupted, 1 a fault of ours."""
-        for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, io.TextIOWrapper):
-                stream.reconfigure(errors="replace")  # a terminal without Unicode, a name that is no text: a '?'
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -85,7 +93,8 @@ class Commands(TyperGroup):
             if ours or os.environ.get("ZEUXIS_DEBUG"):
                 raise
             sentence, code = _in_words(error)
-            typer.secho("Error: ", fg="red", bold=True, nl=False, err=True)
+            sentence = printable(sentence)
+            typer.secho("Error: ", fg="red", bold=True, nl=False, file=styled(sys.stderr))
             typer.echo(sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]}…", err=True)
             raise typer.Exit(code) from error
 
@@ -95,7 +104,7 @@ def _in_words(error: Exception) -> tuple[str, int]:
     if isinstance(error, ZeuxisError):
         return str(error), error.exit_code
     said = " ".join(str(error).split())[:300].rstrip(".")
-    if isinstance(error, MemoryError) or re.search(r"out of memory|(can't|cannot|not enough).{0,20}memory", said, re.I):
+    if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, said, re.I):
         less = "Ask for less at once (--micro-batch, --population, fewer seeds, --enlarge), or close other programs"
         return f"There is not enough memory for this. {less}.", 2
     if isinstance(error, OSError):
@@ -137,6 +146,5 @@ def zeuxis(
 
 
 def main() -> None:
-    """The entry point: SIGTERM is treated like Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    app()
+    """The entry point: SIGTERM and SIGHUP are treated like Ctrl-C."""
+    run_command(app)

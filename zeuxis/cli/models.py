@@ -9,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
+from zeuxis.cli.terminal import styled
 from zeuxis.errors import BadInput, Missing
 from zeuxis.hub.catalogue import MODELS, Model, find, size_in_words
+from zeuxis.storage.reading import printable
 
 app = typer.Typer(
     add_completion=False,
@@ -123,9 +125,6 @@ def verify(
         count += 1
         changed += [row.name] if row.problem else []
         typer.echo(f"{row.name}  {row.problem or f'{row.sha256}  as it should be'}")
-    for model in chosen:
-        if model.hub:
-            typer.echo(f"{model.name}: kept by the Hub's own cache, which checks what it fetches")
     if changed:
         raise BadInput(
             f"{len(changed)} of {count} files changed since they came: {', '.join(changed[:5])}. Get them again."
@@ -159,8 +158,8 @@ class _Bar:
         from rich.console import Console
         from rich.progress import DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-        columns = (TextColumn("{task.description}"), DownloadColumn(), TransferSpeedColumn())
-        self.progress = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+        columns = (TextColumn("{task.description}", markup=False), DownloadColumn(), TransferSpeedColumn())
+        self.progress = Progress(*columns, console=Console(file=styled(sys.stderr)), disable=not sys.stderr.isatty())
         self.tasks: dict[str, Any] = {}
         self.progress.start()
         return self
@@ -168,7 +167,7 @@ class _Bar:
     def update(self, name: str, done: int, total: int | None) -> None:
         """What a download reports."""
         if name not in self.tasks:
-            self.tasks[name] = self.progress.add_task(Path(name).name, total=total)
+            self.tasks[name] = self.progress.add_task(printable(Path(name).name), total=total)
         self.progress.update(self.tasks[name], completed=done)
 
     def __exit__(self, *_: object) -> None:

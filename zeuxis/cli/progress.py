@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +15,10 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from zeuxis.cli.terminal import styled
 from zeuxis.config import RunConfig
 from zeuxis.run import Session
+from zeuxis.storage.reading import printable
 from zeuxis.types import Event, JudgeEvaluation
 
 PATIENCE = 0.5  # seconds that the second generation waits for the picture of the first
@@ -60,7 +63,7 @@ def make_progress(session: Session, stopping: Callable[[], bool], quiet: bool = 
     """Progress on standard error: a bar on a terminal, else lines. `stopping` says whether an end was asked for."""
     if quiet:
         return Progress(session, _Nothing())
-    if (console := Console(stderr=True)).is_interactive:
+    if (console := Console(file=styled(sys.stderr))).is_interactive:
         return Progress(session, _Bar(console, session, stopping))
     return Progress(session, _Lines(session.config))
 
@@ -167,11 +170,11 @@ class _Bar:
             place=place_of(self.config, event),
             best=f"best {event.best_score:.4f}",
             speed=f"{speed:.0f} images/s",
-            judge=judged_words(judged),
+            judge=printable(judged_words(judged)),
         )
 
     def say(self, sentence: str) -> None:
-        self.bar.console.print(Text(sentence), soft_wrap=True)
+        self.bar.console.print(Text(printable(sentence)), soft_wrap=True)
 
     def close(self) -> None:
         self.bar.stop()

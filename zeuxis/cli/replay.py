@@ -28,6 +28,7 @@ def replay(
     """Draw a saved picture again and compare the pixels. Exit code 0 if not one differs, else 2."""
     from zeuxis.pictures.writing import check_picture_place, encoded, metadata_note
     from zeuxis.storage.files import atomic_write, make_folder
+    from zeuxis.storage.reading import printable
 
     if save is not None:
         check_picture_place(save, "--save")
@@ -35,7 +36,7 @@ def replay(
 
     result = draw_again(png, generator)
     info = result.info
-    typer.echo(f"{info.prompt}  ({info.generator}, seed {info.seed}, generation {info.generation})")
+    typer.echo(f"{printable(info.prompt)}  ({info.generator}, seed {info.seed}, generation {info.generation})")
     for said in result.notes:
         note(said)
     if save is not None:

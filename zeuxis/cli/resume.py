@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from zeuxis.cli.generators import Enlarged
 from zeuxis.cli.options import given, option
 from zeuxis.config import TOP
 
@@ -33,15 +34,22 @@ def resume(
     scorer: Annotated[list[str] | None, own("scorer")] = None,
     judge: Annotated[str | None, own("judge")] = None,
     search: Annotated[str | None, own("search")] = None,
+    trust_paths: Annotated[
+        bool, typer.Option("--trust-paths", help="read what a run of somebody else names by path: models, pictures")
+    ] = False,
     top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
+    enlarge: Enlarged = None,
     gif: Annotated[bool, typer.Option("--gif", help="write best.gif: how the best picture came about")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="write best.mp4 (needs the extra `video`)")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the folder and nothing else")] = False,
 ) -> None:
     """Go on with a run that was interrupted, or make it longer."""
     from zeuxis.cli.running import carry_out
+    from zeuxis.pictures.enlarge import parse_enlarge
     from zeuxis.run import reopen_session
     from zeuxis.workflows import Outputs
 
     changes = given(ctx.params)
-    carry_out(lambda: reopen_session(run, **changes), Outputs(top=top, gif=gif, mp4=mp4), quiet)
+    size = parse_enlarge(enlarge) if enlarge else None
+    outputs = Outputs(top=top, gif=gif, mp4=mp4, enlarge=size)
+    carry_out(lambda: reopen_session(run, trust_paths=trust_paths, **changes), outputs, quiet)

@@ -2,50 +2,21 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
-from types import FrameType
-from typing import Any
 
 import typer
 
 from zeuxis import workflows
-from zeuxis.cli.main import INTERRUPTED
+from zeuxis.cli.process import INTERRUPTED, Interrupts
 from zeuxis.cli.progress import Progress, make_progress
 from zeuxis.errors import ZeuxisError
 from zeuxis.report.commands import folder_command, repeated
 from zeuxis.report.facts import archive_words, best_words, front_facts, speed
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, Session
+from zeuxis.storage.reading import printable
 from zeuxis.types import Event
 from zeuxis.workflows import Listener, Outputs
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
-
-
-class Interrupts:
-    """Within `with`: while `gentle`, the first signal only sets `asked`; any other raises KeyboardInterrupt."""
-
-    def __init__(self) -> None:
-        self.gentle = False
-        self.asked = False
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Interrupts:
-        # a hangup that is ignored (nohup) stays so
-        heard = [n for n in SIGNALS if n == signal.SIGINT or signal.getsignal(n) != signal.SIG_IGN]
-        self._before = {number: signal.signal(number, self._hear) for number in heard}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        gentle = self.gentle and not self.asked
-        self.asked = True
-        if not gentle:
-            raise KeyboardInterrupt
 
 
 class Terminal(Listener):
@@ -90,7 +61,7 @@ class Terminal(Listener):
 
     def _say(self, sentence: str) -> None:
         if not self.quiet:
-            typer.echo(sentence, err=True)
+            typer.echo(printable(sentence), err=True)
 
 
 def carry_out(open_it: Callable[[], Session], outputs: Outputs, quiet: bool) -> None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from zeuxis.cli.main import INTERRUPTED
+from zeuxis.cli.process import INTERRUPTED
 from zeuxis.errors import BadInput
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -25,42 +24,58 @@ def train(
     weights: Annotated[
         Path | None, typer.Option(help="folder with networks that the recipe builds on, in place of the package's")
     ] = None,
+    variant: Annotated[str, typer.Option(help="cpu, the recipe as it is, or another that it has, as gpu")] = "cpu",
     images: Annotated[int | None, typer.Option(min=1, help="images shown in total, in place of the recipe's")] = None,
+    trust_paths: Annotated[
+        bool, typer.Option("--trust-paths", help="use the folder that a recipe names by path, for its features")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+    seeds: Annotated[
+        int, typer.Option(min=1, max=100, help="train with so many seeds, one after another; a panel with intervals")
+    ] = 1,
+    processes: Annotated[
+        int, typer.Option(min=1, max=64, help="processes of this machine that share each batch (GANs, on the CPU)")
+    ] = 1,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="write scalars and sample grids for TensorBoard as well")
+    ] = False,
 ) -> None:
     """Train one network by a recipe. The same command again goes on where it stopped."""
-    from zeuxis.lab.recipe_files import load
-
-    config = load(recipe)
-    if images is not None:
-        config = config.model_copy(update={"images": images})
     if not _there(data):
         raise BadInput(f"Expected a data set at {data}, found nothing there. Give its place with --data PATH.")
-    folder = out or Path("runs") / f"recipe-{Path(recipe).stem}"
-    from zeuxis.cli.running import Interrupts
-    from zeuxis.compute.device import choose_device
-    from zeuxis.lab.train import train as run_recipe
+    from zeuxis import workflows
+    from zeuxis.cli.process import Interrupts
+    from zeuxis.cli.training import TrainingProgress
+    from zeuxis.lab.recipe_files import default_folder
 
-    _note(f"{config.about or recipe}: {config.images:,} images, folder {folder}")
+    folder = out or default_folder(recipe, variant)
     with Interrupts() as interrupts:
+        progress = TrainingProgress(lambda: interrupts.asked)
 
         def stop() -> bool:
             interrupts.gentle = True  # the loop has begun: from here on a first signal waits for the step under way
             return interrupts.asked
 
         try:
-            files = run_recipe(
-                config, data, folder, device=choose_device(device), weights=weights, report=_say, say=_note, stop=stop
-            )
+            files = workflows.train(
+                recipe, data, out=folder, weights=weights, variant=variant, images=images, device=device,
+                say=progress.say, trust_paths=trust_paths, seeds=seeds, processes=processes, tensorboard=tensorboard,
+                listener=progress, stop=stop,
+            )  # fmt: skip
         except KeyboardInterrupt:
-            _note(_interrupted(folder))
+            progress.close()
+            progress.say(_interrupted(folder, seeds))
             raise typer.Exit(INTERRUPTED) from None
+        finally:
+            progress.close()
     for file in files:
         typer.echo(str(file))
 
 
-def _interrupted(folder: Path) -> str:
+def _interrupted(folder: Path, seeds: int) -> str:
     """What is there now, and how it goes on."""
+    if seeds > 1:
+        return f"\nInterrupted. {folder} holds what there is of {seeds} trainings; the same command again goes on."
     from zeuxis.lab.checkpoint import images_in
 
     done = images_in(folder)
@@ -74,19 +89,3 @@ def _there(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a name that no file can have
         return False
-
-
-def _note(text: str) -> None:
-    with contextlib.suppress(OSError):  # of a terminal that was closed: the training goes on, or ends with a checkpoint
-        typer.echo(text, err=True)
-
-
-def _say(line: dict[str, float]) -> None:
-    figures = "  ".join(f"{name} {value:,.4g}" for name, value in line.items() if name != "images")
-    with contextlib.suppress(OSError):
-        typer.echo(f"images {int(line['images']):>10,}  {figures}")
-    if line.get("collapse_signs", 0) >= 2:
-        _note(
-            "warning: signs of collapse (few different pictures, a discriminator that is always right), usual in the "
-            "first images. Look at samples/; what is exported is the best so far."
-        )

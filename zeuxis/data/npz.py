@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import io
 import lzma
+import math
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -20,6 +21,9 @@ from zeuxis.storage.reading import open_regular, read_bounded
 
 LARGEST_PACK = 8 * 2**30  # bytes on disk
 LARGEST_MEMBER = 512 * 2**20  # bytes of one array, unpacked
+LARGEST_HEADER = 2**16  # bytes of what stands before the numbers of an array
+MOST_MEMBERS = 100_000
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what numpy writes; others ask for gigabytes to unpack a byte
 LARGEST_XZ = 256 * 2**20  # bytes of a stream, unpacked
 LARGEST_DICTIONARY = 512 * 2**20  # bytes that a stream may ask the decoder for
 
@@ -29,6 +33,8 @@ class Npz:
 
     def __init__(self, file: BinaryIO) -> None:
         self._zip = zipfile.ZipFile(file)
+        if len(self._zip.infolist()) > MOST_MEMBERS:
+            raise ValueError(f"it holds more than {MOST_MEMBERS:,} arrays")
         self._members = {info.filename.removesuffix(".npy"): info for info in self._zip.infolist()}
         self.files = list(self._members)
 
@@ -36,30 +42,42 @@ class Npz:
         info = self._members[name]
         if info.file_size > LARGEST_MEMBER:
             raise ValueError(f"{name} promises {info.file_size:,} bytes; {LARGEST_MEMBER:,} are allowed")
+        if info.compress_type not in METHODS:
+            raise ValueError(f"{name} is packed by a method that numpy does not use")
         with self._zip.open(info) as member:
-            data = member.read(LARGEST_MEMBER + 1)  # the directory of a forged file may lie about the size
+            head = member.read(LARGEST_HEADER)
+            _header(head, name, info.file_size)  # before the rest is unpacked
+            data = head + member.read(LARGEST_MEMBER + 1 - len(head))  # a forged directory may lie about the size
         return array_of(data, name)
 
 
 def array_of(data: bytes, name: str) -> np.ndarray:
     """The array in the bytes of a `.npy`. ValueError for pickled objects and for a header that promises other bytes."""
-    stream = io.BytesIO(data)
+    shape, fortran, dtype, start = _header(data[:LARGEST_HEADER], name, len(data))
+    if not dtype.itemsize or 0 in shape:
+        return np.empty(shape, dtype)
+    return np.frombuffer(memoryview(data)[start:], dtype).reshape(shape, order="F" if fortran else "C")
+
+
+def _header(head: bytes, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, order, type and where the numbers begin, from the first bytes of a `.npy` of `size` bytes. ValueError."""
+    stream = io.BytesIO(head)
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"{name} is of the unknown .npy version {version}")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = read(stream)
+    try:
+        shape, fortran, dtype = read(stream)
+    except Exception as error:  # numpy takes the header for Python: TokenError, SyntaxError, RecursionError, ...
+        raise ValueError(f"{name} has a header that cannot be read ({type(error).__name__})") from error
     if dtype.hasobject:
         raise ValueError(f"{name} holds pickled objects, which are never loaded")
-    body = memoryview(data)[stream.tell() :]
-    count = 1
-    for size in shape:
-        count *= int(size)  # Python's integers do not overflow
-    if count < 0 or count * dtype.itemsize != len(body):
-        raise ValueError(f"{name} has {len(body):,} bytes, which are not {shape} of {dtype}")
-    if not dtype.itemsize or not count:
-        return np.empty(shape, dtype)
-    return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran else "C")
+    if min(shape, default=0) < 0:
+        raise ValueError(f"{name} has a negative size in its shape")
+    promised, there = math.prod(map(int, shape)) * dtype.itemsize, size - stream.tell()  # without overflow
+    if promised != there:
+        raise ValueError(f"{name} has {there:,} bytes, which are not {str(shape)[:80]} of {str(dtype)[:80]}")
+    return shape, fortran, dtype, stream.tell()
 
 
 @contextmanager

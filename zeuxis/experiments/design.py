@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from zeuxis.config import Precision, RunConfig, flag, in_words, make_config, parse_options
+from zeuxis.config import MOST_IMAGES, Precision, RunConfig, flag, in_words, make_config, parse_options
 from zeuxis.errors import BadInput
 from zeuxis.experiments.phrases import TWENTY
 
@@ -52,6 +52,8 @@ class Design(BaseModel):
         count = len(self.variants) * len(self.phrases) * len(self.populations) * self.seeds
         if count > MOST_CELLS:
             raise ValueError(f"expected at most {MOST_CELLS:,} runs, got {count:,}")
+        if (images := self.budget(max(self.populations))) > MOST_IMAGES:
+            raise ValueError(f"expected at most {MOST_IMAGES:,} images for a run, got {images:,}")
         for variant in (*self.variants, self.baseline):
             fields(variant)
         return self
@@ -114,6 +116,15 @@ def fields(variant: str) -> dict[str, Any]:
             known[name] = tuple(str(value).split("+"))
     options = {name: value for name, value in given.items() if name not in known}
     return {"search": search, **known, **({"options": options} if options else {})}
+
+
+def named_in(design: Design) -> dict[str, Any]:
+    """Field -> all that the design and its variants say of it, for `zeuxis.run.trust`."""
+    said: dict[str, list[Any]] = {}
+    for settings in (design.model_dump(), *map(fields, (*design.variants, design.baseline))):
+        for name, value in settings.items():
+            said.setdefault(name, []).extend(value if isinstance(value, list | tuple) else [value])
+    return said
 
 
 def make_design(**given: Any) -> Design:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import os
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
@@ -24,13 +26,20 @@ Done = tuple[Row, np.ndarray[Any, np.dtype[np.float32]]]  # a cell's row and its
 Report = Callable[[int, int, Row], object]  # cells done, cells in all, the newest
 
 
-def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report: Report | None = None) -> Design:
+def carry_out(
+    design: Design,
+    folder: ExperimentFolder,
+    workers: int = 1,
+    report: Report | None = None,
+    *,
+    trust_paths: bool = False,
+) -> Design:
     """Run every cell of the design that `folder` does not hold yet; returns the design with its precision settled.
 
     May be broken off at any moment: what is done is on disk, and the same call goes on. RunLocked while another process
     works in the folder.
     """
-    design = folder.open(design)
+    design = folder.open(design, trust_paths)
     lock = RunLock(folder.path, "give another --out")
     try:
         return _carry_out(design, folder, workers, report)
@@ -40,7 +49,9 @@ def carry_out(design: Design, folder: ExperimentFolder, workers: int = 1, report
 
 def _carry_out(design: Design, folder: ExperimentFolder, workers: int, report: Report | None) -> Design:
     cells, done = list(design.cells()), folder.rows()
-    done = {cell: row for cell, row in done.items() if folder.whole(cell)}
+    names = evaluator_names(design)
+    wanted = {cell: row for cell, row in done.items() if cell in cells}
+    done = folder.whole(wanted, names)
     todo = [cell for cell in cells if cell not in done]
     home: Bench | None = None
     if todo:
@@ -51,7 +62,6 @@ def _carry_out(design: Design, folder: ExperimentFolder, workers: int, report: R
         design = home.design = design.model_copy(update={"precision": home.precision()})
     folder.write_design(design)
     priors = folder.priors()
-    names = evaluator_names(design)
     missing = [phrase for phrase in design.phrases if not set(names) <= set(priors.get(phrase, {}))]
     if missing:
         home = home or Bench(design)
@@ -87,13 +97,28 @@ def _rows(design: Design, home: Bench | None, cells: Sequence[Cell], workers: in
                 for cell in itertools.islice(rest, 1):
                     waiting.add(pool.submit(_work, text, cell))
                 yield future.result()
+    except BaseException:  # Ctrl-C: what the workers are at now is lost in any case
+        for worker in list((getattr(pool, "_processes", None) or {}).values()):
+            worker.terminate()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _begin(threads: int, named: Sequence[str]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches all processes of a terminal; one of them speaks
+        signal.signal(number, lambda *_: os._exit(0))
+    threading.Thread(target=_follow, daemon=True).start()
     torch.set_num_threads(threads)
     trust(named)
+
+
+def _follow() -> None:
+    """Ends this process when the one that started it has ended, by a kill for example."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def _work(design_json: str, cell: Cell) -> Done:

@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ValidationError
 from torch import Tensor
 
 from zeuxis.errors import BadInput, RunDamaged
-from zeuxis.experiments.design import GROWS, LISTS, Cell, Design
+from zeuxis.experiments.design import GROWS, LISTS, Cell, Design, named_in
+from zeuxis.experiments.rows import PRIORS, Done, Row, cell_of, first_fault
+from zeuxis.run.trust import KEY, check_files, mark_of
 from zeuxis.storage.checksummed import (
     MAX_JSON,
     Header,
@@ -29,54 +31,11 @@ from zeuxis.storage.checksummed import (
     verified_if_checked,
     verified_line,
 )  # fmt: skip
-from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, open_plain, unwritable
+from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder, open_plain, unwritable
 from zeuxis.storage.reading import check_folder, read_plain
 
 FILES = ("design.json", "priors.json", "cells.jsonl", "lock")
-Row = dict[str, Any]
 Say = Callable[[str], object]
-
-
-class Seen(BaseModel):
-    """What an evaluator makes of a cell."""
-
-    best: float
-    mean: float
-
-
-class Scale(BaseModel):
-    """The scale of an evaluator's scores on a phrase."""
-
-    mean: float
-    deviation: float
-
-
-class Done(BaseModel):
-    """A line of cells.jsonl; every table in it is an evaluator's."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    variant: str
-    phrase: str
-    seed: int
-    population: int
-    images: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=1)]
-    curve: Annotated[list[float], Field(min_length=1)]
-    seconds: float
-    cpu_seconds: float
-    effective: float
-
-    @model_validator(mode="after")
-    def _fits(self) -> Done:
-        if len(self.images) != len(self.curve) or self.images != sorted(self.images):
-            raise ValueError("a curve that is none")
-        for value in (self.model_extra or {}).values():
-            if isinstance(value, dict):
-                Seen.model_validate(value)
-        return self
-
-
-PRIORS = TypeAdapter(dict[str, dict[str, Scale]])
 
 
 class ExperimentFolder:
@@ -92,6 +51,7 @@ class ExperimentFolder:
         self.cells_path = self.path / "cells.jsonl"
         self.priors_path = self.path / "priors.json"
         self._key: str | None = None
+        self.mark: object = None  # of the design here, once it was read: whether its user is its writer
 
     @property
     def key(self) -> str:
@@ -110,18 +70,25 @@ class ExperimentFolder:
             raise BadInput(f"Expected an experiment, but {self.path} has no design.json. `zeuxis compare` writes one.")
         self.check()
         content, _ = _content(self.design_path)
+        self.mark = content.pop(KEY, None)
         try:
             return Design.model_validate_json(json.dumps(content))
         except (ValidationError, ValueError, RecursionError) as error:
-            raise damaged(self.design_path, f"it is no design that this version wrote ({_first(error)})") from error
+            raise damaged(
+                self.design_path, f"it is no design that this version wrote ({first_fault(error)})"
+            ) from error
 
-    def open(self, design: Design) -> Design:
-        """Make sure that a design here differs in its grid or held-out evaluators only. Returns what is to be run."""
+    def open(self, design: Design, trust_paths: bool = False) -> Design:
+        """Make sure that a design here differs in its grid or held-out evaluators only. Returns what is to be run.
+
+        BadInput where it names files by path that `design` does not, and is somebody else's, unless `trust_paths`.
+        """
         check_folder_place(self.path)
         if self.path.is_dir():
             self.check()
         if self.design_path.is_file():
             known = self.design()
+            check_files(named_in(known), self.path, said=named_in(design), given=self.mark, allowed=trust_paths)
             for name, value in design:
                 if name not in GROWS and name != "precision" and value != getattr(known, name):
                     raise BadInput(
@@ -129,7 +96,7 @@ class ExperimentFolder:
                         "another --out, or the settings of that experiment."
                     )
             design = design.model_copy(update={"precision": known.precision})
-        elif self.path.is_dir() and any(entry.name != "lock" for entry in self.path.iterdir()):
+        elif self.path.is_dir() and not all(_ours(entry) for entry in self.path.iterdir()):
             raise BadInput(f"Expected a new or empty folder or an experiment, but {self.path} holds something else.")
         make_folder(self.path)
         self._key = design.key
@@ -141,7 +108,8 @@ class ExperimentFolder:
             known = self.design()
             both = {name: tuple(dict.fromkeys((*getattr(known, name), *getattr(design, name)))) for name in LISTS}
             design = design.model_copy(update={**both, "seeds": max(known.seeds, design.seeds)})
-        atomic_write(self.design_path, checksummed_json(design.model_dump(mode="json")))
+        own = {KEY: found} if (found := mark_of(named_in(design))) else {}
+        atomic_write(self.design_path, checksummed_json(design.model_dump(mode="json") | own))
         self._key = design.key
 
     def rows(self) -> dict[Cell, Row]:
@@ -160,10 +128,22 @@ class ExperimentFolder:
             raise damaged(path, f"it holds latents of shape {tuple(x.shape)}")
         return x
 
-    def whole(self, cell: Cell) -> bool:
-        """Whether the latents of a cell are as they were written, or were taken away: damage is said."""
-        if not self._latents_path(cell).exists():
-            return True
+    def whole(self, done: dict[Cell, Row], names: Iterable[str]) -> dict[Cell, Row]:
+        """Those cells of `done` that need not be run again; what was damaged or is missing is said.
+
+        A cell whose latents were taken away keeps its figures, as long as it has those of every evaluator in `names`.
+        """
+        gone = [cell for cell in done if not self._latents_path(cell).exists()]
+        again = [cell for cell in gone if not set(names) <= set(done[cell])]
+        if gone:
+            self.say(
+                f"The latents of {len(gone)} cells are missing; their figures stand"
+                + (f", but {len(again)} of them are run again, as an evaluator was added." if again else ".")
+            )
+        return {cell: row for cell, row in done.items() if cell not in again and (cell in gone or self._readable(cell))}
+
+    def _readable(self, cell: Cell) -> bool:
+        """Whether the latents of a cell are as they were written: damage is said."""
         try:
             self.latents(cell)
         except RunDamaged as error:
@@ -200,7 +180,7 @@ class ExperimentFolder:
             PRIORS.validate_python(found)
             return dict(found)
         except (RunDamaged, ValidationError, KeyError) as error:
-            self.say(f"{self.priors_path.name} cannot be read ({_first(error)}); it is made again.")
+            self.say(f"{self.priors_path.name} cannot be read ({first_fault(error)}); it is made again.")
             return {}
 
     def write_priors(self, priors: dict[str, Row]) -> None:
@@ -229,22 +209,14 @@ class ExperimentFolder:
         return self.path / "latents" / f"{name}.safetensors"
 
 
-def cell_of(row: Row) -> Cell:
-    """The cell that a row is about. KeyError for a row of something else."""
-    return Cell(row["variant"], row["phrase"], row["seed"], row["population"])
+def _ours(entry: Path) -> bool:
+    """What an experiment leaves that was killed before its design was written."""
+    return entry.name == "lock" or (entry.name.startswith(".") and entry.name.endswith(PART))
 
 
 def _content(path: Path) -> tuple[Header, bool]:
     """The table in a file, and whether it was checked; RunDamaged where its checksum does not fit."""
     return verified_if_checked(read_plain(path, MAX_JSON), path)
-
-
-def _first(error: Exception) -> str:
-    """What is wrong, in a line."""
-    if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))[:80]}: {first['msg'][:160]}".removeprefix(": ")
-    return str(error)[:300].rstrip(".")
 
 
 def _ends_whole(file: Any) -> bool:

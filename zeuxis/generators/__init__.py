@@ -4,6 +4,7 @@ GENERATORS come with the package; FAMILIES draw from a weight file whose header 
 `zeuxis.generators.choose` turns what a user names into one.
 """
 
+from zeuxis.nets.gan import ARCHITECTURES
 from zeuxis.registry import Entry, Table
 
 CIFAR10 = "data: CIFAR-10, which states no licence; cite Krizhevsky 2009"
@@ -30,10 +31,9 @@ FAMILIES = Table(
         "stylegan": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN (2019), Z, W and W+"),
         "stylegan2": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN2 and StyleGAN2-ADA, Z, W and W+"),
         "stylegan3": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN3-T, -R and StyleGAN-XL, Z, W and W+"),
-        "gan-pocket": Entry("zeuxis.generators.lab:LabGenerator", "trained in the lab by a recipe like pocket-gan"),
-        "gan-dcgan": Entry("zeuxis.generators.lab:LabGenerator", "trained in the lab: DCGAN"),
-        "gan-wgan-gp": Entry("zeuxis.generators.lab:LabGenerator", "trained in the lab: WGAN-GP"),
-        "gan-stylegan2": Entry("zeuxis.generators.lab:LabGenerator", "trained in the lab: small StyleGAN2"),
-        "gan-projected": Entry("zeuxis.generators.lab:LabGenerator", "trained in the lab: projected GAN"),
+        **{
+            f"gan-{name}": Entry("zeuxis.generators.lab:LabGenerator", f"trained in the lab: {about}")
+            for name, about in ARCHITECTURES.about().items()
+        },
     },
 )

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import as_rgb, check_colours
+from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.model_file import Model, build, read_model
-from zeuxis.hub.weights import file_sha256
 from zeuxis.nets.biggan import BigGANDeep
 from zeuxis.nets.imagenet_classes import find, labels
 from zeuxis.nets.layers import Precisions, placed

@@ -14,6 +14,7 @@ import torch
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.generators import FAMILIES, GENERATORS
 from zeuxis.generators.base import Generator, check_colours
+from zeuxis.nets.gan import TRANSLATORS
 from zeuxis.plugins import fits
 from zeuxis.registry import unknown
 
@@ -88,6 +89,11 @@ def _draws(name: str) -> Model:
     from zeuxis.hub.locate import peek
 
     model = peek(name, "generator")
+    if model.family.removeprefix("gan-") in TRANSLATORS:
+        raise BadInput(
+            f"{name} turns pictures into others and draws none of its own, so there is nothing to search. Apply it: "
+            "zeuxis translate PICTURE --generator FILE --to NAME"
+        )
     if model.family not in FAMILIES:
         raise BadInput(f"{name} holds {in_words(model)}, which draws no pictures. {_known()}")
     check_colours(model)

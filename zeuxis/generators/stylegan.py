@@ -12,8 +12,8 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import as_judged, as_rgb, check_colours
 from zeuxis.generators.biggan import allowed, class_names
+from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.model_file import Model, build, read_model
-from zeuxis.hub.weights import file_sha256
 from zeuxis.nets.layers import Precisions, placed
 from zeuxis.nets.stylegan_layers import truncate
 from zeuxis.rng import stream

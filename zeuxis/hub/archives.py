@@ -37,5 +37,8 @@ def _check_zip(path: Path) -> None:
     names = [info.filename for info in infos]
     if not any(name.endswith("data.pkl") for name in names):
         raise WeightsRefused(path, "is a zip file, but not one of torch. Expected a state dictionary")
-    if sum(info.file_size for info in infos) > 2 * path.stat().st_size + 2**20 or len(infos) > 100_000:
+    size = path.stat().st_size
+    if any(info.compress_size > size for info in infos):  # zipfile makes room for it before it reads
+        raise WeightsRefused(path, "promises more bytes than it has. Fetch it again")
+    if sum(info.file_size for info in infos) > 2 * size + 2**20 or len(infos) > 100_000:
         raise WeightsRefused(path, "unpacks to far more than its size. Nothing in it was read")

@@ -7,6 +7,7 @@ records.json          file -> bytes, sha256, mtime of what was last checked     
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -15,8 +16,7 @@ from typing import Any
 
 import platformdirs
 
-from zeuxis.errors import RunDamaged, RunUnwritable, WeightsRefused
-from zeuxis.hub.weights import file_sha256
+from zeuxis.errors import MissingModel, RunDamaged, RunUnwritable, WeightsRefused
 from zeuxis.storage.checksummed import checksummed_json, verified_json
 from zeuxis.storage.files import atomic_write, check_folder_place, make_folder
 
@@ -141,6 +141,16 @@ def checked(path: Path, *, bytes: int | None = None, sha256: str | None = None, 
         with contextlib.suppress(RunUnwritable):  # a cache that others keep may be read-only: it is hashed each time
             record(path, digest)
     return digest
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    if not path.is_file():
+        raise MissingModel(
+            f"Expected a weight file at {path}, found none. Reinstall zeuxis, or train it: zeuxis list recipes"
+        )
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _key(path: Path) -> str:

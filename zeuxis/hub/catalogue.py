@@ -37,6 +37,7 @@ class Model:
     hub: str | None = None
     revision: str | None = None
     size: int | None = None  # bytes in all, about, for what comes from the Hub
+    published: tuple[File, ...] = ()  # of what comes from the Hub: files whose hash is published elsewhere, too
 
     @property
     def bytes(self) -> int | None:
@@ -59,10 +60,12 @@ _CIFAR = "https://github.com/chenyaofo/pytorch-cifar-models/releases/download/re
 _FID = "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth"
 
 
-def _biggan(size: int, about_bytes: int, total: int | None, sha256: str | None, config: int) -> Model:
+def _biggan(
+    size: int, about_bytes: int, total: int | None, sha256: str | None, config: int, config_sha256: str | None = None
+) -> Model:
     base = _BIGGAN.format(size)
     files = (
-        File("config.json", f"{base}config.json", config),
+        File("config.json", f"{base}config.json", config, config_sha256),
         File("pytorch_model.bin", f"{base}pytorch_model.bin", total, sha256),
     )
     about = f"BigGAN-deep, the 1000 classes of ImageNet, {size} px"
@@ -106,7 +109,8 @@ def _all() -> list[Model]:
     ada_known = {"ffhq": _FFHQ_ADA, "metfaces": _METFACES}
     return [
         _biggan(128, 211_000_000, None, "b86146a8cfcde4cda135adba4b2806f78b3abe2dac9d0fd090cc3ab318604ad9", 630),
-        _biggan(256, 234_412_452, 234_411_737, "5900ef4065047e3aa0d1b66197b7f2664dceb59b27080e414ad57e203c485bc5", 715),
+        _biggan(256, 234_412_452, 234_411_737, "5900ef4065047e3aa0d1b66197b7f2664dceb59b27080e414ad57e203c485bc5", 715,
+                "edd106f65ff28ee1638491a978cfa6bc50dfa0344aab70749a7b8eb08bbec677"),
         _biggan(512, 235_800_000, None, None, 800),
         *(
             _nvidia(f"stylegan2-{data}", _TF.format(data), f"StyleGAN2 config F, {about}", *tf_known.get(data, ()))
@@ -120,7 +124,9 @@ def _all() -> list[Model]:
         *(_nvidia(f"stylegan-xl-{data}", _XL.format(data), f"StyleGAN-XL, {data}", licence=XL) for data in _XL_DATA),
         Model("clip-vit-b-32", "scorer", "CLIP ViT-B/32 of OpenAI: the usual guide", MIT,
               hub="openai/clip-vit-base-patch32",
-              revision="3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", size=605_247_071),
+              revision="3d74acf9a28c67741b2f4f2ea7635f0aaf6f0268", size=605_247_071, published=(
+              File("pytorch_model.bin", "", 605_247_071,
+                   "a63082132ba4f97a80bea76823f544493bffa8082296d62d71581a4feff1576f"),)),
         Model("clip-vit-b-16", "scorer", "CLIP ViT-B/16 of OpenAI: finer patches, four times the work", MIT,
               hub="openai/clip-vit-base-patch16"),
         Model("clip-vit-l-14", "scorer", "CLIP ViT-L/14 of OpenAI: the best of the three, eighteen times the work", MIT,

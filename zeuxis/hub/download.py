@@ -6,6 +6,7 @@ that nobody published is remembered from the first download, and every later one
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from zeuxis.errors import MissingExtra, MissingModel, RunUnwritable, WeightsRefused
 from zeuxis.hub import cache
+from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.catalogue import File, Model, size_in_words
 from zeuxis.hub.network import DownloadFailed, check_contact, first_line, switched_off
 from zeuxis.hub.transfer import Progress, discard, transfer
@@ -30,7 +32,10 @@ def pull(model: Model, progress: Progress | None = None, *, accept_changed: bool
     """
     folder = cache.model_folder(model.name)
     if model.hub is not None:
-        return pull_hub(model.hub, model.revision)
+        folder = pull_hub(model.hub, model.revision)
+        for file in model.published:
+            _check_published(folder / file.name, file)
+        return folder
     for file in model.files:
         if accept_changed and not (folder / file.name).exists():
             cache.forget(folder / file.name)
@@ -38,10 +43,19 @@ def pull(model: Model, progress: Progress | None = None, *, accept_changed: bool
     return folder
 
 
+def _check_published(path: Path, file: File) -> None:
+    """WeightsRefused for a file from the Hub that is not the published one."""
+    if path.is_file() and file.sha256 is not None and (digest := file_sha256(path)) != file.sha256:
+        reason = f"has sha256 {digest[:12]}..., expected {file.sha256[:12]}.... Delete it and pull it again"
+        raise WeightsRefused(path, reason)
+
+
 def fetch(file: File, path: Path, progress: Progress | None = None) -> Path:
     """One file to `path`. DownloadFailed, WeightsRefused (not the file it should be), RunUnwritable (no room)."""
     if path.is_file():
         cache.checked(path, bytes=file.bytes, sha256=file.sha256, prefix=file.prefix)
+        with contextlib.suppress(OSError):
+            discard(path.with_name(f"{path.name}.part"))  # of a process that was killed when it was whole
         return path
     if cache.offline():
         raise MissingModel(f"{file.url} was not fetched: {switched_off()}")

@@ -17,7 +17,7 @@ from zeuxis.errors import WeightsRefused
 from zeuxis.nets.wordpiece import PAD, UNKNOWN
 
 FORMATS = (1,)
-SEAL = "header_sha256"  # files of before it have none
+CHECKSUM = "header_sha256"  # files of before it have none
 COUNTER = "num_batches_tracked"  # of batch norm, never stored
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -58,9 +58,9 @@ def parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
         raise WeightsRefused(path, f"has a header that cannot be read: {str(error)[:200]}. Export it again") from error
 
 
-def sealed(header: dict[str, Any]) -> str:
+def header_checksum(header: dict[str, Any]) -> str:
     """SHA-256 over the rest of a header, hex: one flipped bit may be another number that builds another network."""
-    rest = {key: value for key, value in header.items() if key != SEAL}
+    rest = {key: value for key, value in header.items() if key != CHECKSUM}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
@@ -98,7 +98,7 @@ def _parse(text: str, path: Path, tensors: Sequence[str]) -> Model:
     if not isinstance(licence, str):
         raise ValueError(f"its licence is a {type(licence).__name__}, expected a text")
     about, source = _dictionary(header, "about"), _dictionary(header, "source")
-    if SEAL in header and header[SEAL] != sealed(header):
+    if CHECKSUM in header and header[CHECKSUM] != header_checksum(header):
         raise ValueError("it does not have the checksum that was written with it")
     return Model(path, family, parts, about, source, licence, digests)
 

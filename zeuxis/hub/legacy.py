@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from zeuxis.hub.pickles import Budget, Name, in_short, load_next
+from zeuxis.hub.pickle_names import A_CALL, KNOWN, Budget, Name
+from zeuxis.hub.unpickler import in_short, load_next
 
 LEGACY_MAGIC = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # LONG1 of 0x1950a86a20f9469cfc6c, after PROTO
 TYPES = {
@@ -33,20 +34,29 @@ def is_legacy(head: bytes) -> bool:
     return LEGACY_MAGIC in head[:16]
 
 
-def load_legacy(data: bytes, budget: Budget) -> Any:
-    """A legacy file inside another file. UnpicklingError for one that is damaged, and for a zip."""
+def nested_storage(budget: Budget, data: Any = None, *_: Any) -> Any:
+    """torch.storage._load_from_bytes: a second file, inside the pickle. UnpicklingError for anything but a storage."""
+    if not isinstance(data, bytes):
+        raise pickle.UnpicklingError("it loads a storage from something that is not bytes")
+    budget.spend(A_CALL, len(data))
     if not is_legacy(data[:16]):
         raise pickle.UnpicklingError("it holds a nested file that is not torch's")
     try:
-        return legacy_content(data, budget)
+        found = legacy_content(data, budget)
     except Exception as error:
         raise pickle.UnpicklingError(f"a nested file is refused: {in_short(error)}") from error
+    if not isinstance(found, torch.storage.TypedStorage):
+        raise pickle.UnpicklingError(f"it holds a {type(found).__name__} where a storage belongs")
+    return found
+
+
+NAMES = KNOWN | {"torch.storage._load_from_bytes": nested_storage}  # all that a pickle may call
 
 
 def legacy_content(data: bytes, budget: Budget) -> Any:
     """A magic number, a version, facts of the machine, the pickle, and then the storages."""
     stream = io.BytesIO(data)
-    _, _, machine = (load_next(stream, budget) for _ in range(3))
+    _, _, machine = (load_next(stream, budget, NAMES) for _ in range(3))
     if isinstance(machine, dict) and machine.get("little_endian") is False:
         raise pickle.UnpicklingError(OTHER_ORDER)
     waiting: dict[str, bytearray] = {}
@@ -60,8 +70,8 @@ def legacy_content(data: bytes, budget: Budget) -> Any:
         waiting[name] = bytearray(max(wanted, 1))
         return waiting[name]
 
-    content = load_next(stream, budget, storage_reader(read))
-    names = load_next(stream, budget)
+    content = load_next(stream, budget, NAMES, storage_reader(read))
+    names = load_next(stream, budget, NAMES)
     if not isinstance(names, list) or not all(isinstance(n, str) for n in names) or sorted(names) != sorted(waiting):
         raise pickle.UnpicklingError("its storages are not those that it refers to")
     for place, name in enumerate(names):

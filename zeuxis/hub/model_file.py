@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from zeuxis.compute.device import NoFirstWeights, shapes_only
 from zeuxis.errors import MissingModel, RunUnwritable, UnknownName, WeightsRefused
-from zeuxis.hub.cache import cache_folder
-from zeuxis.hub.header import COUNTER, SEAL, Model, check_facts, parse, sealed
-from zeuxis.hub.weights import file_sha256, fit, no_more_parts_than, pour
+from zeuxis.hub.cache import cache_folder, file_sha256
+from zeuxis.hub.header import CHECKSUM, COUNTER, Model, check_facts, header_checksum, parse
+from zeuxis.hub.weights import fit, no_more_parts_than, pour
 from zeuxis.nets import NETWORKS
 from zeuxis.storage.files import sync
 
@@ -70,11 +70,12 @@ def write_model(
     header |= {"about": dict(about or {}), "source": dict(source or {}), "licence": licence}
     header["tensors_sha256"] = {name: checksum(_under(cast, name)) for name in parts}
     try:
-        text = json.dumps(header | {SEAL: sealed(header)}, ensure_ascii=False, allow_nan=False)
+        text = json.dumps(header | {CHECKSUM: header_checksum(header)}, ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
         raise WeightsRefused(path, f"its header is no JSON: {error}; nothing was written") from error
     parse(text, path, list(cast))
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path)
     fresh = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         save_file(cast, fresh, {"facts": text})
@@ -82,11 +83,25 @@ def write_model(
         sync(fresh)
         fresh.replace(path)
         sync(path.parent)
-    except (OSError, SafetensorError) as error:
+    except BaseException as error:  # a full disk, or Ctrl-C
         with contextlib.suppress(OSError):
             fresh.unlink()
-        raise RunUnwritable(f"Cannot write {path}: {error}. Make room, or give another place.") from error
+        if isinstance(error, OSError | SafetensorError):
+            raise RunUnwritable(f"Cannot write {path}: {error}. Make room, or give another place.") from error
+        raise
     return path
+
+
+def _sweep(path: Path) -> None:
+    """Removes what processes that were killed while they wrote `path` left beside it."""
+    for old in path.parent.iterdir() if os.name == "posix" else ():
+        pid = old.name.removeprefix(f".{path.name}.").removesuffix(".part")
+        if pid.isdigit() and old.name == f".{path.name}.{pid}.part":
+            with contextlib.suppress(OSError, OverflowError):
+                try:
+                    os.kill(int(pid), 0)
+                except ProcessLookupError:
+                    old.unlink()
 
 
 def read_model(path: Path) -> Model:

@@ -168,19 +168,6 @@ def _rebuild_tensor(_: Budget, storage: Any, offset: Any, size: Any, stride: Any
     return flat.set_(untyped, offset, size, stride)
 
 
-def _storage(budget: Budget, data: Any = None, *_: Any) -> Any:
-    """torch.storage._load_from_bytes: a second file inside the first."""
-    from zeuxis.hub.legacy import load_legacy
-
-    if not isinstance(data, bytes):
-        raise pickle.UnpicklingError("it loads a storage from something that is not bytes")
-    budget.spend(A_CALL, len(data))
-    found = load_legacy(data, budget)
-    if not isinstance(found, torch.storage.TypedStorage):
-        raise pickle.UnpicklingError(f"it holds a {type(found).__name__} where a storage belongs")
-    return found
-
-
 def _parameter(_: Budget, data: Any = None, *_more: Any) -> Tensor:
     if not isinstance(data, Tensor):
         raise pickle.UnpicklingError("it makes a parameter of something that is no tensor")
@@ -235,7 +222,6 @@ KNOWN: dict[str, Any] = {
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
-    "torch.storage._load_from_bytes": _storage,
     "_codecs.encode": _encode,
     "dill._dill._load_type": _load_type,
     "dill._dill._create_array": _create_array,

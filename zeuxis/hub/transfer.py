@@ -30,6 +30,7 @@ TRIES = 5  # that bring nothing, one after the other
 MOST_TRIES = 200  # in all, of a server that sends a little each time
 TRIES_UNHEARD = 2  # of a server that has never sent anything
 TIMEOUT = 30.0  # seconds without a byte
+SLOWEST, SLOW_FOR = 1000.0, 60.0  # bytes a second on the average of so many seconds
 NOTED_EVERY = 64 * 2**20  # bytes between two notes of how far it is
 AGAIN = (408, 425, 429, 500, 502, 503, 504)  # answers after which another try may help
 
@@ -144,7 +145,8 @@ def _copy(reply: Any, out: Any, done: int, total: int | None, file: File, progre
           note: dict[str, Any]) -> int:  # fmt: skip
     """The bytes of a reply behind the `done` that are there; how many there are then. _Cut at what is no proper end."""
     most = file.bytes if file.bytes is not None else total
-    noted = done
+    noted, seen, since = done, done, time.monotonic()
+    _write_note(out.name, note, done, digest)  # while there is room for it
     try:
         while True:
             chunk, cut = _read(reply)
@@ -167,6 +169,13 @@ def _copy(reply: Any, out: Any, done: int, total: int | None, file: File, progre
                 raise _Cut(cut)
             if not chunk:
                 return done
+            if time.monotonic() - since > SLOW_FOR:
+                if done - seen < SLOWEST * SLOW_FOR:
+                    raise DownloadFailed(
+                        f"{file.url} sends less than {SLOWEST / 1000:g} kB a second. What has come is kept: the same "
+                        "command goes on from there."
+                    )
+                seen, since = done, time.monotonic()
             if done - noted >= NOTED_EVERY:
                 noted = done
                 _write_note(out.name, note, done, digest)
@@ -177,7 +186,7 @@ def _copy(reply: Any, out: Any, done: int, total: int | None, file: File, progre
 def _read(reply: Any) -> tuple[bytes, str]:
     """A chunk, and why it is the last although the file has not ended ("" where it has not been cut)."""
     try:
-        return reply.read(CHUNK), ""
+        return reply.read1(CHUNK), ""  # what is there, rather than to wait for all of it
     except http.client.IncompleteRead as error:
         return bytes(error.partial), "the connection was cut"
     except (http.client.HTTPException, ValueError) as error:  # ValueError: a chunk whose length is no number
@@ -242,12 +251,18 @@ def _begun(file: File, part: Path) -> tuple[dict[str, Any], Any]:
 
 
 def _write_note(part: str, note: dict[str, Any], done: int, digest: Any) -> None:
-    """How far it is. On a full disk it stays as it was: then less is resumed."""
+    """How far it is. On a full disk it takes the room of the note that is there; a damaged one counts as none."""
     place = _note_path(Path(part))
     fresh = place.with_name(f"{place.name}.new")
-    with contextlib.suppress(OSError):
-        fresh.write_text(json.dumps(note | {"bytes": done, "sha256": digest.hexdigest()}), encoding="utf-8")
+    text = json.dumps(note | {"bytes": done, "sha256": digest.hexdigest()})
+    try:
+        fresh.write_text(text, encoding="utf-8")
         fresh.replace(place)
+    except OSError:
+        with contextlib.suppress(OSError):
+            fresh.unlink(missing_ok=True)
+            with place.open("r+", encoding="utf-8") as old:
+                old.write(f"{text:<{os.fstat(old.fileno()).st_size}}")
 
 
 def _note_path(part: Path) -> Path:

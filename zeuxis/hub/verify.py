@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zeuxis.errors import MissingModel, WeightsRefused
+from zeuxis.errors import Missing, MissingModel, WeightsRefused
 from zeuxis.hub import cache
 from zeuxis.hub.catalogue import MODELS, Model
+from zeuxis.hub.download import pull_hub
 from zeuxis.hub.model_file import file_sha256, read_model, tensors_of
 
 
@@ -24,6 +26,8 @@ class Finding:
 
 def verify_model(model: Model) -> Iterator[Finding]:
     """The files of a catalogue model, against what was published and what first came. MissingModel without them."""
+    if model.hub:
+        yield from verify_hub(model)
     for file in model.files:
         place = cache.model_folder(model.name) / file.name
         if not place.is_file():
@@ -35,6 +39,29 @@ def verify_model(model: Model) -> Iterator[Finding]:
             yield Finding(f"{model.name}/{file.name}", problem=_reason(error))
 
 
+def verify_hub(model: Model) -> Iterator[Finding]:
+    """The files of a model from the Hub. Its cache calls each by the hash the Hub gave: SHA-256, or git's for small
+    ones. MissingModel without them; MissingExtra without the package of the Hub.
+    """
+    folder = pull_hub(str(model.hub), model.revision, local=True)
+    for place in sorted(path for path in folder.rglob("*") if path.is_file()):
+        yield _of_hub(f"{model.name}/{place.relative_to(folder)}", place)
+
+
+def _of_hub(name: str, place: Path) -> Finding:
+    wanted = place.resolve().name
+    try:
+        digest = file_sha256(place)
+        if len(wanted) == 40:
+            data = place.read_bytes()
+            same = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() == wanted
+        else:  # where links are not possible, files have their own names
+            same = len(wanted) != 64 or digest == wanted
+    except OSError as error:
+        return Finding(name, problem=_reason(error))
+    return Finding(name, digest, "" if same else "has other bytes than the Hub gave")
+
+
 def verify_all(models: Iterable[Model] = ()) -> Iterator[Finding]:
     """Every file of the cache: catalogue models, conversions, and the files of the user's that were converted.
 
@@ -43,6 +70,9 @@ def verify_all(models: Iterable[Model] = ()) -> Iterator[Finding]:
     for model in models or MODELS.values():
         if model.files and all((cache.model_folder(model.name) / file.name).is_file() for file in model.files):
             yield from verify_model(model)
+        elif model.hub:
+            with contextlib.suppress(Missing):
+                yield from verify_hub(model)
     yield from map(_conversion, sorted((cache.cache_folder() / "converted").glob("*.safetensors")))
     for key in sorted(cache.read_json("records.json")):
         path = Path(key)

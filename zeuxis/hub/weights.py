@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,7 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-from zeuxis.errors import MissingModel, WeightsRefused
+from zeuxis.errors import WeightsRefused
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
@@ -82,13 +81,3 @@ def no_more_parts_than(tensors: int) -> Iterator[None]:
 
 def _same_kind(found: torch.dtype, wanted: torch.dtype) -> bool:
     return found in FLOATS if wanted.is_floating_point else found == wanted
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hex."""
-    if not path.is_file():
-        raise MissingModel(
-            f"Expected a weight file at {path}, found none. Reinstall zeuxis, or train it: zeuxis list recipes"
-        )
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,22 +13,20 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from zeuxis.data import ImageSet, read_images
-from zeuxis.errors import BadInput
-from zeuxis.lab.adversarial_options import Adam, check_known, options_of
-from zeuxis.lab.augment import diff_augment
+from zeuxis.data import read_images
+from zeuxis.lab import adversarial_setup as setup
+from zeuxis.lab.adversarial_options import Adam, Penalty, options_of
+from zeuxis.lab.domains import CAPTION, read_texts
+from zeuxis.lab.draws import Draws
 from zeuxis.lab.exports import start_file, start_from, write_export
-from zeuxis.lab.guidance import Guide
-from zeuxis.lab.objectives import OBJECTIVES, mode_seeking
+from zeuxis.lab.objectives import mode_seeking
 from zeuxis.lab.origin import of_images
-from zeuxis.lab.parts import identity
 from zeuxis.lab.penalties import PENALTIES
-from zeuxis.lab.tasks.base import Lab, descend, groups, set_rate
-from zeuxis.lab.watch import Watch, standing_statistics
-from zeuxis.nets.gan import ARCHITECTURES
-from zeuxis.nets.gan.base import LatentGenerator
+from zeuxis.lab.tasks.base import Lab, descend
+from zeuxis.lab.watch import Watch, standing, standing_statistics
+from zeuxis.nets.gan.base import Classified, LatentGenerator, mix_styles
 from zeuxis.nets.layers import placed
-from zeuxis.rng import stream
+from zeuxis.rng import derive, stream
 
 
 class Adversarial:
@@ -37,103 +35,97 @@ class Adversarial:
     averaged = ("generator",)
 
     def __init__(self, lab: Lab) -> None:
-        self.lab, self.opt = lab, options_of(lab.config.options)
-        opt = self.opt
+        self.lab, self.opt = lab, (opt := options_of(lab.config.options))
         size = {"resolution": opt.resolution, "channels": opt.channels}
-        self.train = read_images(lab.config.data, lab.data, "train", **size)
-        self.test = read_images(lab.config.data, lab.data, "test", **size)
+        sets = (read_images(lab.config.data, lab.data, s, **size) for s in ("train", "test"))
+        self.train, self.test = (setup.conditioned(images, opt) for images in sets)
         names = tuple(self.train.labels) if opt.labels is None else opt.labels
-        self.y, self.words = _conditions(self.train, names)  # (N, L)
+        self.y, self.words = setup.conditions(self.train, names)  # (N, L)
         sizes = tuple(len(words) for words in self.words.values())
         self.origin = of_images(self.train, self.test)
-        self.guide = Guide.of(opt.trunk, lab.weights, self.train, self.y, self.words, lab.device)
-        self.notes: list[str] = []
-        if self.guide:
-            # the last bits of a fitted head may differ with the number of threads
-            known = self.guide.trunk if lab.weights is None else self.guide.net
-            self.origin["networks"] = {"trunk": identity(known)}
-            if lab.weights is None:
-                self.notes.append(
-                    "The trunk is the package's, its class head fitted to these data; --weights has others."
-                )
-        if opt.guidance and self.guide is None:
-            raise BadInput('Guidance needs a trained classifier: set trunk = "trunk" and give its folder by --weights.')
-        if opt.mode_seeking and lab.config.batch < 2:
-            raise BadInput("Mode seeking compares pairs within a batch: expected a batch of 2 at least, got 1.")
-        self.weight = _row_weights(self.y, opt.balance)
+        self.guide, networks, self.notes = setup.build_guide(opt, lab, self.train, self.y, self.words)
+        if networks:
+            self.origin["networks"] = networks
         self.facts = {"resolution": self.train.resolution, "classes": list(sizes), "channels": self.train.channels}
-        torch.manual_seed(lab.config.seed)  # initial weights; nothing else draws from the global generator
+        torch.manual_seed(lab.config.seed)  # initial weights
         generator, discriminator = self.build(self.guide.trunk if self.guide else None)
+        if opt.texts:
+            read_texts(self.words[CAPTION], generator, discriminator)
         if opt.start is not None:
             start_from(self, start_file(opt.start, lab.weights), generator, discriminator)
         self.generator, self.discriminator = placed(generator, lab.device), placed(discriminator, lab.device)
         self.nets: dict[str, nn.Module] = {"generator": self.generator, "discriminator": self.discriminator}
-        self.optimizers: dict[str, Optimizer] = {name: self._optimizer(name) for name in self.nets}
-        self.objective = OBJECTIVES[opt.objective]()
+        self.adams = {name: opt.optimizers.get(name, Adam()) for name in self.nets}
+        self.optimizers: dict[str, Optimizer] = {n: setup.build_adam(self.nets[n], of) for n, of in self.adams.items()}
+        self.objective = setup.build_objective(opt, self.discriminator, len(sizes))
         self.penalties = {name: (PENALTIES[name], of) for name, of in opt.penalties.items()}
+        self.adaptive, self.generator_penalties = setup.build_extras(opt, self.generator)
+        self.draws = Draws(lab, opt, self.train, self.y, self.generator.z_dim, self.adaptive)
+        self.progress, self.settled, self.diagnostics = 1.0, False, dict[str, float]()
         self.watch = Watch(self.train, self.test, self.y, opt.watch, lab)
-        self.settled = False
         self.images_per_step = lab.config.batch * opt.discriminator_steps
 
     def build(self, trunk: nn.Module | None = None) -> tuple[LatentGenerator, nn.Module]:
         """Fresh networks of the recipe's architecture. BadInput for options that it does not have."""
-        opt = self.opt
-        own = {} if trunk is None else {"trunk": trunk}
-        try:
-            kinds = ARCHITECTURES[opt.architecture]()
-            check_known(kinds[0], opt.generator, f"option of the generator of {opt.architecture}")
-            check_known(kinds[1], opt.discriminator, f"option of the discriminator of {opt.architecture}")
-            generator: LatentGenerator = kinds[0](**self.facts, **opt.generator)
-            discriminator: nn.Module = kinds[1](**self.facts, **opt.discriminator, **own)
-        except BadInput:
-            raise
-        except Exception as error:  # a wrong option may make any step of a constructor fail
-            said = str(error).partition("\n")[0][:200] or type(error).__name__
-            raise BadInput(f"The architecture {opt.architecture!r} cannot be built: {said}.") from error
-        return generator, discriminator
-
-    def _optimizer(self, name: str) -> Optimizer:
-        adam = self.opt.optimizers.get(name, Adam())
-        weights = [p for p in self.nets[name].parameters() if p.requires_grad]
-        return torch.optim.Adam(groups((weights, adam.lr, 0.0)), betas=adam.betas, eps=adam.eps)
-
-    def _rows(self, rng: torch.Generator, count: int) -> Tensor:
-        """Rows of the training set (count,)."""
-        if self.weight is None:
-            return torch.randint(0, len(self.train), (count,), generator=rng)
-        return torch.multinomial(self.weight, count, replacement=True, generator=rng)
+        return setup.build_networks(self.opt, self.facts, trunk)
 
     def latents(self, rng: torch.Generator, count: int, *, pairs: bool = False) -> tuple[Tensor, Tensor]:
         """z (N, z_dim) and labels (N, L). With `pairs` the second half repeats the labels of the first."""
-        rows = self._rows(rng, count)
-        z, y = torch.randn(count, self.generator.z_dim, generator=rng), self.y[rows]
-        if pairs:
-            half = count // 2
-            y = torch.cat([y[:half], y[:half], y[2 * half :]])
-        return z.to(self.lab.device), y.to(self.lab.device)
+        return self.draws.latents(rng, count, pairs=pairs)
+
+    def generate(self, z: Tensor, y: Tensor, where: int) -> Tensor:
+        """Fakes (N, C, R, R) float32 for training; some with the styles of a second latent, drawn for `where`."""
+        if not self.opt.style_mixing:
+            return torch.as_tensor(self.generator(z, y)).float()
+        rng = stream(self.lab.config.seed, "mixing", where)
+        return mix_styles(self.generator, z, y, self.opt.style_mixing, rng).float()
+
+    def _begin(self, step: int, progress: float) -> None:
+        """Schedules and modes of this step."""
+        self.progress, self.settled = progress, False
+        torch.manual_seed(derive(self.lab.config.seed, "step", step, "layers"))  # for dropout, noise
+        for name, optimizer in self.optimizers.items():
+            setup.set_optimizer(optimizer, self.adams[name], self.opt, progress)
+        for net in self.nets.values():
+            net.train()
+            _tell(net, progress)
+        if self.adaptive and self.opt.adaptive.p_end is not None:
+            self.adaptive.p = setup.eased(self.opt.adaptive.p, self.opt.adaptive.p_end, progress, self.opt.burn_in)
+
+    def _weight(self, of: Penalty) -> float:
+        return setup.eased(of.weight, of.weight_end, self.progress, self.opt.burn_in)
+
+    def _judge(self, images: Tensor, y: Tensor, **known: Any) -> Any:
+        """What the discriminator says, in float32: logits, or `Classified` where the objective asks for classes."""
+        if self.objective.classifies:
+            known["classify"] = True
+        with self.lab.autocast():
+            return self.discriminator(images, y, **known).float()
 
     def step(self, step: int, progress: float) -> dict[str, float]:
         """`discriminator_steps` updates of the discriminator, then one of the generator on the last one's fakes."""
-        opt, start, self.settled = self.opt, self.opt.decay_from, False
-        for optimizer in self.optimizers.values():
-            set_rate(optimizer, 1.0 if progress < start else 1 - 0.9 * (progress - start) / (1 - start))
-        self.generator.train()
-        self.discriminator.train()
+        opt = self.opt
+        self._begin(step, progress)
         slopes = dict.fromkeys(self.penalties, torch.zeros(()))  # of all updates: a lazy penalty misses some
-        for extra in range(opt.discriminator_steps - 1):
-            rng = stream(self.lab.config.seed, "step", step, "discriminator", extra)
-            *_, figures = self._discriminator_update(rng, step * opt.discriminator_steps + extra, pairs=False)
+        for k in range(opt.discriminator_steps - 1):
+            rng = stream(self.lab.config.seed, "step", step, "discriminator", k)
+            *_, figures = self._discriminator_update(rng, step * opt.discriminator_steps + k, pairs=False)
             slopes = {name: value + figures[name].detach() for name, value in slopes.items()}
         rng = stream(self.lab.config.seed, "step", step)
         last = (step + 1) * opt.discriminator_steps - 1
-        z, y, fake, seen, frozen, figures = self._discriminator_update(rng, last, pairs=True)
+        z, y, fake, seen, frozen, said, figures = self._discriminator_update(rng, last, pairs=True)
         figures |= {name: (value + figures[name].detach()) / opt.discriminator_steps for name, value in slopes.items()}
 
         self.discriminator.requires_grad_(False)
+        judged = [self._judge(seen, y, **({} if frozen is None else {"frozen": frozen}))]
         with self.lab.autocast():
-            logits = self.discriminator(seen, y, **({} if frozen is None else {"frozen": frozen}))
             guided = self.guide.loss(frozen, y) if self.guide and opt.guidance and frozen is not None else None
-        total = figures["g_loss"] = self.objective.generator(logits.float())
+        if self.objective.relativistic:
+            other = stream(self.lab.config.seed, "step", step, "others")
+            real, y_real = self.draws.real(other)
+            with torch.no_grad():
+                judged.append(self._judge(self.draws.augmented(real, other), y_real))
+        total = figures["g_loss"] = self.objective.generator(*judged)
         if guided is not None:
             figures["guidance"] = guided
             total = total + opt.guidance * guided
@@ -142,53 +134,79 @@ class Adversarial:
             apart = mode_seeking(fake[:half], fake[half : 2 * half], z[:half], z[half : 2 * half])
             figures["mode_seeking"] = apart
             total = total + opt.mode_seeking * apart
+        total = total + self._generator_penalty(step, figures)
         descend(self.optimizers["generator"], total)
         self.discriminator.requires_grad_(True)
         if self.guide:
             self.guide.trunk.requires_grad_(False)  # the part of the discriminator that is never trained
-        return {name: float(value.detach()) for name, value in figures.items()}
+        return self._end(step, said, figures)
+
+    def _generator_penalty(self, step: int, figures: dict[str, Tensor]) -> Tensor | float:
+        """The lazy penalties of the generator that are due, on latents of their own."""
+        total: Tensor | float = 0.0
+        for name, of in self.opt.generator_penalties.items():
+            figures[name] = torch.zeros(())
+            if step % of.every == 0:
+                rng = stream(self.lab.config.seed, "step", step, name)
+                z, y = self.latents(rng, self.lab.config.batch)
+                value = self.generator_penalties[name](self.generator, z, y, rng)
+                total = total + self._weight(of) * of.every * value
+                figures[name] = value * of.every
+        return total
+
+    def _end(self, step: int, said: list[Tensor], figures: dict[str, Tensor]) -> dict[str, float]:
+        """Let what adapts adapt; on steps after which the log has a line, look at both networks."""
+        seen = {name: value.detach() for name, value in figures.items()}
+        seen |= {"sign": said[0].detach().sign().mean(), "images": torch.tensor(self.images_per_step)}
+        found = {name: float(value) for name, value in seen.items() if name in figures}
+        for part in (self.objective, self.adaptive, *self.nets.values()):
+            adapt = getattr(part, "after_step", None)
+            found |= adapt(seen) or {} if adapt else {}
+        every, images = self.lab.config.report_every, (step + 1) * self.images_per_step
+        if images // every > (images - self.images_per_step) // every or images >= self.lab.config.images:
+            self.diagnostics = standing(self.objective, said[0], said[1], self.nets)
+        return found
 
     def _discriminator_update(self, rng: torch.Generator, update: int, *, pairs: bool) -> Any:
-        """One update; what it drew and the fakes, with their graph, for the generator's."""
-        rows = self._rows(rng, self.lab.config.batch)
-        real = self.train.batch(rows).to(self.lab.device, memory_format=torch.channels_last)
-        if self.opt.flip:
-            mirrored = torch.rand(len(rows), 1, 1, 1, generator=rng) < 0.5
-            real = torch.where(mirrored.to(real.device), real.flip(3), real)
-        y_real = self.y[rows].to(self.lab.device)
-        z, y = self.latents(rng, len(rows), pairs=pairs)
+        """One update; what it drew and the fakes, with their graph, for the generator's; logits, figures."""
+        real, y_real = self.draws.real(rng)
+        z, y = self.latents(rng, len(real), pairs=pairs)
         with torch.set_grad_enabled(pairs), self.lab.autocast():
-            fake = self.generator(z, y).float()
-        real, seen = (diff_augment(x, rng, self.opt.augmentation) for x in (real, fake))
+            fake = self.generate(z, y, update)
+        real, seen = (self.draws.augmented(x, rng) for x in (real, fake))
         frozen = None
-        with self.lab.autocast():
-            if hasattr(self.discriminator, "frozen"):
+        if hasattr(self.discriminator, "frozen"):
+            with self.lab.autocast():
                 frozen = self.discriminator.frozen(seen)  # type: ignore[operator]  # once for both: they never change
-            known = {} if frozen is None else {"frozen": [f.detach() for f in frozen]}
-            d_real = self.discriminator(real, y_real).float()
-            d_fake = self.discriminator(seen.detach(), y, **known).float()
-        figures = {"d_loss": self.objective.discriminator(d_real, d_fake)}
+        known = {} if frozen is None else {"frozen": [f.detach() for f in frozen]}
+        on_real, on_fake = self._judge(real, y_real), self._judge(seen.detach(), y, **known)
+        figures = {"d_loss": self.objective.discriminator(on_real, on_fake)}
+        if self.opt.mismatched:  # Reed et al. 2016, arXiv 1605.05396, algorithm 1
+            false = self.objective.discriminator(on_real, self._judge(real, y_real.roll(1, 0)))
+            figures["d_loss"] = (figures["d_loss"] + false) / 2
         total = figures["d_loss"]
         for name, (penalty, of) in self.penalties.items():
+            figures[name] = torch.zeros(())
             if update % of.every == 0:
                 value = penalty(self.discriminator, real, seen.detach(), y_real, y, rng)
-                total = total + of.weight * of.every * value
+                total = total + self._weight(of) * of.every * value
                 figures[name] = value * of.every  # so that the mean over a report's steps is the penalty's own
-            else:
-                figures[name] = torch.zeros(())
         descend(self.optimizers["discriminator"], total)
-        figures |= {"D(real)": d_real.mean(), "D(fake)": d_fake.mean()}
-        return z, y, fake, seen, frozen, figures
+        said = [x.logits if isinstance(x, Classified) else x for x in (on_real, on_fake)]
+        figures |= {"D(real)": said[0].mean(), "D(fake)": said[1].mean()}
+        return z, y, fake, seen, frozen, said, figures
 
     @torch.no_grad()
     def draw(self, generator: nn.Module, z: Tensor, y: Tensor) -> Tensor:
         """Images (N, C, R, R) float32 in [0, 1]."""
+        _tell(generator, self.progress)
         with self.lab.autocast():
             images = [generator(a, b).float() for a, b in zip(torch.split(z, 64), torch.split(y, 64), strict=True)]
         return (torch.cat(images) / 2 + 0.5).clamp(0, 1)
 
     def _settled(self, nets: dict[str, nn.Module]) -> nn.Module:
         """The averaged generator with statistics of its batch norms that fit its weights: once a checkpoint."""
+        _tell(nets["generator"], self.progress)
         if not self.settled:
             standing_statistics(self, nets["generator"])
             self.settled = True
@@ -209,13 +227,27 @@ class Adversarial:
         """Pictures in a row of the sample grid."""
         return self.watch.columns
 
+    def _stateful(self) -> dict[str, Any]:
+        """Parts with a state of their own, by the name that it has in the checkpoint."""
+        parts = {"objective": self.objective, "augmentation": self.adaptive}
+        parts |= {f"penalty/{name}": penalty for name, penalty in self.generator_penalties.items()}
+        return {name: part for name, part in parts.items() if part is not None and part.state()}
+
     def state(self) -> dict[str, Any]:
         """What the checkpoint keeps beside networks and optimisers; JSON-able."""
-        return self.watch.state()
+        kept = {name: part.state() for name, part in self._stateful().items()}
+        kept |= {"progress": self.progress}
+        return self.watch.state() | kept | ({"diagnostics": self.diagnostics} if self.diagnostics else {})
 
     def load_state(self, state: dict[str, Any]) -> None:
         """The inverse of `state`."""
         self.watch.load_state(state)
+        for name, part in self._stateful().items():
+            part.load_state(state.get(name, {}))
+        self.diagnostics = {str(name): float(value) for name, value in state.get("diagnostics", {}).items()}
+        self.progress = float(state.get("progress", 1.0))  # of the last step: a line of the log may come first
+        for net in self.nets.values():
+            _tell(net, self.progress)
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:
         """`NAME.safetensors`, the best by the held-out distance, and `NAME-last.safetensors`, the newest."""
@@ -224,22 +256,7 @@ class Adversarial:
         return [write_export(self, generator, folder / f"{name}.safetensors") for name in names]
 
 
-def _conditions(data: ImageSet, names: tuple[str, ...]) -> tuple[Tensor, dict[str, tuple[str, ...]]]:
-    """Labels (N, L) and their words. BadInput for a label that the data do not have."""
-    for name in names:
-        if name not in data.labels:
-            have = ", ".join(data.labels) or "none"
-            raise BadInput(f"Expected labels of the data as conditions, got {name!r}. The data have: {have}.")
-    if len(set(names)) < len(names):
-        raise BadInput(f"Expected each label once, got labels = {list(names)[:8]}.")
-    y = torch.stack([data.labels[name] for name in names], 1) if names else torch.zeros(len(data), 0, dtype=torch.long)
-    return y, {name: data.names[name] for name in names}
-
-
-def _row_weights(y: Tensor, balance: float) -> Tensor | None:
-    """How often each row is shown (N,): its combination's count to the power of -`balance`; None for as it is."""
-    if not balance or not y.shape[1]:
-        return None
-    _, place, counts = torch.unique(y, dim=0, return_inverse=True, return_counts=True)
-    weights: Tensor = counts.double()[place].pow(-balance)
-    return weights
+def _tell(net: nn.Module, progress: float) -> None:
+    """The share of images shown, in [0, 1], to a network that changes with it."""
+    if hasattr(net, "set_progress"):
+        net.set_progress(progress)  # type: ignore[operator]

@@ -6,18 +6,17 @@ import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
-import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zeuxis.config import in_words
 from zeuxis.errors import BadInput
-from zeuxis.lab.augment import diff_augment
+from zeuxis.lab.augment import check_augmentation
+from zeuxis.lab.domains import DOMAINS
 from zeuxis.lab.objectives import OBJECTIVES
-from zeuxis.lab.penalties import PENALTIES
+from zeuxis.lab.penalties import GENERATOR_PENALTIES, PENALTIES
 from zeuxis.lab.tasks.base import plain_name
 from zeuxis.nets.gan import ARCHITECTURES
 from zeuxis.registry import unknown
-from zeuxis.rng import stream
 
 
 class Strict(BaseModel):
@@ -33,7 +32,9 @@ class Adam(Strict):
     """One optimiser: Kingma and Ba 2015, arXiv 1412.6980."""
 
     lr: float = Field(default=2e-4, gt=0, allow_inf_nan=False)
+    lr_end: float | None = Field(default=None, gt=0, description="after the burn-in; as lr if not given")
     betas: tuple[Beta, Beta] = (0.0, 0.99)
+    beta2_end: Beta | None = None
     eps: float = Field(default=1e-8, gt=0)
 
 
@@ -41,7 +42,21 @@ class Penalty(Strict):
     """Weight of a penalty, and steps from one time it is computed to the next."""
 
     weight: float = Field(gt=0, allow_inf_nan=False)
-    every: int = Field(1, ge=1)
+    weight_end: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="after the burn-in")
+    every: int = Field(default=1, ge=1)
+
+
+class AdaptiveOptions(Strict):
+    """Of the augmentation "adaptive"; see zeuxis.lab.adaptive_augment."""
+
+    target: float = Field(default=0.6, ge=-1, le=1, description="of the mean sign of D(real)")
+    length: int = Field(default=500_000, ge=1, description="images in which p can go from 0 to 1")
+    every: int = Field(default=4, ge=1, description="steps between two changes of p")
+    geometry: float = Field(default=1.0, ge=0, le=1, description="times p: flips, turns, shifts, scales")
+    colour: float = Field(default=1.0, ge=0, le=1, description="times p: brightness, contrast, hue, saturation")
+    cutout: float = Field(default=0.0, ge=0, le=1, description="times p: a grey square of half the side")
+    p: float = Field(default=0.0, ge=0, le=1, description="at the start")
+    p_end: float | None = Field(default=None, ge=0, le=1, description="p after the burn-in, not adapted")
 
 
 class Options(Strict):
@@ -51,16 +66,24 @@ class Options(Strict):
     generator: dict[str, Any] = Field({}, description="options of the architecture's generator")
     discriminator: dict[str, Any] = Field({}, description="options of the architecture's discriminator")
     objective: str = "hinge"
+    objective_options: dict[str, Any] = Field({}, description="constructor arguments of the objective")
     penalties: dict[str, Penalty] = {}
+    generator_penalties: dict[str, Penalty] = {}
     augmentation: tuple[str, ...] = Field((), description="of what the discriminator sees, real and generated")
+    adaptive: AdaptiveOptions = AdaptiveOptions()
     flip: bool = Field(True, description="mirror half of the real pictures")
     resolution: int | None = Field(None, description="pixels; the data set's own if not given")
     channels: int | None = None
     labels: tuple[str, ...] | None = Field(None, description="labels that are conditions; all, or () for none")
+    texts: bool = Field(False, description="the captions are the condition, as vectors of the package's text tower")
+    second_domain: str | None = Field(None, description="every other picture changed to it, a last label `domain`")
+    mismatched: bool = Field(False, description="real pictures with labels of others are false ones for D as well")
     balance: float = Field(0.0, ge=0, le=1, description="0: labels as they occur, 1: each combination as often")
     discriminator_steps: int = Field(1, ge=1, le=100)
     optimizers: dict[str, Adam] = Field({}, description="of generator and discriminator")
     decay_from: float = Field(1.0, ge=0, le=1, description="the rates fall linearly to a tenth from this progress on")
+    burn_in: float = Field(0.0, ge=0, le=1, description="progress in which what has an end comes to it, by a cosine")
+    style_mixing: float = Field(0.0, ge=0, le=1, description="share of fakes with the styles of two latents")
     mode_seeking: float = Field(0.0, ge=0, description="weight of the loss that keeps two latents of a label apart")
     guidance: float = Field(0.0, ge=0, description="weight of a classifier's cross entropy on generated pictures")
     trunk: str | None = Field(None, description="weight file in --weights of a trained trunk: discriminator, guidance")
@@ -85,7 +108,8 @@ def options_of(raw: dict[str, Any]) -> Options:
     try:
         options = Options.model_validate(raw)
     except ValidationError as error:
-        known = [*Options.model_fields, *Adam.model_fields, *Penalty.model_fields]
+        tables = (Options, Adam, Penalty, AdaptiveOptions)
+        known = [name for table in tables for name in table.model_fields]
         unknown_too = any(wrong["type"] == "extra_forbidden" for wrong in error.errors())
         listed = f" Known: {', '.join(Options.model_fields)}." if unknown_too else ""
         raise BadInput(f"Wrong options of the task adversarial: {in_words(error, known)}{listed}") from error
@@ -93,11 +117,18 @@ def options_of(raw: dict[str, Any]) -> Options:
         if name is not None:
             plain_name(name)
     ARCHITECTURES.check(options.architecture)
+    if options.second_domain is not None:
+        DOMAINS.check(options.second_domain)
     OBJECTIVES.check(options.objective)
+    check_known(
+        OBJECTIVES[options.objective], options.objective_options, f"option of the objective {options.objective}"
+    )
     for name in options.penalties:
         PENALTIES.check(name)
+    for name in options.generator_penalties:
+        GENERATOR_PENALTIES.check(name)
     for name in options.optimizers:
         if name not in ("generator", "discriminator"):
             raise unknown("network in optimizers", name, ("generator", "discriminator"))
-    diff_augment(torch.zeros(1, 3, 8, 8), stream(0), options.augmentation)  # refuses unknown names
+    check_augmentation(options.augmentation)
     return options

@@ -25,11 +25,20 @@ def flip_and_shift(x: Tensor, rng: torch.Generator, pad: int = 2, flip: bool = T
     return padded[where[0], where[1], where[2]].permute(0, 3, 1, 2)
 
 
+ADAPTIVE = "adaptive"  # zeuxis.lab.adaptive_augment: it has a state, so the engine keeps it
+
+
+def check_augmentation(names: tuple[str, ...]) -> None:
+    """BadInput for a name of no augmentation."""
+    for name in names:
+        if name not in (*_POLICIES, ADAPTIVE):
+            raise unknown("augmentation", name, [*_POLICIES, ADAPTIVE])
+
+
 def diff_augment(x: Tensor, rng: torch.Generator, policy: tuple[str, ...]) -> Tensor:
     """Apply `policy` (of "colour", "translation", "cutout") to images (B, 3, H, W) in [-1, 1]; gradients flow."""
+    check_augmentation(policy)
     for name in policy:
-        if name not in _POLICIES:
-            raise unknown("augmentation", name, list(_POLICIES))
         x = _POLICIES[name](x, rng)
     return x
 

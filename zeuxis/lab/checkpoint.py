@@ -6,6 +6,7 @@ The header keeps the rest: how far it is, the sums since the last line of the lo
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Callable
@@ -13,17 +14,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 from torch.optim import Optimizer
 
-from zeuxis.errors import RunDamaged
+from zeuxis.config import TrainConfig
+from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.lab.ema import Average
 from zeuxis.lab.origin import check_same
-from zeuxis.lab.tasks.base import Task
+from zeuxis.lab.tasks.base import Task, plain_name
 from zeuxis.storage import files
-from zeuxis.storage.checksummed import checksummed, verified
+from zeuxis.storage.checksummed import checksummed, table, verified_bytes
+from zeuxis.storage.reading import read_plain
 
 NEWEST, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 BROKEN = (SafetensorError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, OSError,
@@ -34,6 +38,9 @@ BROKEN = (SafetensorError, ArithmeticError, AttributeError, LookupError, TypeErr
 class Progress:
     """How far a training is. `images` shown, `seconds` spent in steps; the `count` steps since the last line of the log
     took `spent` seconds and have `sums` of losses; `last` is the number of the last checkpoint that was evaluated.
+
+    The rest says what else belongs to it: `lines` in the log (-1: not counted), the SHA-256 of each export by its name,
+    the recipe's `recipe_key`, number type and threads. Checkpoints of older versions have none of that.
     """
 
     step: int = 0
@@ -43,14 +50,21 @@ class Progress:
     spent: float = 0.0
     last: int = -1
     sums: dict[str, float] = field(default_factory=dict)
+    lines: int = -1
+    exports: dict[str, str] = field(default_factory=dict)
+    recipe: str = ""
+    machine: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, header: dict[str, Any]) -> Progress:
         """From a checkpoint's header; ValueError for numbers that cannot be."""
-        kinds = {"step": int, "images": int, "seconds": float, "count": int, "spent": float, "last": int}
+        kinds = {"step": int, "images": int, "seconds": float, "count": int, "spent": float, "last": int, "lines": int}
         found = cls(**{name: kind(header[name]) for name, kind in kinds.items() if name in header})
         found.sums = {str(name): float(value) for name, value in header.get("sums", {}).items()}
-        if min(found.step, found.images, found.count, found.last + 1) < 0 or not math.isfinite(found.seconds):
+        found.exports = {_export(name): str(sha256) for name, sha256 in header.get("exports", {}).items()}
+        found.recipe, found.machine = str(header.get("recipe", "")), dict(header.get("machine", {}))
+        counts = found.step, found.images, found.count, found.last + 1, found.lines + 1
+        if min(counts) < 0 or not math.isfinite(found.seconds):
             raise ValueError("counts below 0")
         return found
 
@@ -70,31 +84,45 @@ def save(task: Task, averages: dict[str, Average], progress: Progress, folder: P
     if hasattr(task, "state"):  # of parts that are no networks: the best distance so far, an equilibrium, ...
         header["state"] = task.state()
     data = checksummed(tensors, {"progress": json.dumps(header)})  # as text: its order says something
-    newest = folder / NEWEST
-    if newest.exists():
+    path = folder / NEWEST
+    if path.exists():
         try:
-            files.calls.rename(newest, folder / PREVIOUS)
+            files.calls.rename(path, folder / PREVIOUS)
         except OSError as error:
-            raise files.unwritable(newest, error) from error
-    files.atomic_write(newest, data)
+            raise files.unwritable(path, error) from error
+    files.atomic_write(path, data)
 
 
-def images_in(folder: Path) -> int | None:
-    """The images of the newest checkpoint that can be read; None where there is none."""
+def recipe_key(config: TrainConfig) -> str:
+    """What the checkpoints of a recipe are told from those of another by; a training may be made longer."""
+    kept = config.model_dump(mode="json", exclude={"images"}, exclude_defaults=True)  # a field of later makes no other
+    return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def newest(folder: Path) -> Progress | None:
+    """How far the newest checkpoint is that can be read; None where there is none."""
     for name in (NEWEST, PREVIOUS):
         try:
-            return Progress.read(_read(folder / name)[1]).images
+            return Progress.read(_read(folder / name)[1])
         except BROKEN:
             continue
     return None
 
 
+def images_in(folder: Path) -> int | None:
+    """The images of the newest checkpoint that can be read; None where there is none."""
+    found = newest(folder)
+    return None if found is None else found.images
+
+
 def load(
-    task: Task, averages: dict[str, Average], folder: Path, say: Callable[[str], None] = lambda text: None
-) -> Progress | None:
+    task: Task, averages: dict[str, Average], folder: Path, say: Callable[[str], None] = lambda text: None,
+    recipe: str = "",
+) -> Progress | None:  # fmt: skip
     """Restore the newest good checkpoint into `task` and `averages`; None when there is none. `say` hears of damage.
 
-    BadInput if it was begun with other data or on other networks.
+    One of another `recipe` (a `recipe_key`) counts as damage. BadInput if it was begun with other data or on other
+    networks.
     """
     damaged = []
     for name in (NEWEST, PREVIOUS):
@@ -104,6 +132,8 @@ def load(
         try:
             tensors, header = _read(path)
             progress, begun_with = Progress.read(header), dict(header.get("origin", {}))
+            if recipe and progress.recipe not in ("", recipe):
+                raise ValueError("it belongs to a training by another recipe")
         except BROKEN as error:
             damaged.append(f"{name}: {_line(error)}")
             continue
@@ -115,6 +145,8 @@ def load(
             continue
         if damaged:
             say(f"{damaged[0].partition(':')[0]} is damaged; going on from {name}, the one before it.")
+        elif name != NEWEST:
+            say(f"{NEWEST} is missing; going on from {name}, the one before it.")
         return progress
     if damaged:
         raise RunDamaged(
@@ -125,18 +157,22 @@ def load(
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and header. Damage raises one of `BROKEN`. Files of before the checksum are taken as they are."""
-    if not path.is_file():  # a pipe would wait for a writer
-        raise ValueError("it is no regular file")
-    with safe_open(path, "pt") as file:
-        old = (file.metadata() or {}).get("progress")
-        tensors = {} if old is None else {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    data = read_plain(path)  # no link, no pipe
+    size = int.from_bytes(data[:8], "little")
+    old = table(data[8 : 8 + size]).get("__metadata__", {}).get("progress")
     if old is None:
-        tensors, told = verified(path)
+        tensors, told = verified_bytes(data, path)
         old = told["progress"]
-    header = json.loads(old)
-    if not isinstance(header, dict):
-        raise ValueError("its header is no table")
-    return tensors, header
+    else:
+        tensors = safetensors.torch.load(data)
+    return tensors, table(old)
+
+
+def _export(name: Any) -> str:
+    try:
+        return plain_name(name)
+    except BadInput as error:
+        raise ValueError(str(error)) from error
 
 
 def _line(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,15 +26,23 @@ def save_grid(images: Tensor, path: Path, columns: int = 20, scale: int = 2) -> 
     count, height, width = canvas.shape[1:]
     sheet = canvas.view(rows, columns, count, height, width).permute(0, 3, 1, 4, 2)
     picture = Image.fromarray(sheet.reshape(rows * height, columns * width, count).numpy())
-    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(path)
+    data = io.BytesIO()
+    picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST).save(data, "PNG")
+    atomic_write(path, data.getvalue())
 
 
-def read_log(folder: Path, say: Callable[[str], object] = lambda text: None) -> list[dict[str, float]]:
-    """The lines of `log.jsonl`; one that was cut, changed or is no line of figures is left out, which `say` hears."""
+def read_log(
+    folder: Path, say: Callable[[str], object] = lambda text: None, training: str = ""
+) -> list[dict[str, float]]:
+    """The lines of `log.jsonl`; one that was cut, changed or is no line of figures is left out, which `say` hears.
+
+    So is one that names another `training`, where that is given.
+    """
     path, lines, lost = folder / "log.jsonl", [], 0
     for text in filter(bytes.strip, read_plain(path).split(b"\n") if path.exists() else []):
         try:
             line, _ = verified_line(text)
+            line = line if line.pop("training", training) == training or not training else {}
         except ValueError:
             line = {}
         if "images" in line and all(type(v) in (int, float) for v in line.values()):
@@ -45,9 +54,14 @@ def read_log(folder: Path, say: Callable[[str], object] = lambda text: None) -> 
     return lines
 
 
-def write_log(folder: Path, lines: list[dict[str, float]]) -> None:
+def write_log(folder: Path, lines: list[dict[str, float]], training: str = "") -> None:
     """All of `log.jsonl` anew. Atomic."""
-    atomic_write(folder / "log.jsonl", "".join(checked_line(line) + "\n" for line in lines).encode())
+    atomic_write(folder / "log.jsonl", "".join(log_line(line, training) + "\n" for line in lines).encode())
+
+
+def log_line(line: dict[str, float], training: str) -> str:
+    """One line of `log.jsonl`, which names its training."""
+    return checked_line(line | ({"training": training} if training else {}))
 
 
 def draw(folder: Path) -> None:
@@ -68,4 +82,6 @@ def draw(folder: Path) -> None:
         axes.set_title(name, fontsize=9)
         axes.set_xlabel("thousand images", fontsize=8)
         axes.tick_params(labelsize=7)
-    figure.savefig(folder / "curves.png", dpi=90)
+    data = io.BytesIO()
+    figure.savefig(data, dpi=90)
+    atomic_write(folder / "curves.png", data.getvalue())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,30 +13,42 @@ from torch.nn.utils import parametrize
 from zeuxis.errors import BadInput, MissingModel
 from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
 from zeuxis.nets.layers import fold_spectrum
+from zeuxis.rng import stream
 
 if TYPE_CHECKING:
     from zeuxis.lab.adversarial import Adversarial
 
+MOST_ROWS = 2_000  # combinations of labels that a model file keeps as starts
 NOT_EXPORTED = ("._u", "._v", "num_batches_tracked")  # of spectral normalisation, of batch norm
 
 
 @torch.no_grad()
 def write_export(task: Adversarial, generator: nn.Module, path: Path) -> Path:
-    """Generator as given and discriminator with its spectral normalisation folded, as one model file."""
+    """Generator and discriminator, their spectral normalisation folded, as one model file."""
     trunk: Any = task.guide.trunk if task.guide else None
-    plain = task.build(None if trunk is None else type(trunk)(trunk.widths))[1]
+    fresh, plain = task.build(None if trunk is None else type(trunk)(trunk.widths))
     plain.load_state_dict(task.discriminator.state_dict())
     fold_spectrum(plain.eval())
     facts = task.facts | {k: v for k, v in task.opt.discriminator.items() if k != "normalised"}
     if trunk is not None:
         facts["trunk_widths"] = list(trunk.widths)
-    if hasattr(plain, "frozen"):
+    if "normalised" in inspect.signature(type(plain)).parameters:
         facts["normalised"] = False
+    own = task.facts | task.opt.generator
+    if "normalised" in inspect.signature(type(generator)).parameters:
+        fresh.load_state_dict(generator.state_dict())  # a copy would share its class with the one that is trained
+        generator, own = fold_spectrum(fresh.eval()), own | {"normalised": False}
+    for net, of in ((generator, own), (plain, facts)):
+        if "progress" in inspect.signature(type(net)).parameters:  # one that has not come to its last stage yet
+            of["progress"] = task.progress
     parts = {
-        "generator": Part(task.facts | task.opt.generator, generator.state_dict()),
+        "generator": Part(own, generator.state_dict()),
         "discriminator": Part(facts, plain.state_dict()),
     }
     rows, counts = task.watch.combinations
+    if len(rows) > MOST_ROWS:  # the captions of a large set, say; a search starts at any of those that are kept
+        kept = torch.randperm(len(rows), generator=stream(0, "rows"))[:MOST_ROWS].sort().values
+        rows, counts = rows[kept], counts[kept]
     config = task.lab.config
     about = {
         "labels": {name: list(words) for name, words in task.words.items()},
@@ -58,14 +71,19 @@ def start_file(name: str, weights: Path | None) -> Path:
 def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
     """Fill fresh networks (generator, discriminator) from an earlier export of the same architecture and labels.
 
-    Optimisers start anew. BadInput for the export of another training.
+    Or from a converted file of a published network, where the generator is of its class (`published` is its family);
+    a discriminator that is not in it starts anew. Optimisers start anew. BadInput for the export of another training.
     """
-    model = read_model(path)
-    if model.family != f"gan-{task.opt.architecture}":
-        raise BadInput(f"{path} holds a {model.family}, expected gan-{task.opt.architecture} to start from.")
-    if model.about.get("labels") != {name: list(words) for name, words in task.words.items()}:
+    model, published = read_model(path), getattr(nets[0], "published", None)
+    if model.family not in (f"gan-{task.opt.architecture}", published):
+        other = f" or a converted {published}" if published else ""
+        raise BadInput(f"{path} holds a {model.family}, expected gan-{task.opt.architecture}{other} to start from.")
+    words = {name: list(words) for name, words in task.words.items()}
+    if model.family != published and model.about.get("labels") != words:
         raise BadInput(f"{path} was trained with other labels than those of the data. Start without it.")
     for part, net in zip(("generator", "discriminator"), nets, strict=True):
+        if model.family == published and part not in model.parts:
+            continue
         own = {name: value for name, value in net.state_dict().items() if not name.endswith(NOT_EXPORTED)}
         given = {_normalised_name(name, own): value for name, value in tensors_of(path, part).items()}
         if task.guide:  # its trunk is the one that --weights names

@@ -1,12 +1,14 @@
 """What frozen networks make of pictures and sentences, computed once: in the user's cache, or in memory.
 
-features/KEY.npy: float16 (up to 2000, D). KEY stands for the pixels, the network's weights and the view.
+features/KEY.npy: float16 (up to 2000, D), then the SHA-256 of that. KEY stands for the pixels, the network's weights
+and the view. What is not as it was written is computed again.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from torch import Tensor
 
 from zeuxis.data import to_signed
 from zeuxis.data.cache import checksum, data_folder
+from zeuxis.data.npz import array_of
+from zeuxis.errors import RunDamaged, RunUnwritable
 from zeuxis.hub.header import vocabulary_of
 from zeuxis.hub.model_file import build, read_model, tensors_of
 from zeuxis.hub.model_file import checksum as tensors_checksum
@@ -24,9 +28,12 @@ from zeuxis.lab.augment import flip_and_shift
 from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.rng import stream
+from zeuxis.storage.files import atomic_write, make_folder
+from zeuxis.storage.reading import read_plain
 
 BATCH = 20  # small enough for the processor's cache
 PIECE = 2000  # pictures in one file
+DIGEST = 32  # bytes
 VERSION = 1  # of what the views do; a higher number leaves old entries unread
 SMALLEST = 256  # pictures worth keeping
 
@@ -48,8 +55,8 @@ def _piece(pixels: Tensor, features: Callable[[Tensor], Tensor], identity: str, 
     flat = np.ascontiguousarray(pixels.numpy())
     key = hashlib.sha256(repr((VERSION, identity, view, flat.shape, checksum(flat))).encode()).hexdigest()[:24]
     path = folder / f"{key}.npy"
-    if path.exists():
-        return torch.from_numpy(np.load(path, allow_pickle=False))
+    if (kept := _kept(path, len(pixels))) is not None:
+        return torch.from_numpy(kept)
     found = _computed(pixels, features, view)
     if len(pixels) >= SMALLEST:
         _store(found, path)
@@ -67,16 +74,27 @@ def _computed(pixels: Tensor, features: Callable[[Tensor], Tensor], view: int) -
     return np.concatenate(rows)
 
 
+def _kept(path: Path, rows: int) -> np.ndarray | None:
+    """float16 (rows, D) from the cache; None where they are not there, or not as they were written."""
+    if not path.exists():
+        return None
+    try:
+        data = read_plain(path)
+        whole = hashlib.sha256(data[:-DIGEST]).digest() == data[-DIGEST:]
+        found: np.ndarray = array_of(data[:-DIGEST] if whole else data, path.name)  # an older version wrote no digest
+    except (ValueError, RunDamaged):
+        return None
+    return found.copy() if found.dtype == np.float16 and found.ndim == 2 and len(found) == rows else None
+
+
 def _store(found: np.ndarray, path: Path) -> None:
     """A folder that cannot be written costs time, never the run."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            np.save(file, found, allow_pickle=False)
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
+    data = io.BytesIO()
+    np.save(data, found, allow_pickle=False)
+    body = data.getvalue()
+    with contextlib.suppress(RunUnwritable):
+        make_folder(path.parent)
+        atomic_write(path, body + hashlib.sha256(body).digest())
 
 
 class Sentences:

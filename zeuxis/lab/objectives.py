@@ -1,13 +1,27 @@
-"""GAN objectives on discriminator logits of any shape, by the name that recipes use.
+"""GAN objectives on what a discriminator says of pictures, by the name that recipes use.
 
-One signature: `discriminator(real, fake) -> loss`, `generator(fake) -> loss`; scalars to be minimised.
+One signature: `discriminator(real, fake) -> loss`, `generator(fake) -> loss`; scalars to be minimised. Higher means
+more real in every output, so an autoencoder's is minus its error. What an objective needs beyond that it declares:
+
+    output       "logits", or "energy" for minus the reconstruction errors (N,) of an autoencoder
+    relativistic `generator(fake, real)`: also the logits of other real pictures
+    classifies   `real` and `fake` are `Classified`: logits, logits of classes, labels
+    threshold    above it a picture counts as called real; None where only differences mean something
+
+An objective with a state has `after_step(figures) -> figures`, `state()` (JSON-able) and `load_state(state)`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeuxis.errors import BadInput
+from zeuxis.nets.gan.base import Classified
 from zeuxis.registry import Entry, Table
 
 OBJECTIVES = Table(
@@ -15,13 +29,40 @@ OBJECTIVES = Table(
     {
         "hinge": Entry("zeuxis.lab.objectives:Hinge", "Lim and Ye 2017, arXiv 1705.02894"),
         "non-saturating": Entry("zeuxis.lab.objectives:NonSaturating", "Goodfellow et al. 2014, arXiv 1406.2661"),
+        "minimax": Entry("zeuxis.lab.objectives:Minimax", "Goodfellow et al. 2014, Eq. 1: it saturates"),
         "least-squares": Entry("zeuxis.lab.objectives:LeastSquares", "Mao et al. 2017, arXiv 1611.04076"),
         "wasserstein": Entry("zeuxis.lab.objectives:Wasserstein", "Arjovsky et al. 2017, arXiv 1701.07875"),
+        "relativistic": Entry("zeuxis.lab.objectives:Relativistic", "Jolicoeur-Martineau 2019; Huang et al. 2024"),
+        "energy": Entry("zeuxis.lab.objectives:Energy", "Zhao, Mathieu and LeCun 2017, arXiv 1609.03126"),
+        "began": Entry("zeuxis.lab.objectives:Equilibrium", "Berthelot et al. 2017, arXiv 1703.10717"),
+        "auxiliary-class": Entry("zeuxis.lab.objectives:AuxiliaryClass", "Odena et al. 2017, arXiv 1610.09585"),
     },
 )
 
 
-class Hinge:
+class Objective:
+    """What every objective has; each overrides what it needs."""
+
+    output: ClassVar[str] = "logits"
+    relativistic: ClassVar[bool] = False
+    classifies: ClassVar[bool] = False
+    threshold: ClassVar[float | None] = 0.0
+    discriminator: Callable[..., Tensor]
+    generator: Callable[..., Tensor]
+
+    def after_step(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Adapt to the figures of a step ("D(real)", "D(fake)", losses); figures of its own, for the log."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint, JSON-able."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+
+
+class Hinge(Objective):
     """D: mean max(0, 1 - D(x)) + mean max(0, 1 + D(G(z))); G: -mean D(G(z))."""
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -33,7 +74,7 @@ class Hinge:
         return -fake.mean()
 
 
-class NonSaturating:
+class NonSaturating(Objective):
     """Section 3, with log sigmoid written as softplus. D: -log s(D(x)) - log(1 - s(D(G(z)))); G: -log s(D(G(z)))."""
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
@@ -45,8 +86,18 @@ class NonSaturating:
         return F.softplus(-fake).mean()
 
 
-class LeastSquares:
+class Minimax(NonSaturating):
+    """Eq. 1, the same for both. D as in `NonSaturating`; G: log(1 - s(D(G(z)))), flat where D is sure of itself."""
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """Logits of generated pictures -> scalar."""
+        return -F.softplus(fake).mean()
+
+
+class LeastSquares(Objective):
     """Eq. 9, labels 0 and 1. D: (D(x) - 1)^2 / 2 + D(G(z))^2 / 2; G: (D(G(z)) - 1)^2 / 2."""
+
+    threshold: ClassVar[float | None] = 0.5
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Outputs for real and for generated pictures -> scalar."""
@@ -57,8 +108,10 @@ class LeastSquares:
         return (fake - 1).square().mean() / 2
 
 
-class Wasserstein:
+class Wasserstein(Objective):
     """D: mean D(G(z)) - mean D(x), an estimate of minus the distance; G: -mean D(G(z)). Needs a penalty on slopes."""
+
+    threshold: ClassVar[float | None] = None
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Values of real and of generated pictures -> scalar."""
@@ -67,6 +120,118 @@ class Wasserstein:
     def generator(self, fake: Tensor) -> Tensor:
         """Values of generated pictures -> scalar."""
         return -fake.mean()
+
+
+class Relativistic(Objective):
+    """Each picture against one of the other kind: D: softplus(-(D(x) - D(G(z)))); G: softplus(-(D(G(z)) - D(x'))).
+
+    Jolicoeur-Martineau 2019 (arXiv 1807.00734), as R3GAN pairs them (Huang et al. 2024, arXiv 2501.05441, Eq. 2); x'
+    are other real pictures than x.
+    """
+
+    relativistic: ClassVar[bool] = True
+    threshold: ClassVar[float | None] = None
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Logits of real and of generated pictures, of one shape -> scalar."""
+        return F.softplus(fake - real).mean()
+
+    def generator(self, fake: Tensor, real: Tensor) -> Tensor:
+        """Logits of generated and of other real pictures, of one shape -> scalar."""
+        return F.softplus(real - fake).mean()
+
+
+class Energy(Objective):
+    """With the energy E = -D, a reconstruction error: D: E(x) + max(0, margin - E(G(z))); G: E(G(z))  (Eqs. 1, 2)."""
+
+    output: ClassVar[str] = "energy"
+    threshold: ClassVar[float | None] = None
+
+    def __init__(self, margin: float = 0.3) -> None:
+        self.margin = positive("margin", margin)
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Minus the energies of real and of generated pictures -> scalar."""
+        return -real.mean() + F.relu(self.margin + fake).mean()
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """Minus the energies of generated pictures -> scalar."""
+        return -fake.mean()
+
+
+class Equilibrium(Objective):
+    """BEGAN, section 3.4, with L = -D: D: L(x) - k L(G(z)); G: L(G(z)); k += rate (gamma L(x) - L(G(z))), in [0, 1].
+
+    `gamma` in (0, 1] is the diversity ratio E L(G(z)) / E L(x) that is held; smaller gives cleaner, fewer pictures.
+    `convergence` in the log is the paper's measure L(x) + |gamma L(x) - L(G(z))|, smaller is better.
+    """
+
+    output: ClassVar[str] = "energy"
+    threshold: ClassVar[float | None] = None
+
+    def __init__(self, gamma: float = 0.5, rate: float = 1e-3) -> None:
+        self.gamma, self.rate, self.k = positive("gamma", gamma, most=1.0), positive("rate", rate, most=1.0), 0.0
+
+    def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
+        """Minus the errors of real and of generated pictures -> scalar."""
+        return self.k * fake.mean() - real.mean()
+
+    def generator(self, fake: Tensor) -> Tensor:
+        """Minus the errors of generated pictures -> scalar."""
+        return -fake.mean()
+
+    def after_step(self, figures: dict[str, Tensor]) -> dict[str, float]:
+        """Move k towards the equilibrium."""
+        real, fake = -float(figures["D(real)"]), -float(figures["D(fake)"])
+        balance = self.gamma * real - fake
+        self.k = min(max(self.k + self.rate * balance, 0.0), 1.0)
+        return {"k": self.k, "convergence": real + abs(balance)}
+
+    def state(self) -> dict[str, Any]:
+        """k, in [0, 1]."""
+        return {"k": self.k}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """The inverse of `state`."""
+        self.k = float(state.get("k", 0.0))
+
+
+class AuxiliaryClass(NonSaturating):
+    """Source and class: L_S as in `NonSaturating`, L_C = -log P(c | x) of both kinds of pictures (Eqs. 2, 3).
+
+    D minimises L_S + weight L_C on real and generated pictures, G its own L_S + weight L_C.
+    """
+
+    classifies: ClassVar[bool] = True
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = positive("weight", weight)
+
+    def discriminator(self, real: Classified, fake: Classified) -> Tensor:  # type: ignore[override]
+        """Of real and of generated pictures -> scalar."""
+        source = super().discriminator(real.logits, fake.logits)
+        return source + self.weight * (real.class_loss() + fake.class_loss())
+
+    def generator(self, fake: Classified) -> Tensor:  # type: ignore[override]
+        """Of generated pictures -> scalar."""
+        return super().generator(fake.logits) + self.weight * fake.class_loss()
+
+
+def positive(name: str, value: float, most: float = 1e6) -> float:
+    """`value` if it is a number in (0, most]; BadInput for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+        raise BadInput(f"Expected {name} above 0 and at most {most:g}, got {repr(value)[:40]}.")
+    return float(value)
+
+
+def called_right(objective: Objective, real: Tensor, fake: Tensor) -> Tensor:
+    """The discriminator's accuracy: the share of pictures on their own side of the threshold, without one of pairs
+    whose real picture is the higher. Logits of real and of generated pictures (N,) or (N, heads) -> scalar in [0, 1].
+    """
+    real, fake = (x.detach().flatten(1).mean(1) if x.ndim > 1 else x.detach() for x in (real, fake))
+    if objective.threshold is None:
+        return (real[:, None] > fake[None]).float().mean()
+    return torch.cat([real > objective.threshold, fake < objective.threshold]).float().mean()
 
 
 def mode_seeking(one: Tensor, two: Tensor, z_one: Tensor, z_two: Tensor) -> Tensor:

@@ -14,8 +14,10 @@ from torch import Tensor, nn
 
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.lab.objectives import Objective, called_right
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.metrics.coverage import density_coverage
+from zeuxis.metrics.diversity import vendi_score
 from zeuxis.metrics.frechet import frechet_distance
 from zeuxis.metrics.health import descriptors, distances, near_duplicates
 from zeuxis.rng import stream
@@ -26,13 +28,14 @@ if TYPE_CHECKING:
     from zeuxis.lab.guidance import Guide
 
 ROWS, NEIGHBOURS = 10, 5
+FEW = 64  # pictures of which the effective number is counted
 MEASURE = "frechet/mobilenet-v1"  # what `best` is the best of; the picture is prepared as the judge prepares it
 DUPLICATES, COVERAGE, SATURATION = 0.2, 0.1, 0.99  # shares at which the collapse alarm sounds
 
 
 def standing_statistics(task: Adversarial, generator: nn.Module, batches: int = 24) -> None:
     """Batch-norm statistics of the averaged weights: plain means over fresh batches (BigGAN, section 4.1)."""
-    norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d)]
+    norms: list[Any] = [m for m in generator.modules() if hasattr(m, "reset_running_stats")]
     generator.eval()
     if not norms:
         return
@@ -40,6 +43,7 @@ def standing_statistics(task: Adversarial, generator: nn.Module, batches: int = 
         norm.reset_running_stats()
         norm.momentum = None  # cumulative average
     generator.train()
+    torch.manual_seed(0)  # for noise in its layers
     with torch.no_grad():
         for index in range(batches):
             z, y = task.latents(stream(0, "standing", index), 128)
@@ -48,6 +52,18 @@ def standing_statistics(task: Adversarial, generator: nn.Module, batches: int = 
     generator.eval()
     for norm in norms:
         norm.momentum = 0.1
+
+
+@torch.no_grad()
+def standing(objective: Objective, real: Tensor, fake: Tensor, nets: dict[str, nn.Module]) -> dict[str, float]:
+    """How the networks stand against each other after a step: the discriminator's accuracy on its batch, and the
+    length of both gradients, as their last backward pass left them.
+    """
+    found = {"D accuracy": float(called_right(objective, real, fake))}
+    for name, net in nets.items():
+        slopes = [p.grad for p in net.parameters() if p.grad is not None]
+        found[f"{name} gradient"] = float(torch.stack(torch._foreach_norm(slopes)).norm()) if slopes else 0.0
+    return found
 
 
 class Watch:
@@ -65,6 +81,7 @@ class Watch:
         self.latest: dict[str, float] = {}
         self._judge: MobileNetJudge | None = None
         self._real: Tensor | None = None
+        self._effective: float | None = None
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, R, R) in [0, 1] -> MobileNet v1's pooled features (N, 512)."""
@@ -86,6 +103,8 @@ class Watch:
         found["coverage"] = density_coverage(fake, self._real, k=min(NEIGHBOURS, len(self._real) - 1)).coverage
         shown = descriptors(images[:500])
         found["duplicates"] = float(near_duplicates(distances(shown, shown)).double().mean())
+        found["effective"] = vendi_score(distances(shown[:FEW], shown[:FEW]))
+        found["effective_real"] = self._effective_real()
         found["saturation"] = self._saturation(task, images[:500], y[:500])
         if guide is not None:
             parts = zip(torch.split(images, 125), torch.split(y, 125), strict=True)
@@ -96,6 +115,14 @@ class Watch:
         self.best = min(self.best, found["held_out_frechet"])
         self.latest = {name: round(value, 4) for name, value in found.items()}
         return found
+
+    def _effective_real(self) -> float:
+        """The effective number of as many held-out pictures: what `effective` may come to."""
+        if self._effective is None:
+            rows = torch.randperm(len(self.test), generator=stream(0, "held out"))[: min(FEW, self.count)]
+            real = descriptors(self.test.batch(rows) / 2 + 0.5)
+            self._effective = vendi_score(distances(real, real))
+        return self._effective
 
     def _saturation(self, task: Adversarial, images: Tensor, y: Tensor) -> float:
         """How sure the discriminator is: the share of pairs whose training picture has the higher logit, 0.5 at best.
@@ -118,16 +145,21 @@ class Watch:
         rows = found[top[:: max(1, len(top) // (8 * ROWS))][:ROWS]]
         y = rows.repeat_interleave(self.columns, dim=0) if found.shape[1] else found[:1].expand(ROWS * self.columns, 0)
         z = torch.randn(len(y), task.generator.z_dim, generator=rng)
+        if getattr(task.generator, "shares_latents", False):  # the same thing in every domain, below each other
+            z = z[: self.columns].repeat(len(y) // self.columns, 1)
         return z.to(self.lab.device), y.to(self.lab.device)
 
     def state(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {"best": None if math.isinf(self.best) else self.best, "by": MEASURE}
+        best = None if math.isinf(self.best) else self.best
+        return {"best": best, "by": MEASURE, "is_best": self.is_best, "latest": self.latest}
 
     def load_state(self, state: dict[str, Any]) -> None:
         """From the checkpoint. The best by another measure says nothing here."""
         known = state.get("by") == MEASURE and state.get("best") is not None
         self.best = float(state["best"]) if known else math.inf
+        self.is_best = bool(state.get("is_best", True))
+        self.latest = {str(name): float(value) for name, value in state.get("latest", {}).items()}
 
 
 def _logits(discriminator: nn.Module, images: Tensor, y: Tensor) -> Tensor:

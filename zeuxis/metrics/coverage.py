@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.metrics.neighbours import inside, radii
 from zeuxis.metrics.rows import check_rows
 
 
@@ -22,7 +22,7 @@ class DensityCoverage(NamedTuple):
 
 
 def density_coverage(generated: Tensor, real: Tensor, *, k: int = 5) -> DensityCoverage:
-    """Of features `(N, D)` and `(M, D)`, `k` neighbours, the row itself not counted.
+    """Of features `(N, D)` and `(M, D)`, in float64; `k` neighbours, the row itself not counted.
 
     Density (Eq. 5): the mean number of real balls that a generated row lies in, over k. Coverage (Eq. 6): the share of
     real balls with a generated row in them.
@@ -31,6 +31,5 @@ def density_coverage(generated: Tensor, real: Tensor, *, k: int = 5) -> DensityC
         raise BadInput(f"Expected at least 1 neighbour, got k = {k}.")
     check_rows({"generated": generated, "real": real})
     check_rows({"real": real}, k + 1, f"for the distance to neighbour {k}")
-    radius = torch.cdist(real, real).kthvalue(k + 1, dim=1).values  # (M,), its own 0 is among them
-    inside = torch.cdist(real, generated) <= radius[:, None]  # (M, N)
-    return DensityCoverage(float(inside.double().sum(0).mean() / k), float(inside.any(1).double().mean()))
+    balls, held = inside(generated, real, radii(real, k))
+    return DensityCoverage(float(balls.double().mean() / k), float((held > 0).double().mean()))

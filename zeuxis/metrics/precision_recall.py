@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.metrics.neighbours import inside, radii
 from zeuxis.metrics.rows import check_rows
 
 
@@ -24,27 +24,16 @@ class PrecisionRecall(NamedTuple):
 
 
 def precision_recall(generated: Tensor, real: Tensor, *, k: int = 3, block: int = 1000) -> PrecisionRecall:
-    """Of features `(N, D)` and `(M, D)`, in float64; `k` neighbours, the row itself not counted."""
+    """Of features `(N, D)` and `(M, D)`, in float64; `k` neighbours, itself not counted; `block` rows at once."""
     if k < 1:
         raise BadInput(f"Expected at least 1 neighbour, got k = {k}.")
     check_rows({"generated": generated, "real": real}, k + 1, f"for the distance to neighbour {k}")
-    fake, true = generated.double(), real.double()
-    precision = _covered(fake, true, _radii(true, k, block), block)
-    recall = _covered(true, fake, _radii(fake, k, block), block)
+    precision = _covered(generated, real, k, block)
+    recall = _covered(real, generated, k, block)
     both = precision + recall
     return PrecisionRecall(precision, recall, 2 * precision * recall / both if both else 0.0)
 
 
-def _radii(rows: Tensor, k: int, block: int) -> Tensor:
-    """Distance of each row `(N, D)` to its k-th neighbour: the (k + 1)-th smallest, since its own 0 is among them."""
-    return torch.cat([_distances(part, rows).kthvalue(k + 1, dim=1).values for part in torch.split(rows, block)])
-
-
-def _covered(rows: Tensor, centres: Tensor, radii: Tensor, block: int) -> float:
-    """Share of rows within the radius of some centre."""
-    inside = [(_distances(part, centres) <= radii).any(1) for part in torch.split(rows, block)]
-    return float(torch.cat(inside).double().mean())
-
-
-def _distances(a: Tensor, b: Tensor) -> Tensor:
-    return torch.cdist(a, b, compute_mode="donot_use_mm_for_euclid_dist")  # exact zeros between equal rows
+def _covered(rows: Tensor, centres: Tensor, k: int, block: int) -> float:
+    """Share of rows within the ball of some centre."""
+    return float((inside(rows, centres, radii(centres, k, block), block)[0] > 0).double().mean())

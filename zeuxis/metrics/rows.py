@@ -9,6 +9,8 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 
+PIECE = 4096  # rows checked at once
+
 
 def check_rows(sets: Mapping[str, Tensor], least: int = 1, reason: str = "") -> None:
     """BadInput in one sentence unless all `sets`, by a word for their rows, are (N, D) of one D, finite, N >= `least`.
@@ -31,7 +33,8 @@ def check_rows(sets: Mapping[str, Tensor], least: int = 1, reason: str = "") -> 
 
 def check_finite(rows: Tensor, name: str) -> None:
     """BadInput if any row of (N, ...) holds NaN or infinity; the sentence counts them and names the first."""
-    wrong = ~torch.isfinite(rows.flatten(1)).all(1)
+    pieces = torch.split(rows.flatten(1), PIECE)  # the check needs as much memory as what it checks
+    wrong = torch.cat([~torch.isfinite(piece).all(1) for piece in pieces])
     if bool(wrong.any()):
         raise BadInput(
             f"Expected numbers in every {name} row, got NaN or infinity in {int(wrong.sum())} of {len(rows)}, the "

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
-from zeuxis.nets.biggan_layers import Attention, Block, Conv, Linear, Norm, norm_relu
+from zeuxis.nets.biggan_layers import Attention, Block, Conv, Linear, Norm
 from zeuxis.nets.layers import bounded
 
 
@@ -107,7 +107,7 @@ class BigGANDeep(nn.Module):
                 used += 4
             else:
                 x = layer(x)
-        x = self.generator.conv_to_rgb(norm_relu(x, factors[-1]))
+        x = self.generator.conv_to_rgb(self.generator.bn.relu(x, factors[-1]))
         return torch.tanh(x.float())
 
     def _layers(self) -> list[nn.Module]:

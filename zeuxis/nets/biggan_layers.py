@@ -13,15 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zeuxis.compute.split import all_rows, for_rows
+
 
 class Norm(nn.Module):
     """Batch norm whose statistics depend on the truncation: `running_*` (n_stats, C); gain and bias on a condition.
 
-    Without a condition (the last norm) it has a plain weight and bias.
+    Without a condition (the last norm) it has a plain weight and bias. In training it takes the statistics of the batch
+    and the stored ones follow, for every truncation alike; with `momentum` None they are plain means since
+    `reset_running_stats` ("standing statistics", section 4.1).
     """
 
     running_means: Tensor
     running_vars: Tensor
+    momentum: float | None = 0.1
 
     def __init__(self, width: int, n_stats: int, eps: float, condition: int | None) -> None:
         super().__init__()
@@ -35,6 +40,7 @@ class Norm(nn.Module):
             self.scale = Linear(condition, width, bias=False)
             self.offset = Linear(condition, width, bias=False)
         self.mean, self.deviation = torch.zeros(0), torch.zeros(0)  # (C,) at the truncation that is set
+        self.batches = 0  # since the statistics were reset
 
     def at(self, low: int, high: int, share: float) -> None:
         """Set the statistics to share * [low] + (1 - share) * [high]."""
@@ -43,12 +49,34 @@ class Norm(nn.Module):
         self.deviation = (variance + self.eps).rsqrt()
 
     def factors(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Condition (N, D) -> gain and bias (N, C) of x * gain + bias."""
+        """Condition (N, D) -> gain and bias (N, C) of x * gain + bias; in training those after the normalisation."""
         if hasattr(self, "scale"):
-            gain = (1 + self.scale(condition)) * self.deviation
-            return gain, self.offset(condition) - self.mean * gain
-        gain = (self.weight * self.deviation).expand(len(condition), -1)
-        return gain, self.bias - self.mean * gain
+            gain, bias = 1 + self.scale(condition), self.offset(condition)
+        else:
+            gain, bias = self.weight.expand(len(condition), -1), self.bias.expand(len(condition), -1)
+        return (gain, bias) if self.training else _merged(gain, bias, self.mean, self.deviation)
+
+    def relu(self, x: Tensor, factors: tuple[Tensor, Tensor], fresh: bool = False) -> Tensor:
+        """relu of the normalised x (N, C, H, W); on the memory of x unless `fresh`, or a gradient is recorded."""
+        if self.training:
+            variance, mean = torch.var_mean(all_rows(x).float(), dim=(0, 2, 3), correction=0)
+            self._follow(mean.detach(), variance.detach())
+            variance, mean = for_rows(variance, x), for_rows(mean, x)
+            factors = _merged(*factors, mean, (variance + self.eps).rsqrt())
+        return norm_relu(x, factors, fresh)
+
+    def reset_running_stats(self) -> None:
+        """Forget the statistics."""
+        self.running_means.zero_()
+        self.running_vars.fill_(1)
+        self.batches = 0
+
+    @torch.no_grad()
+    def _follow(self, mean: Tensor, variance: Tensor) -> None:
+        self.batches += 1
+        share = 1 / self.batches if self.momentum is None else self.momentum
+        self.running_means.lerp_(mean.expand_as(self.running_means), share)
+        self.running_vars.lerp_(variance.expand_as(self.running_vars), share)
 
 
 class Linear(nn.Linear):
@@ -62,7 +90,8 @@ class Conv(nn.Conv2d):
 
     def __init__(self, cin: int, cout: int, size: int, bias: bool = True) -> None:
         super().__init__(cin, cout, size, padding=size // 2, bias=bias)
-        self._wide: Tensor | None = None
+        self._wide: Tensor | None = None  # what `doubled` convolves with, for weights in this state
+        self._state: tuple[int, int] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in, H, W) -> (N, out, H, W)."""
@@ -76,12 +105,14 @@ class Conv(nn.Conv2d):
         Equal neighbours share their weights' sum: a transposed 4x4 convolution, with 4/9 of the products. Half the time
         on a CPU, equal but for rounding.
         """
-        wide = self._wide
-        if wide is None or self.weight.requires_grad or (wide.dtype, wide.device) != (x.dtype, x.device):
-            k = F.pad(self.weight.float().flip((2, 3)), (1, 1, 1, 1))
+        weight = self.weight
+        wide, state = self._wide, (id(weight), weight._version)
+        if wide is None or self._state != state or (wide.dtype, wide.device) != (x.dtype, x.device):
+            k = F.pad(weight.float().flip((2, 3)), (1, 1, 1, 1))
             k = k[:, :, 1:, 1:] + k[:, :, :-1, 1:] + k[:, :, 1:, :-1] + k[:, :, :-1, :-1]
             wide = k.transpose(0, 1).to(x.dtype).contiguous(memory_format=torch.channels_last)
-            self._wide = wide
+            if isinstance(weight, nn.Parameter) and not weight.requires_grad:  # it may stay as it is
+                self._wide, self._state = wide, state
         return F.conv_transpose2d(x, wide, self.bias, stride=2, padding=1)
 
 
@@ -113,11 +144,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, factors: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
         """(N, in, H, W) -> (N, out, H or 2H, W or 2W)."""
-        h = self.conv_0(norm_relu(x, factors[0], fresh=True))
-        h = norm_relu(h, factors[1])
+        h = self.conv_0(self.bn_0.relu(x, factors[0], fresh=True))
+        h = self.bn_1.relu(h, factors[1])
         h = self.conv_1.doubled(h) if self.up else self.conv_1(h)
-        h = self.conv_2(norm_relu(h, factors[2]))
-        h = self.conv_3(norm_relu(h, factors[3]))
+        h = self.conv_2(self.bn_2.relu(h, factors[2]))
+        h = self.conv_3(self.bn_3.relu(h, factors[3]))
         return _add(h, x[:, : self.kept], self.up)
 
 
@@ -146,6 +177,12 @@ class Attention(nn.Module):
         pixels = x.permute(0, 2, 3, 1).reshape(n * h * w, c)
         out = torch.addmm(pixels, mixed.reshape(n * h * w, -1), weight.T)  # (N HW, C)
         return out.view(n, h, w, c).permute(0, 3, 1, 2)
+
+
+def _merged(gain: Tensor, bias: Tensor, mean: Tensor, deviation: Tensor) -> tuple[Tensor, Tensor]:
+    """(x - mean) * deviation * gain + bias as one multiply-add; `deviation` is one over the standard deviation."""
+    gain = gain * deviation
+    return gain, bias - mean * gain
 
 
 def norm_relu(x: Tensor, factors: tuple[Tensor, Tensor], fresh: bool = False) -> Tensor:

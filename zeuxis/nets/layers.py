@@ -17,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 from zeuxis.errors import BadInput
 
 Net = TypeVar("Net", bound=nn.Module)
+WEIGHTED = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)  # what computes in a smaller number type
 
 
 def bounded(name: str, value: Any, low: int, high: int) -> int:
@@ -118,7 +119,7 @@ def cast_copy(net: nn.Module, dtype: torch.dtype) -> nn.Module:
         compute_in = getattr(module, "compute_in", None)
         if callable(compute_in):
             compute_in(dtype)
-        elif isinstance(module, nn.Conv2d | nn.Linear) and not getattr(module, "keep_fp32", False):
+        elif isinstance(module, WEIGHTED) and not getattr(module, "keep_fp32", False):
             module.to(dtype)
     return copied
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.nets.layers import bounded
-from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, depthwise
+from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, Noise, depthwise, drawn
 
 FUSED_FROM = 128  # output pixels from which upsampling and convolution are one transposed convolution
 
@@ -63,11 +63,11 @@ class Epilogue(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels))
         self.style = EqualLinear(w_dim, 2 * channels)
 
-    def forward(self, x: Tensor, w: Tensor, noise: bool) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
         """x (N, C, H, W), w (N, w_dim) -> (N, C, H, W); statistics in float32."""
         h: Tensor = x.float()
         if noise:
-            h = h + self.noise_const * self.noise_strength[:, None, None]
+            h = h + drawn(noise, self.noise_const, len(h)) * self.noise_strength[:, None, None]
         h = F.leaky_relu(h + self.bias[:, None, None], SLOPE)
         h = h - h.mean((2, 3), keepdim=True)
         h = h * (h.square().mean((2, 3), keepdim=True) + 1e-8).rsqrt()
@@ -89,7 +89,7 @@ class Block(nn.Module):
         self.conv1 = EqualConv(cout, cout, 3)
         self.epilogue1 = Epilogue(cout, resolution, w_dim)
 
-    def forward(self, x: Tensor | None, ws: Tensor, noise: bool) -> Tensor:
+    def forward(self, x: Tensor | None, ws: Tensor, noise: Noise) -> Tensor:
         """ws (N, 2, w_dim)."""
         h = self.const.expand(len(ws), -1, -1, -1) if x is None else self.conv0(x)
         h = self.epilogue0(h, ws[:, 0], noise)
@@ -108,7 +108,7 @@ class Synthesis(nn.Module):
         self.torgb = nn.Conv2d(channels[-1], colours, 1)
         self.gain = 1 / math.sqrt(channels[-1])
 
-    def forward(self, ws: Tensor, noise: bool) -> Tensor:
+    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
         """(N, num_ws, w_dim) -> (N, colours, R, R) float32."""
         x: Tensor | None = None
         for i, size in enumerate(self.sizes):
@@ -134,10 +134,12 @@ class StyleGAN(nn.Module):
         mapping_layers: int = 8,
         rate: float = 0.01,
         img_channels: int = 3,
+        c_dim: int = 0,
     ) -> None:
         super().__init__()
         for name, value, low, high in (
             ("z_dim", z_dim, 1, 8192),
+            ("c_dim", c_dim, 0, 100_000),
             ("w_dim", w_dim, 1, 8192),
             ("img_channels", img_channels, 1, 16),
             ("mapping_layers", mapping_layers, 1, 64),
@@ -145,9 +147,9 @@ class StyleGAN(nn.Module):
             *((f"channels[{i}]", width, 1, 8192) for i, width in enumerate(channels)),
         ):
             bounded(name, value, low, high)
-        self.z_dim, self.c_dim, self.w_dim = z_dim, 0, w_dim
+        self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
         self.img_resolution, self.num_ws = 4 * 2 ** (len(channels) - 1), 2 * len(channels)
-        self.mapping = Mapping(z_dim, 0, w_dim, mapping_layers, rate=rate, averages=1)
+        self.mapping = Mapping(z_dim, c_dim, w_dim, mapping_layers, rate=rate, averages=1)
         self.synthesis = Synthesis(w_dim, channels, img_channels)
 
     @property
@@ -156,11 +158,11 @@ class StyleGAN(nn.Module):
         return self.mapping.w_avg
 
     def map(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        """(N, z_dim) -> (N, w_dim), before truncation."""
+        """(N, z_dim), (N, c_dim) -> (N, w_dim), before truncation."""
         w: Tensor = self.mapping(z, c)
         return w
 
-    def synthesise(self, ws: Tensor, noise: bool = True) -> Tensor:
+    def synthesise(self, ws: Tensor, noise: Noise = True) -> Tensor:
         """(N, num_ws, w_dim) -> (N, img_channels, R, R) float32."""
         images: Tensor = self.synthesis(ws, noise)
         return images

@@ -19,8 +19,10 @@ from zeuxis.nets.stylegan_layers import (
     EqualLinear,
     Mapping,
     ModulatedConv,
+    Noise,
     amplified,
     depthwise,
+    drawn,
     filter_shape,
     finish,
     positive,
@@ -58,7 +60,7 @@ class StyledConv(ModulatedConv):
             self.noise_strength = nn.Parameter(torch.zeros(()))
             self.register_buffer("noise_const", torch.zeros(resolution, resolution))
 
-    def forward(self, x: Tensor, w: Tensor, noise: bool, single: bool = False, gain: float = 1.0) -> Tensor:
+    def forward(self, x: Tensor, w: Tensor, noise: Noise, single: bool = False, gain: float = 1.0) -> Tensor:
         """x (N, in, H, W), w (N, w_dim); `gain` scales the output, clamped at gain * clamp; `single` wants N = 1."""
         style, gain = self.affine(w), GAIN * gain
         scale, bias = self.scales(style) * gain, self.bias * gain  # lrelu(gain x) is gain lrelu(x)
@@ -71,7 +73,7 @@ class StyledConv(ModulatedConv):
         else:
             x = self.single(x, style, scale, bias) if single else self.shared(x, style, scale)
         if noise and self.has_noise:
-            offset = self.noise_const * (self.noise_strength * gain)
+            offset = drawn(noise, self.noise_const, len(x)) * (self.noise_strength * gain)
             x = x + offset.to(x.dtype) if x.requires_grad or offset.requires_grad else x.add_(offset)
         return finish(x, late, None if self.clamp is None else self.clamp * gain / GAIN)
 
@@ -135,7 +137,7 @@ class Block(nn.Module):
         self.pays_single = cin > 0 and cout * resolution**2 > 9 * cin * cout
 
     def forward(
-        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: bool, single: bool
+        self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: Noise, single: bool
     ) -> tuple[Tensor, Tensor | None]:
         """x (N, in, H, W) and the image so far; ws (N, 2 or 3, w_dim)."""
         if x is None:
@@ -165,10 +167,10 @@ class Synthesis(nn.Module):
             cin = channels[i - 1] if i else 0
             self.add_module(f"b{size}", Block(cin, cout, size, kind, last=i == len(channels) - 1))
 
-    def forward(self, ws: Tensor, noise: bool) -> Tensor:
+    def forward(self, ws: Tensor, noise: Noise) -> Tensor:
         """(N, num_ws, w_dim) -> (N, colours, R, R) float32."""
         blocks = [block for size in self.sizes if isinstance(block := self.get_submodule(f"b{size}"), Block)]
-        cpu = ws.device.type == "cpu"
+        cpu = ws.device.type == "cpu" and not self.training
         batched = next((i for i, block in enumerate(blocks) if cpu and block.pays_single), len(blocks))
         x, image = _through(blocks[:batched], None, None, ws, noise, single=False)
         if batched < len(blocks):
@@ -184,7 +186,7 @@ class Synthesis(nn.Module):
 
 
 def _through(
-    blocks: Sequence[Block], x: Tensor | None, image: Tensor | None, ws: Tensor, noise: bool, *, single: bool
+    blocks: Sequence[Block], x: Tensor | None, image: Tensor | None, ws: Tensor, noise: Noise, *, single: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Blocks one after the other; each shares the style of its colours with the next one."""
     start = 0
@@ -199,7 +201,7 @@ class StyleGAN2(nn.Module):
     """z (N, z_dim) -> w (N, w_dim) -> images (N, img_channels, R, R), nominally in [-1, 1].
 
     `channels` are the widths at 4, 8, ..., R pixels; `label_concat` is TensorFlow's way to know classes. Noise is the
-    stored one or none, never drawn anew: the same w is the same picture.
+    stored one or none, so the same w is the same picture; in training it is drawn anew (zeuxis.nets.gan.styles).
     """
 
     def __init__(
@@ -250,7 +252,7 @@ class StyleGAN2(nn.Module):
         w: Tensor = self.mapping(z, c)
         return w
 
-    def synthesise(self, ws: Tensor, noise: bool = True) -> Tensor:
+    def synthesise(self, ws: Tensor, noise: Noise = True) -> Tensor:
         """(N, num_ws, w_dim) -> (N, img_channels, R, R) float32."""
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim) or not len(ws):
             raise BadInput(f"Expected styles (N, {self.num_ws}, {self.w_dim}), got {tuple(ws.shape)}.")

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from zeuxis.compute.split import batch_size, over_the_batch
 from zeuxis.errors import BadInput
 from zeuxis.nets.layers import bounded
 from zeuxis.nets.stylegan_layers import (
@@ -108,7 +109,12 @@ class Block(nn.Module):
 
 
 class Epilogue(nn.Module):
-    """The last 4x4 pixels: minibatch deviation, convolution, two linear layers."""
+    """The last 4x4 pixels: minibatch deviation, convolution, two linear layers.
+
+    With `any_batch` a batch that is no multiple of the group is cut into smaller groups, else it is refused.
+    """
+
+    any_batch = False
 
     def __init__(
         self,
@@ -135,7 +141,8 @@ class Epilogue(nn.Module):
         if image is not None and hasattr(self, "fromrgb"):
             x = x + self.fromrgb(image).float()
         if self.deviations:
-            x = torch.cat([x, minibatch_deviation(x, self.group, self.deviations)], dim=1)
+            group = divisor(batch_size(x), self.group) if self.any_batch else self.group
+            x = torch.cat([x, minibatch_deviation(x, group, self.deviations)], dim=1)
         x = self.out(self.fc(self.conv(x).float().flatten(1)))
         return x if cmap is None else (x * cmap).sum(dim=1, keepdim=True) / math.sqrt(self.cmap_dim)
 
@@ -213,6 +220,12 @@ class Discriminator(nn.Module):
         return logits
 
 
+def divisor(count: int, most: int | None) -> int:
+    """The largest divisor of `count` up to `most`."""
+    return next(g for g in range(count if most is None else min(most, count), 0, -1) if count % g == 0)
+
+
+@over_the_batch
 def minibatch_deviation(x: Tensor, group: int | None, channels: int) -> Tensor:
     """Deviation over groups, averaged: (N, C, H, W) -> (N, channels, H, W). Karras et al. 2018, section 3."""
     n, c, h, w = x.shape

@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from zeuxis.errors import BadInput
 from zeuxis.nets.layers import bounded
 from zeuxis.nets.stylegan3_input import FourierInput
-from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, ModulatedConv, depthwise
+from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, ModulatedConv, Noise, depthwise
+
+MAGNITUDE_IMAGES = 20_000  # half-life of the averages of the layers' magnitudes, as in the published training
 
 
 class Layer(ModulatedConv):
@@ -55,26 +57,36 @@ class Layer(ModulatedConv):
         if not self.rgb:
             self.register_buffer("up_filter", torch.zeros(_taps(facts["up_taps"])))
             self.register_buffer("down_filter", torch.zeros(_taps(facts["down_taps"])))
-        self._normal: Tensor | None = None
+        self._kept: tuple[Tensor, Tensor] | None = None  # what `_normalised` gives, for weights in this state
+        self._state: tuple[int, int, torch.device] | None = None
 
     def compute_in(self, dtype: torch.dtype) -> None:
         """Convolve and filter in `dtype`; styles and demodulation stay float32."""
-        self._normalised()
+        normal, power = self._normalised()
         super().compute_in(dtype)
-        if self._normal is not None:
-            self._normal = self._normal.to(dtype, memory_format=torch.channels_last)
+        self._kept = normal.to(dtype, memory_format=torch.channels_last), power
+        self._state = id(self.weight), self.weight._version, self.weight.device
 
-    def _normalised(self) -> Tensor:
-        """The weights, each output's divided by their root mean square; computed once."""
-        if self._normal is None or self._normal.device != self.weight.device or self.weight.requires_grad:
-            weight = self.weight if self.weight.dtype == torch.float64 else self.weight.float()
-            normal = weight * weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
-            self._power = normal.square().sum((2, 3))
-            self._normal = normal.to(self.dtype, memory_format=torch.channels_last)
-        return self._normal
+    def _normalised(self) -> tuple[Tensor, Tensor]:
+        """The weights, each output's divided by their root mean square, and their squares summed over the kernel.
+
+        Computed once for weights that stay as they are.
+        """
+        state = id(self.weight), self.weight._version, self.weight.device
+        if self._kept is not None and self._state == state:
+            return self._kept
+        weight = self.weight if self.weight.dtype == torch.float64 else self.weight.float()
+        normal = weight * weight.square().mean((1, 2, 3), keepdim=True).rsqrt()
+        power = normal.square().sum((2, 3))
+        made = normal.to(self.dtype, memory_format=torch.channels_last), power
+        if not self.weight.requires_grad:
+            self._kept, self._state = made, state
+        return made
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """x (N, in, H, W), w (N, w_dim) -> (N, out, H', W')."""
+        if self.training:
+            self._follow(x)
         style, gain = self.affine(w), self.magnitude_ema.rsqrt()
         x, pad = x.to(self.dtype), self.weight.shape[2] - 1
         if self.rgb:
@@ -82,12 +94,17 @@ class Layer(ModulatedConv):
             x = F.conv2d(x * (style * gain).to(self.dtype)[:, :, None, None], self.weight, padding=pad)
         else:
             style = style * style.square().mean(dim=(0, 1) if self.over_batch else 1, keepdim=True).rsqrt()
-            weight = self._normalised()
-            assert self._power is not None
-            scale = (style.square() @ self._power.T + 1e-8).rsqrt()  # (N, out)
+            weight, power = self._normalised()
+            scale = (style.square() @ power.T + 1e-8).rsqrt()  # (N, out)
             x = F.conv2d(x * (style * gain).to(self.dtype)[:, :, None, None], weight, padding=pad)
             x = x * scale.to(self.dtype)[:, :, None, None]
         return self._activated(x)
+
+    @torch.no_grad()
+    def _follow(self, x: Tensor) -> None:
+        """The moving average of the input's mean square, half-life MAGNITUDE_IMAGES: section 3.1, config D."""
+        decay = 0.5 ** (len(x) / MAGNITUDE_IMAGES)
+        self.magnitude_ema.lerp_(x.float().square().mean(), 1 - decay)
 
     def _activated(self, x: Tensor) -> Tensor:
         """Bias, up, leaky ReLU, clamp, down: Eq. (3)."""
@@ -199,7 +216,7 @@ class StyleGAN3(nn.Module):
         w: Tensor = self.mapping(z, c)
         return w
 
-    def synthesise(self, ws: Tensor, noise: bool = True) -> Tensor:
+    def synthesise(self, ws: Tensor, noise: Noise = True) -> Tensor:
         """(N, num_ws, w_dim) -> (N, 3, R, R) float32; `noise` is there for likeness with its siblings."""
         images: Tensor = self.synthesis(ws)
         return images

@@ -29,7 +29,7 @@ class FourierInput(nn.Module):
         self.size, self.sampling_rate, self.bandwidth = size, sampling_rate, bandwidth
         self.weight = nn.Parameter(torch.zeros(channels, channels))
         self.affine = EqualLinear(w_dim, 4)
-        self.register_buffer("transform", torch.eye(3))
+        self.register_buffer("transform", torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
         self.register_buffer("freqs", torch.zeros(channels, 2))
         self.register_buffer("phases", torch.zeros(channels))
 
@@ -61,9 +61,9 @@ def term_by_term(linear: EqualLinear, x: Tensor) -> Tensor:
 
     Shifts of the input reach ten periods and more, so a last bit of these four sums is 1e-5 of a picture; matrix
     products differ in it from processor to processor. This is the order in which the published pictures' were
-    summed, wherever it is computed. On other devices than a CPU, and under gradients, it is the plain layer.
+    summed, wherever it is computed. On other devices than a CPU, in training and under gradients: the plain layer.
     """
-    if x.device.type != "cpu" or x.requires_grad:
+    if x.device.type != "cpu" or x.requires_grad or linear.training:
         out: Tensor = linear(x)
         return out
     weight, wide = (linear.weight * linear.weight_gain).double(), x.double()  # products are exact in float64

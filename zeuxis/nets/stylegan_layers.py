@@ -79,17 +79,20 @@ class Mapping(nn.Module):
         """(N, z_dim), (N, c_dim) -> (N, w_dim)."""
         if self.z_dim and (z is None or z.ndim != 2 or z.shape[1] != self.z_dim):
             raise BadInput(f"Expected z (N, {self.z_dim}), got {'none' if z is None else tuple(z.shape)}.")
-        norm = nn.Identity() if self.label_concat else moment
-        parts = [norm(z)] if z is not None and self.z_dim else []
+        embedded: Tensor | None = None
         if self.c_dim:
             if c is None or c.ndim != 2 or c.shape[1] != self.c_dim:
                 got = "none" if c is None else tuple(c.shape)
                 raise BadInput(f"This network knows classes: expected one-hot rows (N, {self.c_dim}), got {got}.")
-            if isinstance(self.embed, nn.Embedding):
-                parts.append(moment(self.embed_proj(self.embed(c.argmax(1)))))
-            else:
-                parts.append(norm(self.embed(c)))
-        x = torch.cat(parts, dim=1)
+            table = isinstance(self.embed, nn.Embedding)
+            embedded = self.embed_proj(self.embed(c.argmax(1))) if table else self.embed(c)
+        return self.joined(z, embedded)
+
+    def joined(self, z: Tensor | None, embedded: Tensor | None) -> Tensor:
+        """z (N, z_dim) and what `embed` made of the class (N, E), either may be none -> (N, w_dim)."""
+        norm = nn.Identity() if self.label_concat else moment
+        parts = [norm(z)] if z is not None and self.z_dim else []
+        x = torch.cat(parts if embedded is None else [*parts, norm(embedded)], dim=1)
         x = moment(x) if self.label_concat else x
         for i in range(self.layers):
             x = self.get_submodule(f"fc{i}")(x)
@@ -109,6 +112,16 @@ def truncate(w: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) ->
     centre = w_avg if w_avg.ndim == 1 else w_avg[:, None]
     near = torch.lerp(centre.expand_as(w), w, psi)
     return near if cutoff is None else torch.cat([near[:, :cutoff], w[:, cutoff:]], dim=1)
+
+
+Noise = bool | torch.Generator  # the stored noise, none, or drawn anew for each picture
+
+
+def drawn(noise: Noise, stored: Tensor, count: int) -> Tensor:
+    """The noise of one layer: `stored` (H, W), or fresh normal numbers (count, 1, H, W)."""
+    if not isinstance(noise, torch.Generator):
+        return stored
+    return torch.randn(count, 1, *stored.shape, generator=noise, device=stored.device)
 
 
 def depthwise(

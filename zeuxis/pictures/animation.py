@@ -6,6 +6,7 @@ ten. WebP counts milliseconds, with the same custom below eleven.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from zeuxis.errors import BadInput, MissingExtra
-from zeuxis.storage.files import PART, check_file_place, unwritable
+from zeuxis.storage.files import PART, atomic_file, check_file_place, unwritable
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,8 @@ def write_timed(pages: Iterable[np.ndarray], ticks: Sequence[int], path: Path) -
         images = (image.quantize(256, dither=Image.Dither.NONE) for image in images)
     held = [tick * 1000 // clock.ticks for tick in ticks]  # milliseconds, as Pillow counts
     how: dict[str, Any] = {} if clock.name == "GIF" else {"quality": 90, "method": 2}
-    part = path.with_name(f".{path.name}{PART}")
-    try:
-        next(images).save(part, clock.name, save_all=True, append_images=images, duration=held, loop=0, **how)
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
+    with atomic_file(path) as file:
+        next(images).save(file, clock.name, save_all=True, append_images=images, duration=held, loop=0, **how)
     return path
 
 
@@ -105,9 +101,12 @@ def write_mp4(pages: Iterator[np.ndarray], rate: int, path: Path) -> Path:
             video.send(_even(page).tobytes())
         video.close()
         part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise unwritable(path, error) from error
+    except BaseException as error:  # a full disk, or Ctrl-C
+        with contextlib.suppress(OSError):
+            part.unlink()
+        if isinstance(error, OSError):
+            raise unwritable(path, error) from error
+        raise
     return path
 
 

@@ -40,7 +40,9 @@ def write_report(folder: RunFolder) -> Path:
     With several objectives also `front.png`.
     RunError before `Session.finish`; RunDamaged where a file is not as it was written.
     """
-    summary, rows = folder.summary(), folder.history()
+    summary = folder.summary()
+    folder.check_population(len(summary["population"]))  # first: a stranger's summary may list any number
+    rows = folder.history()
     curve = write_curve(folder, rows)
     population = pictures(summary)
     front = summary.get("front")

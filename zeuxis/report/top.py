@@ -1,4 +1,4 @@
-"""The best pictures that differ from one another, copied to `top/` with one sheet of them all."""
+"""The best pictures that differ from one another, copied to `top/`, enlarged copies beside them, and a grid of all."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ import torch
 from PIL import Image
 
 from zeuxis.metrics.health import DIFFERENT, descriptors, distances
+from zeuxis.pictures.enlarge import SHOWN, Enlarge, enlarged
 from zeuxis.pictures.grid import grid_png, score_label
+from zeuxis.pictures.writing import sheet_png
 from zeuxis.report.verdict import pictures
 from zeuxis.run.folder import RunFolder
 from zeuxis.storage.files import atomic_write, make_folder, remove
 
 
-def write_top(folder: RunFolder, count: int) -> list[Path]:
+def write_top(folder: RunFolder, count: int, enlarge: Enlarge | None = None) -> list[Path]:
     """Copies the `count` best different pictures of the final population to `top/01.png`, ...; draws `top/sheet.png`.
 
-    The copies keep their metadata, so `zeuxis replay` takes them. There are fewer where the population holds fewer
-    different ones. RunError before the run is finished.
+    The copies keep their metadata, so `zeuxis replay` takes them; `top/01_large.png`, ... are enlarged for people and
+    have none, and are left out where a picture is large enough. `enlarge` is the size of both, by default SHOWN and
+    what a grid shows. There are fewer where the population holds fewer different ones. RunError before the run is
+    finished, BadInput where the grid would be too large.
     """
     population = pictures(folder.summary())
+    folder.check_population(len(population))
     files = [folder.picture(folder.individual_path(picture.rank)) for picture in population] if count else []
     pixels = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in files]
     ranks = distinct(pixels, count)
@@ -33,9 +38,11 @@ def write_top(folder: RunFolder, count: int) -> list[Path]:
     paths = [top / f"{place:02d}.png" for place in range(1, len(ranks) + 1)]
     for path, rank in zip(paths, ranks, strict=True):
         atomic_write(path, files[rank])
+        if pixels[rank].shape[1] < (large := enlarge or SHOWN).across:
+            atomic_write(path.with_name(f"{path.stem}_large.png"), sheet_png(enlarged(pixels[rank], large)))
     if ranks:
         labels = [score_label(np.nan if (s := population[rank].score) is None else s) for rank in ranks]
-        atomic_write(top / "sheet.png", grid_png(np.stack([pixels[rank] for rank in ranks]), labels))
+        atomic_write(top / "sheet.png", grid_png(np.stack([pixels[rank] for rank in ranks]), labels, None, enlarge))
     return paths
 
 

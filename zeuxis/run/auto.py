@@ -6,11 +6,14 @@ whatever generator was chosen.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from zeuxis.config import RunConfig
+from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.run.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
 from zeuxis.scorers import SCORERS
@@ -22,6 +25,7 @@ from zeuxis.scorers.vocabulary import unfamiliar
 from zeuxis.scorers.weights import quoted
 
 AUTO = "auto"
+CAPTION = "caption"  # the label that the training lab makes of captions
 CANCELS = 0.86  # cosine of a wanted and an avoided phrase from which they pull against each other: "a frog", "frogs"
 SHOWN = 2  # phrases that a note is written on
 
@@ -74,8 +78,20 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
     member = MEMBERS.get(fields["generator"], MEMBERS["pocket"])
     fields["scorer"] = tuple(member.scorer + name[len(AUTO) :] if _is_auto(name) else name for name in config.scorer)
     fields["judge"] = member.judge if config.judge == AUTO else config.judge
-    fields["start"] = member.start if config.start == AUTO else config.start
+    if config.start == AUTO:
+        fields["start"] = "labels" if _of_texts(fields["generator"]) else member.start
     return config.model_copy(update=fields), notes
+
+
+def _of_texts(generator: str) -> bool:
+    """Whether it is a model file whose conditions are captions: a phrase is then nearest to those that are like it."""
+    from zeuxis.hub.model_file import is_model, read_model
+
+    with contextlib.suppress(ZeuxisError):  # of a file that is refused others say why
+        path = Path(generator)
+        labels = read_model(path).about.get("labels") if path.is_file() and is_model(path) else None
+        return isinstance(labels, dict) and CAPTION in labels
+    return False
 
 
 def _is_auto(name: str | None) -> bool:

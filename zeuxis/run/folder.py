@@ -149,10 +149,10 @@ class RunFolder:
 
     @property
     def notes(self) -> list[str]:
-        """Sentences for the user that came up during the run, and on times and pictures that are no longer here."""
+        """Sentences for the user that came up during the run, and on times, pictures and files that do not fit."""
         lost = [name for name in self.pictures_sha256 if name.startswith("images/") and not (self.path / name).exists()]
         said = [f"{len(lost)} pictures of the run are missing: {', '.join(lost[:3])}."] if lost else []
-        return [*map(str, self.record["notes"]), *self._timing[1], *said]
+        return [*map(str, self.record["notes"]), *self._timing[1], *said, *self._strays()]
 
     def log_path(self, generation: int) -> Path:
         """Where this generation's entry is."""
@@ -214,14 +214,40 @@ class RunFolder:
             yield found
         if end < reached:
             raise RunDamaged(
-                f"{self.log_path(end)} is missing, though the run got further. Restore it from a copy, or resume the "
-                "run, which draws that generation and the later ones again."
+                f"{self.log_path(end)} is missing, though generation {reached - 1} is there. Restore it from a copy, "
+                "or resume the run, which draws that generation and the later ones again; if "
+                f"{self.log_path(reached - 1).name} is not of this run, move it away."
             )
 
     def _reached(self) -> int:
         """Generations that were in the log at some time, as its other files and the checkpoints tell."""
-        names = [path.stem for place in (self.log, self.checkpoints) for path in place.glob("*.safetensors")]
-        return max((int(name) + 1 for name in names if _NUMBER.fullmatch(name)), default=0)
+        return max((number + 1 for number, _ in self._numbered() if number <= self._last_possible()), default=0)
+
+    def _numbered(self) -> Iterator[tuple[int, Path]]:
+        """Files of the log and checkpoints with the numbers in their names."""
+        for place in (self.log, self.checkpoints):
+            for path in place.glob("*.safetensors"):
+                if _NUMBER.fullmatch(path.stem):
+                    yield int(path.stem), path
+
+    def _last_possible(self) -> int:
+        """The last generation that this run can have written: it was asked for, or its time was kept."""
+        return max((self.config.generations, *self._timing[0]))
+
+    def _strays(self) -> list[str]:
+        """A sentence on files that are numbered like generations which the run cannot have written."""
+        strays = sorted(path for number, path in self._numbered() if number > self._last_possible())
+        names = ", ".join(str(path.relative_to(self.path)) for path in strays[:3])
+        more = f" and {len(strays) - 3} more" if len(strays) > 3 else ""
+        return [f"The run cannot have written {names}{more}; that is not read."] if strays else []
+
+    def check_population(self, count: int) -> None:
+        """RunDamaged where the summary lists more pictures of the final population than there are files."""
+        if count and not self.individual_path(count - 1).exists():
+            raise RunDamaged(
+                f"{self.summary_path} lists {count:,} pictures, but {self.individual_path(count - 1).name} is missing. "
+                "Resume the run, which draws it again."
+            )
 
     def picture(self, path: Path) -> bytes:
         """A PNG of this run. RunDamaged if it is missing, is no whole picture, or not the one that was written."""
@@ -290,9 +316,18 @@ class RunFolder:
         end (left), ROW those along the second from its low end (bottom), as in a plot.
         """
         if not self.archive_path.exists():
+            if self._has_archive():
+                raise RunDamaged(f"{self.archive_path} is missing. Resume the run, which writes it again.")
             return None
         content = self._known(verified_json(self.archive_path), self.archive_path)
         return self._own(schema.check(schema.Archived, content, self.archive_path), self.archive_path)
+
+    def _has_archive(self) -> bool:
+        """Whether the summary knows of an archive; it is written after archive.json."""
+        try:
+            return self.summary().get("archive") is not None
+        except RunError:
+            return False
 
     def summary(self) -> dict[str, Any]:
         """What `Session.finish` wrote. RunError before that."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,24 @@ from zeuxis.run.folder import RUNS, RunFolder, fresh_folder
 from zeuxis.run.prepare import CHANGEABLE, Prepared, prepare_run
 from zeuxis.run.session import Session
 from zeuxis.run.store import RunStore, check_usable
+from zeuxis.run.trust import KEY, check_files, mark_of
 from zeuxis.storage.checksummed import Header
 from zeuxis.storage.files import check_folder_place, make_folder
 from zeuxis.storage.lock import RunLock
 
 
-def open_session(config: RunConfig, folder: str | Path | None = None) -> Session:
+def open_session(config: RunConfig, folder: str | Path | None = None, trust_paths: bool = False) -> Session:
     """A session that is ready to iterate, in a new folder or in one that holds this run already.
 
     Nothing is written before names, prompt and models have been found good. RunLocked at once where another process
-    writes the folder.
+    writes the folder. BadInput where a folder of somebody else would have files read that `config` does not name,
+    unless `trust_paths`.
     """
+    return _open(config, folder, config.model_dump(), trust_paths)
+
+
+def _open(config: RunConfig, folder: str | Path | None, said: Mapping[str, Any], trust_paths: bool) -> Session:
+    """`said`: the fields that the user himself has given."""
     path = None if folder is None else Path(folder)
     check_folder_place(path or RUNS, "--out" if path else "the run")
     if path is not None:
@@ -33,6 +41,8 @@ def open_session(config: RunConfig, folder: str | Path | None = None) -> Session
     session: Session | None = None
     try:
         known = _known(RunFolder(path)) if path is not None else None
+        if known is not None:
+            check_files(known["config"], path or "", said=said, given=known.get(KEY), allowed=trust_paths)
         prepared = prepare_run(config, known=known)
         for note in () if known is not None else advise(prepared.config):
             prepared.problem.decisions.note(note)
@@ -53,13 +63,17 @@ def open_session(config: RunConfig, folder: str | Path | None = None) -> Session
     return session
 
 
-def reopen_session(folder: str | Path, **changes: Any) -> Session:
-    """The session of the run in `folder`, ready to go on where its log ends. `changes` may move its end."""
+def reopen_session(folder: str | Path, *, trust_paths: bool = False, **changes: Any) -> Session:
+    """The session of the run in `folder`, ready to go on where its log ends. `changes` may move its end.
+
+    They may also repeat models that the run names. What a folder of somebody else names by path, and they do not, is
+    read only with `trust_paths`; else BadInput.
+    """
     fixed = sorted(set(changes) - {*CHANGEABLE, *FIELDS})  # the latter must be what they were
     if fixed:
         raise BadInput(f"A resumed run can change {', '.join(CHANGEABLE)}, got {fixed[0]}. Start a new run for that.")
     stored = RunFolder(folder).config.model_dump()
-    return open_session(make_config(**{**stored, **changes}), folder)
+    return _open(make_config(**{**stored, **changes}), folder, changes, trust_paths)
 
 
 def _known(folder: RunFolder) -> Header | None:
@@ -69,10 +83,12 @@ def _known(folder: RunFolder) -> Header | None:
 
 def _record(prepared: Prepared, known: Header | None) -> Header:
     """The fixed part of run.json: as it was first written, except for what a resumed run may change."""
+    config = prepared.record["config"]
+    own = {KEY: found} if (found := mark_of(config)) else {}  # the user has said these files, or allowed them
     if known is None:
-        return prepared.record
-    fixed = {key: value for key, value in known.items() if key not in ("format", "decisions", "notes")}
-    return {**fixed, "config": prepared.record["config"]}
+        return prepared.record | own
+    fixed = {key: value for key, value in known.items() if key not in ("format", "decisions", "notes", KEY)}
+    return {**fixed, "config": config, **own}
 
 
 def _first_lock(path: Path, known: bool) -> RunLock:

@@ -12,10 +12,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zeuxis.storage.checksummed import Header, damaged
+from zeuxis.storage.reading import printable
 
 MOST_ROWS = 100_000  # pictures of a final population
 MOST_CELLS = 256  # of an archive along each measure, as the searches take them
 LONG, SHORT = 400_000, 10_000  # letters
+AS_WRITTEN = ("config", "pictures")
 
 Words = Annotated[str, Field(max_length=SHORT)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
@@ -105,6 +107,7 @@ class Record(Table):
     decisions: Decided
     notes: Annotated[list[Annotated[str, Field(max_length=LONG)]], Field(max_length=SHORT)]
     run: Digest | None = None
+    mark: Words | None = None
 
 
 class Best(Table):
@@ -223,14 +226,24 @@ class Summary(Table):
 
 
 def check(kind: type[Table], content: Header, path: Path) -> Header:
-    """`content` as it is. RunDamaged where it is not what `kind` may hold."""
+    """`content` with its texts on one line each and without control characters, but for its configuration, whose words
+    are those that were searched for. RunDamaged where it is not what `kind` may hold.
+    """
     try:
         kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))[:80]
         raise damaged(path, f"{place or 'it'}: {first['msg'][:160]}") from error
-    return content
+    return {name: value if name in AS_WRITTEN else _printable(value) for name, value in content.items()}
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {printable(name): _printable(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_printable(inner) for inner in value]
+    return printable(value) if isinstance(value, str) else value
 
 
 def cell_file(place: tuple[int, int], cells: int) -> str:

@@ -53,6 +53,7 @@ FILE_JUDGES = Table(
         "speedrun": Entry("zeuxis.scorers.classifier:ClassifierJudge", "a classifier from `zeuxis train`"),
         "trunk": Entry("zeuxis.scorers.classifier:ClassifierJudge", "a classifier from `zeuxis train`"),
         "resnet": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published ResNet"),
+        "lenet": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published LeNet-5 for MNIST"),
         "mobilenet-v1": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published MobileNet"),
         "mobilenet-v2": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published MobileNet"),
     },

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zeuxis.errors import RunDamaged
 from zeuxis.storage.checksummed import MAX_JSON, verified_if_checked
-from zeuxis.storage.files import PART, PLAIN, open_plain
+from zeuxis.storage.files import atomic_file, open_plain
 from zeuxis.storage.reading import read_plain
 
 MOST = 10_000_000  # rows of a bank
@@ -75,20 +75,12 @@ class Rows:
         if done and _rows_in(path, what) == count:
             self.file = os.fdopen(open_plain(path, os.O_RDWR), "r+b")
             return
-        part = path.with_name(f".{path.name}{PART}")
-        try:
-            with os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN, 0o644), "w+b") as new:
-                _reserve(new, self.start + count * self.row)
-                new.write(header.getvalue())
-                for at in range(0, done, AT_ONCE):
-                    old = mapped(path, what, done)[at : min(done, at + AT_ONCE)]
-                    new.write(old.tobytes())
-                new.flush()
-                os.fsync(new.fileno())
-            part.replace(path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        with atomic_file(path) as new:
+            _reserve(new, self.start + count * self.row)
+            new.write(header.getvalue())
+            for at in range(0, done, AT_ONCE):
+                old = mapped(path, what, done)[at : min(done, at + AT_ONCE)]
+                new.write(old.tobytes())
         self.file = os.fdopen(open_plain(path, os.O_RDWR), "r+b")
 
     def write(self, at: int, rows: np.ndarray[Any, Any]) -> None:

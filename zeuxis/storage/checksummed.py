@@ -13,14 +13,13 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import safetensors.torch
-from safetensors import SafetensorError
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from zeuxis.errors import RunDamaged
 from zeuxis.storage.reading import read_plain
+
+if TYPE_CHECKING:  # what only holds JSON files waits for no import of torch
+    from torch import Tensor
 
 Header = dict[str, Any]
 
@@ -35,6 +34,8 @@ _HEX = re.compile(rf"[0-9a-f]{{{SHORT}}}")
 
 def checksummed(tensors: Mapping[str, Tensor], header: Header) -> bytes:
     """Tensors and a JSON header as one safetensors file. The same input gives the same bytes."""
+    import safetensors.torch
+
     plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     text = json.dumps(header, sort_keys=True)
     blob = bytearray(safetensors.torch.save(plain, {"zeuxis": f"{_ZEROS.decode()} {text}"}))
@@ -49,6 +50,9 @@ def verified(path: Path) -> tuple[dict[str, Tensor], Header]:
 
 def verified_bytes(data: bytes, path: Path) -> tuple[dict[str, Tensor], Header]:
     """What `verified` does, for the bytes that were read from `path`."""
+    import safetensors.torch
+    from safetensors import SafetensorError
+
     blob = bytearray(data)
     digest = bytes(blob[_AT : _AT + 64])
     blob[_AT : _AT + 64] = _ZEROS

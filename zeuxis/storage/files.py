@@ -3,6 +3,10 @@
 A file is written beside its place, synced, renamed over it, and the folder synced: a kill or a power cut at any moment
 leaves the old file or the new one, never half of one. No link is followed at the place itself: the file beside it is
 always a new one. The system calls are the attributes of `calls`, so that tests can make each of them fail.
+
+The folder of a run, an experiment or a training is what its user named, by a link if he likes. A folder inside it
+(`log`, `images`, ...) is ours and never a link: once `guard` has been told of it, every file in it is opened, renamed
+and removed relative to a descriptor of that very folder, so that one put in its place meanwhile is not followed.
 """
 
 from __future__ import annotations
@@ -11,9 +15,10 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from zeuxis.errors import RunUnwritable
 
@@ -21,6 +26,10 @@ PART = ".part"  # the ending of a file that is not finished yet
 LONGEST_NAME = 255  # bytes, where the file system does not say
 PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a named pipe opens, or fails, at once; regular files ignore it
+FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+RELATIVE = hasattr(os, "O_NOFOLLOW") and {os.open, os.unlink, os.mkdir, os.rename} <= os.supports_dir_fd
+
+_guarded: set[str] = set()  # absolute paths of folders that may not be links
 
 
 def sync(path: Path) -> None:
@@ -34,29 +43,101 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
+def guard(folder: Path, inner: Iterable[str]) -> None:
+    """From now on the folders `inner` of `folder` are followed nowhere: OSError (ELOOP) where one is a link."""
+    _guarded.update(os.path.abspath(folder / name) for name in inner)  # noqa: PTH100  # links stay as they are
+
+
+@contextlib.contextmanager
+def _place(path: Path) -> Iterator[tuple[str | Path, int | None]]:
+    """The name to use for `path` and the descriptor of the folder it is relative to; the path itself and None where
+    its folder is not guarded, or the system has no such calls.
+    """
+    parent = path.parent
+    if os.path.abspath(parent) not in _guarded:  # noqa: PTH100
+        yield path, None
+        return
+    if not RELATIVE:  # Windows: looked at, then used
+        if parent.is_symlink() or getattr(parent, "is_junction", lambda: False)():
+            raise OSError(errno.ELOOP, "its folder is a link", str(parent))
+        yield path, None
+        return
+    outer = os.open(parent.parent, FOLDER)
+    try:
+        handle = os.open(parent.name, FOLDER | PLAIN, dir_fd=outer)
+    except OSError as error:
+        if error.errno == errno.ENOTDIR and parent.is_symlink():  # how Linux says it of a link
+            raise OSError(errno.ELOOP, "its folder is a link", str(parent)) from error
+        raise
+    finally:
+        os.close(outer)
+    try:
+        yield path.name, handle
+    finally:
+        os.close(handle)
+
+
+def open_file(path: Path, flags: int, mode: int = 0o644) -> int:
+    """`os.open`, relative to the folder of `path` where that is guarded."""
+    with _place(path) as (name, folder):
+        return os.open(name, flags, mode, dir_fd=folder)
+
+
+def _rename(path: Path, place: Path) -> None:
+    """`os.replace` within one folder; a guarded one may have been taken away meanwhile, not changed for another."""
+    with _place(path) as (name, folder):
+        if folder is None:
+            os.replace(path, place)  # noqa: PTH105
+        else:
+            os.replace(name, place.name, src_dir_fd=folder, dst_dir_fd=folder)
+
+
+def _unlink(path: Path) -> None:
+    with _place(path) as (name, folder):
+        os.unlink(name, dir_fd=folder)
+
+
 @dataclass
 class Calls:
     """The system calls in use. Tests replace one to inject a full disk, a short write or a kill."""
 
-    open: Callable[[Path, int, int], int] = os.open
+    open: Callable[[Path, int, int], int] = open_file
     write: Callable[[int, bytes | memoryview], int] = os.write
     fsync: Callable[[int], None] = os.fsync
-    rename: Callable[[Path, Path], None] = os.replace
+    rename: Callable[[Path, Path], None] = _rename
     sync_folder: Callable[[Path], None] = sync
     make_folder: Callable[[Path], None] = os.mkdir
-    remove: Callable[[Path], None] = os.unlink
+    remove: Callable[[Path], None] = _unlink
 
 
 calls = Calls()
 
 
-def atomic_write(path: Path, data: bytes) -> None:
-    """`data` as the whole content of `path`, durable on return. RunUnwritable if that cannot be, and `path` whole."""
+def atomic_write(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """`data` as the whole content of `path`, durable on return. RunUnwritable if that cannot be, and `path` whole.
+
+    `mode` says who may read and write it, less what the user's umask takes away.
+    """
+    with _renamed(path, mode) as handle:
+        _write_all(handle, data)
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """A file to write and to read, which becomes `path` at the end of `with`: as `atomic_write`, for large content."""
+    with _renamed(path, mode) as handle, os.fdopen(os.dup(handle), "w+b") as file:
+        yield file
+        file.flush()
+
+
+@contextlib.contextmanager
+def _renamed(path: Path, mode: int) -> Iterator[int]:
+    """A descriptor of a new file beside `path`, synced and renamed over it at the end; gone after an exception."""
     part = path.with_name(f".{path.name}{PART}")
     try:
-        handle = _new(part)
+        handle = _new(part, mode)
         try:
-            _write_all(handle, data)
+            yield handle
             calls.fsync(handle)
         finally:
             os.close(handle)
@@ -65,6 +146,9 @@ def atomic_write(path: Path, data: bytes) -> None:
     except OSError as error:
         _discard(part)
         raise unwritable(path, error) from error
+    except BaseException:  # Ctrl-C
+        _discard(part)
+        raise
 
 
 def check_file_place(path: Path, what: str = "--out") -> None:
@@ -99,14 +183,21 @@ def append_line(path: Path, line: str) -> None:
         raise unwritable(path, error) from error
 
 
-def open_plain(path: Path, flags: int, open_it: Callable[[Path, int, int], int] = os.open) -> int:
-    """A descriptor of a regular file. OSError for a link, a folder, a pipe, a device; where to is never looked at."""
+def open_plain(path: Path, flags: int, open_it: Callable[[Path, int, int], int] = open_file) -> int:
+    """A descriptor of a regular file. OSError for a link, a folder, a pipe, a device; where to is never looked at.
+
+    To write, also for a file that has another name (a hard link), whose content would change with it.
+    """
     if not hasattr(os, "O_NOFOLLOW") and path.is_symlink():
         raise OSError(errno.ELOOP, "it is a link")
     handle = open_it(path, flags | PLAIN | NO_WAIT, 0o644)
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode):
         os.close(handle)
         raise OSError(errno.EINVAL, "it is a pipe or a device, not a file")
+    if facts.st_nlink > 1 and flags & (os.O_WRONLY | os.O_RDWR):
+        os.close(handle)
+        raise OSError(errno.EMLINK, "it is a hard link")
     return handle
 
 
@@ -163,6 +254,7 @@ def _reason(error: OSError) -> str:
         errno.ENOTDIR: "a part of its path is a file. Give another place",
         errno.ENAMETOOLONG: "its name is too long. Give a shorter one",
         errno.ELOOP: "it is a link, or a part of its path is one that leads back to itself. Give another place",
+        errno.EMLINK: "it has another name elsewhere (a hard link), and that file would change too. Put a copy here",
         errno.ENXIO: "it is a pipe, not a file. Remove it or give another place",
         errno.EISDIR: "it is a folder, not a file. Remove it or give another place",
     }
@@ -199,8 +291,11 @@ def _try_place(path: Path, shown: Path, what: str) -> None:
         raise RunUnwritable(f"{refused}: its name is too long. Give a shorter one.")
     probe = folder / f".probe-{os.getpid()}{PART}"
     try:
-        os.close(calls.open(probe, os.O_WRONLY | os.O_CREAT, 0o644))
-        calls.remove(probe)
+        try:
+            os.close(calls.open(probe, os.O_WRONLY | os.O_CREAT, 0o644))
+        finally:  # Ctrl-C
+            if probe.exists():
+                calls.remove(probe)
     except OSError as error:
         if error.errno == errno.ENOENT:  # what the kernel says of a folder of its own, such as /proc
             raise RunUnwritable(f"{refused}: no file can be made in {_short(folder)}. Give another place.") from error
@@ -222,14 +317,14 @@ def _write_all(handle: int, data: bytes) -> None:
         rest = rest[done:]
 
 
-def _new(part: Path) -> int:
+def _new(part: Path, mode: int) -> int:
     """A descriptor of a file that was not there before; what a killed process left in its place is removed first."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | PLAIN
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | PLAIN
     try:
-        return calls.open(part, flags, 0o644)
+        return calls.open(part, flags, mode)
     except FileExistsError:
         calls.remove(part)  # the link, not what it leads to
-        return calls.open(part, flags, 0o644)
+        return calls.open(part, flags, mode)
 
 
 def _discard(part: Path) -> None:

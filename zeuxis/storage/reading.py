@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from zeuxis.errors import BadInput, RunDamaged
-from zeuxis.storage.files import open_plain
+from zeuxis.storage.files import guard, open_plain
 
 MOST_FILES = 1_000_000  # in one folder
 MOST_BYTES = 8 * 2**30
+MOST_DEPTH, MOST_VALUES = 32, 1_000_000  # of JSON and TOML: tables within one another, and values in all
+_TURNS = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # direction of text, and line ends that few know
+_UNPRINTED = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNS}]")
+_OFF_LINE = re.compile(f"[\x00-\x1f\x7f-\x9f{_TURNS}]")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -55,7 +60,7 @@ def read_bounded(path: str | Path, limit: int, what: str = "file") -> bytes:
                 "Check that it was copied whole, or give a smaller one."
             )
         try:
-            return file.read(limit)
+            return file.read(size + 1)  # not `limit`: Python takes the memory for all that is asked for
         except OSError as error:
             raise BadInput(f"Expected {_a(what)} that can be read, got {shown(path)}: {error.strerror}.") from error
 
@@ -68,12 +73,12 @@ def read_plain(path: Path, limit: int = MOST_BYTES) -> bytes:
             size = os.fstat(handle).st_size
             if size > limit:
                 raise _strange(path, f"has {size:,} bytes, more than any file we write there")
-            return file.read(limit)
+            return file.read(size + 1)  # not `limit`: Python takes the memory for all that is asked for
     except OSError as error:
         links = {errno.ELOOP: "is a link", errno.EISDIR: "is a folder, not a file", errno.EINVAL: "is no regular file"}
         why = links.get(error.errno or 0, f"cannot be read ({error.strerror or error})")
         raise _strange(path, why) from error
-    except (ValueError, MemoryError) as error:
+    except ValueError as error:  # too little memory is no damage
         raise _strange(path, f"cannot be read ({error})") from error
 
 
@@ -81,9 +86,10 @@ def check_folder(folder: Path, inner: Iterable[str], files: Iterable[str] = ()) 
     """RunDamaged if `folder` holds a link, a pipe or a device, itself or in its folders `inner`, which must be folders.
 
     `files` name those that must be regular files where they are there. `folder` itself may be a link: its user named
-    it. Nothing is opened.
+    it. Nothing is opened. What changes after this is refused when it is used: see `zeuxis.storage.files.guard`.
     """
     inner, files = set(inner), set(files)
+    guard(folder, inner)
     for entry in _entries(folder):
         directory = entry.is_dir(follow_symlinks=False)
         _check_entry(entry, directory)
@@ -94,6 +100,33 @@ def check_folder(folder: Path, inner: Iterable[str], files: Iterable[str] = ()) 
                 raise _strange(Path(entry.path), "is a file, not a folder")
             for nested in _entries(Path(entry.path)):
                 _check_entry(nested, nested.is_dir(follow_symlinks=False))
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    """`text` with `\\x1b` in place of a control character, and likewise for marks that turn the direction of text.
+
+    With `lines` line ends and tabs stay; else the result is on one line.
+    """
+    return (_UNPRINTED if lines else _OFF_LINE).sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def bounded(content: Any, depth: int = MOST_DEPTH, values: int = MOST_VALUES) -> Any:
+    """`content` of JSON or TOML as it is. ValueError for tables and lists nested deeper than `depth`, more than
+    `values` in all, and whole numbers of more than 64 bits, which later steps would walk, copy or write out.
+    """
+    level, count = [content], 0
+    for _ in range(depth + 1):
+        count += len(level)
+        if count > values:
+            raise ValueError(f"it holds more than {values:,} values")
+        for value in level:
+            if type(value) is int and not -(2**63) <= value < 2**64:
+                raise ValueError("a whole number in it has more than 64 bits")
+        inner = [of.values() if isinstance(of, dict) else of for of in level if isinstance(of, dict | list)]
+        level = [value for of in inner for value in of]
+        if not level:
+            return content
+    raise ValueError(f"it is nested more than {depth} deep")
 
 
 def whole_png(data: bytes) -> bool:

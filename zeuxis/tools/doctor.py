@@ -186,9 +186,9 @@ def _offline() -> Iterator[Finding]:
 
 def _pocket() -> Iterator[Finding]:
     """Every weight of the package is hashed and compared with the sha256 that was written with it."""
+    from zeuxis.hub.cache import file_sha256
     from zeuxis.hub.model_file import read_model, tensors_of
     from zeuxis.hub.pocket import pocket_path
-    from zeuxis.hub.weights import file_sha256
 
     for name in POCKET:
         path = pocket_path(name)

@@ -12,15 +12,17 @@ from zeuxis.compute.device import choose_device
 from zeuxis.compute.micro_batches import micro_batches
 from zeuxis.compute.precision import TYPES
 from zeuxis.config import GENERATOR_OPTIONS
-from zeuxis.errors import BadInput
+from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import make_generator
+from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.catalogue import MODELS
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.pictures.grid import to_pixels
 from zeuxis.pictures.metadata import PictureInfo, read_picture
 from zeuxis.plugins import trust
+from zeuxis.run.folder import RunFolder
 
 MOST_AT_ONCE = 256  # images that a picture of unknown origin may ask for
 
@@ -48,6 +50,7 @@ def replay(png: str | Path, generator: Generator | str | None = None) -> ReplayR
     promised on the same kind of machine; elsewhere a difference of a few steps is rounding.
     """
     info, saved = read_picture(png)
+    _check_own(Path(png))
     if not isinstance(generator, Generator):
         generator = load_generator(info, generator)
     if first_sha256(generator.sha256) != first_sha256(info.sha256):
@@ -65,6 +68,18 @@ def replay(png: str | Path, generator: Generator | str | None = None) -> ReplayR
     gap = np.abs(pixels.astype(np.int16) - saved.astype(np.int16))
     different = float((gap.max(axis=2) > 0).mean())
     return ReplayResult(not gap.any(), int(gap.max()), different, info, pixels, _notes(info, generator))
+
+
+def _check_own(png: Path) -> None:
+    """RunDamaged where the picture has the place of one that a run wrote, and is not that one."""
+    place = png.absolute().parent
+    run = RunFolder(place.parent)
+    written = run.pictures_sha256 if run.exists() else {}
+    of = [written[name]] if (name := f"{place.name}/{png.name}") in written else []
+    if place.name == "top" and png.stem.isdigit():  # copies of them
+        of = list(written.values())
+    if of and file_sha256(png) not in of:
+        raise RunDamaged(f"{png} is not a picture that the run wrote. Resume the run, which draws it again.")
 
 
 def load_generator(info: PictureInfo, name: str | None = None) -> Generator:

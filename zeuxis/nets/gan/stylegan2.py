@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import torch
 import torch.nn.functional as F
@@ -143,14 +143,17 @@ class Generator(LatentGenerator):
         """For each modulated convolution the pixels of the layer that it steers: 4, 8, 8, 16, 16, ..."""
         return [4, *(4 * 2**k for k in range(1, len(self.convs) + 1) for _ in range(2))]
 
-    def synthesise(self, w: Tensor) -> Tensor:
-        """w (N, w_dim), or one for each of `layer_sizes` (N, L, w_dim) -> images (N, channels, R, R)."""
+    def synthesise(self, w: Tensor, doublings: int | None = None) -> Tensor:
+        """w (N, w_dim), or one for each of `layer_sizes` (N, L, w_dim) -> images (N, channels, R, R).
+
+        With `doublings` only so many: a picture of 4 * 2^doublings pixels.
+        """
         ws = [w] * (1 + 2 * len(self.convs)) if w.ndim == 2 else list(w.unbind(1))
         x = self.const.expand(len(w), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = F.leaky_relu(self.first(x, ws[0]), SLOPE)
         image: Tensor = self.colours[0](x, ws[0])
         layers = zip(self.ups, self.convs, list(self.colours)[1:], ws[1::2], ws[2::2], strict=True)
-        for up, conv, colours, w_up, w_conv in layers:
+        for up, conv, colours, w_up, w_conv in islice(layers, doublings):
             x = F.leaky_relu(_twice(up(x, w_up)), SLOPE)
             x = F.leaky_relu(conv(x, w_conv), SLOPE)
             image = _twice(image) + colours(x, w_conv)

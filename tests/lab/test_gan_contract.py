@@ -1,0 +1,164 @@
+"""What every architecture of the table promises as a training: the same again, resumed, searched, learning."""
+
+import math
+
+import pytest
+import torch
+from lab_helpers import GANS, exported, recipe, same
+from safetensors.torch import load_file
+
+from zeuxis.data import ImageSet
+from zeuxis.generators.lab import LabGenerator
+from zeuxis.lab import checkpoint
+from zeuxis.lab.adversarial import Adversarial
+from zeuxis.lab.checkpoint import Progress
+from zeuxis.lab.tasks.base import Lab
+from zeuxis.lab.train import train
+from zeuxis.nets.gan import ARCHITECTURES
+from zeuxis.rng import stream
+from zeuxis.run import RunFolder
+from zeuxis.workflows import generate
+
+CPU = torch.device("cpu")
+NEW = [name for name in GANS if name not in ("pocket", "dcgan", "wgan-gp", "stylegan2", "projected")]
+
+
+def task_of(name, folder, weights=None, **changes):
+    return Adversarial(Lab(recipe(name, **changes), folder, CPU, torch.float32, weights))
+
+
+def weights_of(task):
+    nets = {f"{part}/{key}": value for part, net in task.nets.items() for key, value in net.state_dict().items()}
+    return {key: value.clone() for key, value in nets.items()}
+
+
+def test_every_architecture_has_a_small_recipe():
+    assert set(GANS) == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("name", list(GANS))
+def test_it_goes_on_from_a_checkpoint_bit_by_bit(name, data, weights, tmp_path):
+    """Four steps, and two and a resume and two; the same seed twice on the way, another on the side."""
+    one, two, other = (task_of(name, data, weights, seed=seed) for seed in (3, 3, 4))
+    assert same(weights_of(one), weights_of(two)) and not same(weights_of(one), weights_of(other))
+    before = weights_of(one)
+    lines = [one.step(step, step / 4) for step in range(4)]
+    assert all(math.isfinite(value) for line in lines for value in line.values())
+    assert all(line.keys() == lines[0].keys() for line in lines)
+    moved = {key.split("/")[0] for key, value in weights_of(one).items() if not torch.equal(value, before[key])}
+    assert moved == {"generator", "discriminator"}
+    assert [two.step(step, step / 4) for step in range(2)] == lines[:2]
+    checkpoint.save(two, {}, Progress(step=2), tmp_path)
+    resumed = task_of(name, data, weights)
+    assert checkpoint.load(resumed, {}, tmp_path) is not None and resumed.state() == two.state()
+    assert [resumed.step(step, step / 4) for step in (2, 3)] == lines[2:]
+    assert same(weights_of(resumed), weights_of(one)) and resumed.state() == one.state()
+
+
+@pytest.mark.parametrize("name", NEW)
+def test_what_was_trained_draws_the_same_and_can_be_searched(name, data, weights, tmp_path):
+    task = task_of(name, data, weights)
+    task.step(0, 0.0)
+    task.export(task.nets, tmp_path)
+    path = tmp_path / f"{name}.safetensors"
+    generator, (z, y) = LabGenerator(path), task.latents(stream(0, "z"), 6)
+    z = z.clamp(-2, 2)
+    with torch.no_grad():
+        drawn = task.draw(task.generator.eval(), z, y)
+        x = z if not task.words else torch.cat([z, generator.space.spaces[1].encode(task.generator.embed(y))], 1)
+        found = generator.render(x)[:, : drawn.shape[1]]
+        assert torch.allclose(found, drawn, atol=0.02)  # stored as fp16
+        logits = task.discriminator.eval()(drawn * 2 - 1)
+        assert torch.allclose(generator.realism(drawn), logits, atol=0.02 + 0.02 * float(logits.abs().max()))
+    few = {"population": 4, "generations": 1, "micro_batch": 4, "precision": "fp32", "device": "cpu"}
+    toys = {"scorer": "toy", "judge": "toy", "search": "ga", "augment": 0, "realism": 0.1}
+    generate("a red disc", out=tmp_path / "run", generator=str(path), seed=1, **few, **toys)
+    assert RunFolder(tmp_path / "run").exists() and list((tmp_path / "run/images").iterdir())
+
+
+@pytest.mark.parametrize("name", ["began", "r3gan"])
+def test_a_whole_training_resumes_bit_by_bit(name, data, weights, tmp_path):
+    """By the loop itself, with averages: also what an objective, an augmentation and the last line know."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    config, lines = recipe(name), []
+    train(config, data, whole, device=CPU, weights=weights, report=lines.append)
+    assert all({"D accuracy", "generator gradient", "discriminator gradient"} <= line.keys() for line in lines)
+    calls = iter(range(1000))
+    with pytest.raises(KeyboardInterrupt):
+        train(config, data, cut, device=CPU, weights=weights, stop=lambda: next(calls) > 7)
+    train(config, data, cut, device=CPU, weights=weights)
+    assert same(exported(whole), exported(cut))
+    one, two = (load_file(folder / "checkpoint.safetensors") for folder in (whole, cut))
+    assert same(one, two)
+
+
+STYLES = {"z_dim": 8, "w_dim": 16}
+WIDE = {"channel_base": 256, "channel_max": 16}
+MAPPED = STYLES | WIDE | {"mapping_layers": 2}
+LARGER = {  # wide enough to learn something in a second or a few: options of generator and discriminator, steps
+    "mlp-gan": ({"widths": [64]}, {"widths": [32], "pieces": 2}, 50),
+    "cgan-mlp": ({"widths": [32, 32, 64]}, {"widths": [32, 16, 32]}, 50),
+    "dcgan": ({"width": 16}, {"width": 16}, 50),
+    "cgan": ({"width": 16}, {"width": 16}, 50),
+    "acgan": ({"width": 16}, {"width": 8}, 200),
+    "began": ({"width": 8}, {"code": 16, "width": 8}, 50),
+    "sngan": ({"width": 16}, {"width": 16}, 50),
+    "wgan-gp": ({"width": 16}, {"width": 16}, 100),
+    "stylegan2": ({"w_dim": 16, "widths": [16, 16, 8]}, {"widths": [16, 16, 8]}, 150),
+    "r3gan": ({"widths": [16, 16, 16], "group_width": 8}, {"widths": [16, 16, 16], "group_width": 8}, 150),
+    "pocket": ({"embed_dim": 8, "widths": [16, 16, 16, 16]}, {"width": 8}, 50),
+    "projected": ({"embed_dim": 8, "w_dim": 16, "widths": [16, 16, 16, 8]}, {"width": 8, "pixel_width": 8}, 60),
+    "biggan": ({"embed_dim": 8, "width": 4, "n_stats": 2}, {"width": 4}, 60),
+    "progan": (WIDE, WIDE, 100),
+    "stylegan": (MAPPED, WIDE | {"mapping_layers": 2}, 200),
+    "stylegan2-full": (MAPPED, WIDE | {"mapping_layers": 2}, 150),
+    "stylegan3-t": (STYLES | WIDE | {"layers": 4}, WIDE, 150),
+    "stylegan3-r": (STYLES | WIDE | {"layers": 4}, WIDE, 150),
+    "cogan": ({"width": 16}, {"widths": [8, 16, 32]}, 100),
+    "stackgan": (
+        {"text_dim": 8, "condition": 8, "width": 16, "second_width": 16, "blocks": 1},
+        {"text_dim": 8, "condition": 8, "width": 8}, 200,
+    ),
+}  # fmt: skip
+CALM = (
+    "progan",
+    "stylegan",
+    "stylegan2-full",
+    "stylegan3-t",
+    "stylegan3-r",
+)  # equalised rates: no momentum, as published
+GROWN, STAGED = ("progan", "projected"), ("stackgan",)
+QUICK = ("mlp-gan", "cgan-mlp", "dcgan", "cgan", "began")
+CASES = [pytest.param(name, marks=() if name in QUICK else pytest.mark.long) for name in LARGER]
+
+
+def test_every_architecture_has_a_larger_one_too():
+    assert set(LARGER) == set(ARCHITECTURES)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_it_overfits_eight_pictures(name, data, weights, monkeypatch):
+    """Shown eight pictures again and again, what it draws comes nearer to them than at the start.
+
+    Networks that grow are at their end from the first step on; what has two stages goes through both.
+    """
+    monkeypatch.setattr(ImageSet, "__len__", lambda images: min(8, images.pixels.shape[0]))
+    generator, discriminator, steps = LARGER[name]
+    rate, betas = (3e-3, [0.0, 0.99]) if name in CALM else (2e-3, [0.5, 0.99])
+    rate = 1e-3 if name == "stackgan" else rate
+    adam = {part: {"lr": rate, "betas": betas} for part in ("generator", "discriminator")}
+    changes = {"generator": {"z_dim": 8} | generator, "discriminator": discriminator, "optimizers": adam}
+    task = task_of(
+        name, data, weights, batch=16, options=changes | {"augmentation": [], "flip": False, "mismatched": False}
+    )
+    real = task.train.batch(torch.arange(8))
+
+    def apart():
+        z, y = task.latents(stream(0, "look"), 64)
+        drawn = task.draw(task.generator.train(), z, y) * 2 - 1
+        return float(torch.cdist(drawn.flatten(1), real.flatten(1)).min(1).values.mean())
+
+    before = apart()
+    for step in range(steps):
+        task.step(step, 0.999 * step / steps if name in STAGED else 0.999 if name in GROWN else step / 1000)
+    assert apart() < 0.8 * before

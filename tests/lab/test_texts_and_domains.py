@@ -1,0 +1,188 @@
+"""Conditions that are made from data: captions as vectors (StackGAN), a second domain (CoGAN), labels as domains."""
+
+import pytest
+import torch
+from lab_helpers import recipe, write_products
+
+from zeuxis.config import RunConfig
+from zeuxis.data import ImageSet, read_images
+from zeuxis.errors import BadInput, UnknownName
+from zeuxis.generators.lab import LabGenerator
+from zeuxis.hub.model_file import build, read_model
+from zeuxis.lab import exports
+from zeuxis.lab.adversarial import Adversarial
+from zeuxis.lab.domains import captioned, chosen, edges, negative, read_texts, second_domain, text_vectors
+from zeuxis.lab.penalties import Conditioning
+from zeuxis.lab.tasks.base import Lab
+from zeuxis.nets.gan import dcgan
+from zeuxis.rng import stream
+from zeuxis.run.auto import settle
+from zeuxis.run.start import near_labels
+from zeuxis.scorers.base import Phrase, Prompt
+
+CPU = torch.device("cpu")
+TEXTS = {"texts": True, "labels": None, "resolution": 16}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    return write_products(tmp_path_factory.mktemp("shop"))
+
+
+def task_of(name, folder, **options):
+    data = "mnist" if name == "cogan" else "products"
+    return Adversarial(Lab(recipe(name, data=data, options=options), folder, CPU, torch.float32))
+
+
+def test_edges_and_negatives_by_hand():
+    picture = torch.zeros(1, 5, 5, 1, dtype=torch.uint8)
+    picture[0, 2, 2] = 200
+    found = edges(picture)
+    ring = torch.zeros(5, 5, dtype=torch.uint8)
+    ring[1:4, 1:4], ring[2, 2] = 200, 0
+    assert torch.equal(found[0, :, :, 0], ring)
+    assert not edges(torch.full((1, 4, 4, 3), 7, dtype=torch.uint8)).any()
+    assert negative(picture)[0, 2, 2] == 55 and negative(negative(picture)).equal(picture)
+
+
+def test_every_other_picture_is_of_the_second_domain(data):
+    plain = read_images("mnist", data)
+    both = second_domain(plain, "negative")
+    assert torch.equal(both.pixels[::2], plain.pixels[::2]) and torch.equal(both.pixels[1::2], 255 - plain.pixels[1::2])
+    assert list(both.labels) == ["class", "domain"] and both.names["domain"] == ("picture", "negative")
+    assert both.labels["domain"][:4].tolist() == [0, 1, 0, 1] and "domain" not in plain.labels
+    with pytest.raises(UnknownName, match="edges"):
+        recipe_options = {"second_domain": "edge", "labels": ["domain"]}
+        task_of("cogan", data, **recipe_options)
+
+
+def test_the_sample_sheet_shows_each_latent_in_both_domains(data):
+    task = task_of("cogan", data)
+    z, y = task.watch.grid(task)
+    one, two = (y[:, 0] == k for k in (0, 1))
+    assert int(one.sum()) == int(two.sum()) == task.columns and torch.equal(z[one], z[two])
+
+
+def test_captions_are_labels_and_data_without_are_refused(shop, data):
+    images = captioned(read_images("products", shop))
+    assert list(images.labels) == ["caption"]
+    assert all(images.names["caption"][k] == c for k, c in zip(images.labels["caption"], images.captions, strict=True))
+    with pytest.raises(BadInput, match="captions for the option texts"):
+        captioned(read_images("cifar10", data))
+    with pytest.raises(BadInput, match='architecture = "stackgan"'):
+        read_texts(["a"], dcgan.Generator(16), dcgan.Discriminator(16))
+
+
+def test_vectors_of_texts_keep_what_is_near():
+    texts = ["red shoes", "crimson shoes", "a green bag", "a blue watch", "red shoes"]
+    found = text_vectors(texts, 3)
+    assert found.shape == (5, 3) and torch.allclose(found.mean(0), torch.zeros(3), atol=1e-5)
+    assert float(found.square().mean()) == pytest.approx(1, abs=1e-4) and torch.allclose(found[0], found[4], atol=1e-5)
+    apart = torch.cdist(found, found)
+    assert apart[0, 1] < apart[0, 2] and apart[0, 1] < apart[0, 3]
+    assert text_vectors(texts[:2], 400).shape == (2, 400)
+
+
+def test_a_stackgan_of_titles_is_searched_by_phrases(shop, tmp_path, monkeypatch):
+    task = task_of("stackgan", shop, **TEXTS)
+    titles = task.words["caption"]
+    wanted = text_vectors(titles, 6)
+    for net in task.nets.values():
+        assert torch.equal(net.labels(torch.arange(len(titles))[:, None]), wanted)
+    lines = [task.step(step, progress) for step, progress in enumerate((0.0, 0.4, 0.6, 0.8))]
+    assert all(line["conditioning"] > 0 for line in lines) and len({frozenset(line) for line in lines}) == 1
+    task.export(task.nets, tmp_path)
+    generator = LabGenerator(tmp_path / "stackgan.safetensors")
+    assert set(generator.labels) == {title.lower() for title in titles}
+    assert read_model(generator.path).parts["generator"]["progress"] == 0.8
+    x, near = near_labels(generator.space, Prompt((Phrase("red shoes"),)), 4, stream(0, "near"))
+    assert near[0] == "red shoes" and generator.render(x).shape == (4, 3, 16, 16)
+    assert settle(RunConfig(prompt=("red shoes",), generator=str(generator.path)))[0].start == "labels"
+    monkeypatch.setattr(exports, "MOST_ROWS", 3)
+    task.export(task.nets, tmp_path)
+    assert len(LabGenerator(tmp_path / "stackgan.safetensors").labels) == 3
+
+
+def test_stage_one_is_trained_first_and_then_stage_two_alone(shop):
+    task = task_of("stackgan", shop, **TEXTS)
+
+    def moved(step, progress):
+        before = {name: p.clone() for net in task.nets.values() for name, p in net.named_parameters()}
+        task.step(step, progress)
+        after = {name: p for net in task.nets.values() for name, p in net.named_parameters()}
+        return {name.split(".")[0] for name, p in after.items() if not torch.equal(p, before[name])}
+
+    assert moved(0, 0.1) == {"first"} and moved(1, 0.9) == {"second"} and moved(2, 0.9) == {"second"}
+
+
+def test_the_discriminator_is_shown_wrong_texts(shop, monkeypatch):
+    """Real, generated and mismatched pictures weigh 1, 1/2 and 1/2; without the option nothing is mismatched."""
+    asked = []
+    for on in (True, False):
+        task = task_of("stackgan", shop, mismatched=on, **TEXTS)
+        seen = []
+        inner = task._judge
+        monkeypatch.setattr(
+            task, "_judge", lambda x, y, seen=seen, inner=inner, **k: seen.append(y) or inner(x, y, **k)
+        )
+        task.step(0, 0.0)
+        asked.append(seen)
+    (real, _, wrong, _), plain = asked
+    assert torch.equal(wrong, real.roll(1, 0)) and len(plain) == 3
+
+
+def test_the_penalty_on_conditions_reaches_the_weights_and_needs_them(shop, data):
+    task = task_of("stackgan", shop, **TEXTS)
+    z, y = task.latents(stream(0, "z"), 4)
+    value = Conditioning()(task.generator, z, y, stream(0, "p"))
+    assert torch.allclose(value, task.generator.divergence(y).mean())
+    value.backward()
+    assert bool(task.generator.second.augment.linear.weight.grad.any())
+    with pytest.raises(BadInput, match='architecture = "stackgan"'):
+        task_of("cogan", data, generator_penalties={"conditioning": {"weight": 1.0}})
+
+
+def test_domains_are_numbered_in_the_order_asked_for():
+    pixels = torch.arange(6, dtype=torch.uint8).view(6, 1, 1, 1).expand(6, 2, 2, 3)
+    labels = {"type": torch.tensor([0, 0, 1, 1, 0, 0]), "colour": torch.tensor([0, 1, 2, 0, 1, 2])}
+    names = {"type": ("Shoes", "Bags"), "colour": ("Red", "Blue", "Grey")}
+    images = ImageSet(pixels, labels, names, tuple("abcdef"))
+    found, domains = chosen(images, "colour", ("Grey", "Red"), {"type": ("Shoes",)})
+    assert domains == ("Grey", "Red") and found.labels["colour"].tolist() == [1, 0]
+    assert found.pixels[:, 0, 0, 0].tolist() == [0, 5] and found.captions == ("a", "f")
+    every, domains = chosen(images, "colour", (), {})
+    assert domains == ("Red", "Blue", "Grey") and len(every) == 6
+
+
+def test_exports_of_both_are_whole(data, tmp_path):
+    task = task_of("cogan", data)
+    task.export(task.nets, tmp_path)
+    digits = build(tmp_path / "cogan.safetensors")
+    assert digits.shares_latents and read_model(tmp_path / "cogan.safetensors").about["labels"] == {
+        "domain": ["picture", "edges"]
+    }
+
+
+@pytest.mark.long
+def test_both_stages_come_nearer_to_eight_pictures(data, monkeypatch):
+    """At some time each: an adversarial training of eight pictures goes to and fro."""
+    monkeypatch.setattr(ImageSet, "__len__", lambda images: min(8, images.pixels.shape[0]))
+    adam = {part: {"lr": 2e-3, "betas": [0.0, 0.99]} for part in ("generator", "discriminator")}
+    small = {"text_dim": 6, "condition": 4, "width": 8}
+    nets = {"generator": small | {"z_dim": 8, "second_width": 32, "blocks": 1}, "discriminator": small}
+    options = nets | {"optimizers": adam, "flip": False}
+    task = Adversarial(Lab(recipe("stackgan", batch=16, options=options), data, CPU, torch.float32))
+    real = task.train.batch(torch.arange(8))
+
+    def apart(progress):
+        task.progress = progress
+        z, y = task.latents(stream(0, "look"), 64)
+        drawn = task.draw(task.generator.train(), z, y) * 2 - 1
+        return float(torch.cdist(drawn.flatten(1), real.flatten(1)).min(1).values.mean())
+
+    before, found = (apart(0.0), apart(1.0)), []
+    for step in range(120):
+        task.step(step, step / 120)
+        if step % 15 == 14:
+            found.append((apart(0.0), apart(1.0)))
+    assert all(min(stage) < 0.8 * first for stage, first in zip(zip(*found, strict=True), before, strict=True))

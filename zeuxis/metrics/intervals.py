@@ -1,0 +1,59 @@
+"""Intervals beside values: bootstrap of a mean, parts of the sets for everything else, Wilson's for a share.
+
+A distance between sets cannot be bootstrapped: rows drawn twice lie at distance 0 from themselves and make covariances
+smaller. Parts drawn without replacement have no repeated row, and by the delete-d jackknife (Shao and Wu 1989, Annals
+of Statistics 17, p. 1176) the deviation of a smooth statistic over parts of a share f of the rows, times
+sqrt(f / (1 - f)), estimates that over whole sets: over halves it is that deviation itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+from zeuxis.metrics.rows import check_rows
+from zeuxis.rng import stream
+
+Z = 1.96  # 95 % of a normal distribution
+
+
+def wilson(share: float, count: int, z: float = Z) -> tuple[float, float]:
+    """95 % interval of a share of `count` independent trials (Wilson 1927)."""
+    if count < 1 or not 0 <= share <= 1:
+        raise BadInput(f"Expected a share from 0 to 1 of at least one trial, got {share} of {count}.")
+    centre = (share + z * z / (2 * count)) / (1 + z * z / count)
+    half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
+    return centre - half, centre + half
+
+
+def bootstrap(values: Tensor, *, draws: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+    """Percentile interval of the mean of independent values `(N,)` (Efron 1979)."""
+    check_rows({"value": values[:, None] if values.ndim == 1 else values})
+    if draws < 20 or not 0 < level < 1:
+        raise BadInput(f"Expected at least 20 draws and a level between 0 and 1, got {draws} and {level}.")
+    rng, x = stream(seed, "bootstrap"), values.double()
+    means = torch.stack([x[torch.randint(0, len(x), (len(x),), generator=rng)].mean() for _ in range(draws)])
+    low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64))
+    return float(low), float(high)
+
+
+def parts(count: int, draws: int, seed: int = 0, share: float = 0.5) -> Iterator[Tensor]:
+    """`draws` random parts of the rows 0 to `count` - 1, of `share` of them (at most half), each without repetition."""
+    for index in range(draws):
+        yield torch.randperm(count, generator=stream(seed, "part", index))[: int(count * min(share, 0.5))]
+
+
+def around(value: float, of_parts: Sequence[float], share: float = 0.5, z: float = Z) -> tuple[float, float] | None:
+    """95 % interval about `value` from the same statistic of parts; None for fewer than two of them.
+
+    The bias that comes with fewer rows shifts all parts alike and so does not widen it.
+    """
+    found = torch.tensor([x for x in of_parts if math.isfinite(x)], dtype=torch.float64)
+    if len(found) < 2 or not math.isfinite(value):
+        return None
+    half = z * float(found.std()) * math.sqrt(share / (1 - share))
+    return value - half, value + half

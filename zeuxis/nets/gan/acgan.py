@@ -1,0 +1,67 @@
+"""AC-GAN: Odena, Olah and Shlens, "Conditional image synthesis with auxiliary classifier GANs" (2017),
+https://arxiv.org/abs/1610.09585
+
+The generator is a DCGAN whose z has the label behind it. The discriminator is told no label: one trunk has two heads,
+the source P(S | x) and the class P(C | x). D maximises L_S + L_C, G maximises L_C - L_S (Eqs. 2 and 3); the objective
+is "auxiliary-class". The trunk is that of table 1 for CIFAR-10: six 3x3 convolutions, every other one with stride 2,
+widths w, 2w, 4w, 8w, 16w, 32w, leaky ReLU, dropout 0.5, batch norm but in the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from zeuxis.errors import BadInput
+from zeuxis.nets.gan import dcgan
+from zeuxis.nets.gan.base import Classified, check_size
+from zeuxis.nets.layers import conv, dtype_of
+
+STRIDES = (2, 1, 2, 1, 2, 1)
+
+
+def pair() -> tuple[type[Generator], type[Discriminator]]:
+    """Generator and discriminator."""
+    return Generator, Discriminator
+
+
+class Generator(dcgan.Generator):
+    """z (N, z_dim) and labels or embeddings -> images (N, channels, R, R) in [-1, 1]; see zeuxis.nets.gan.dcgan."""
+
+
+class Discriminator(nn.Module):
+    """Images (N, channels, R, R) in [-1, 1] -> logits (N,), and with `classify` those of the classes too."""
+
+    classifies: ClassVar[bool] = True
+
+    def __init__(
+        self, resolution: int, classes: Sequence[int] = (), *, channels: int = 3, width: int = 16, dropout: float = 0.5
+    ) -> None:
+        super().__init__()
+        self.classes = check_size(resolution, classes, channels=channels, width=width)
+        if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
+            raise BadInput(f"Expected dropout from 0 to below 1, got {repr(dropout)[:40]}.")
+        layers: list[nn.Module] = []
+        cin, cout = channels, width
+        for place, stride in enumerate(STRIDES):
+            norm = [nn.BatchNorm2d(cout)] if place else []
+            layers += [nn.Conv2d(cin, cout, 3, stride, 1, bias=not norm), *norm, nn.LeakyReLU(0.2), nn.Dropout(dropout)]
+            cin, cout = cout, 2 * cout
+        self.body = nn.Sequential(*layers, conv(cin, cin, 3, 2) if resolution >= 64 else nn.Identity())
+        size = -(-resolution // 8) // (2 if resolution >= 64 else 1)
+        self.source = nn.Linear(cin * size * size, 1)
+        self.heads = nn.ModuleList(nn.Linear(cin * size * size, count) for count in self.classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d | nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+
+    def forward(self, images: Tensor, y: Tensor | None = None, classify: bool = False) -> Tensor | Classified:
+        """(N, channels, R, R), (N, L) -> (N,), or `Classified` with `y` in it. Labels do not change the logits."""
+        h = self.body(images.to(dtype_of(self.source))).flatten(1)  # (N, D)
+        logits: Tensor = self.source(h).squeeze(1)
+        if not classify:
+            return logits
+        assert y is not None
+        return Classified(logits, tuple(head(h) for head in self.heads), y)
