@@ -89,7 +89,9 @@ def _read(path: str | Path) -> tuple[dict[str, Any], object]:
     data = read_bounded(path, LARGEST, "configuration in TOML or JSON")
     try:
         text = data.decode("utf-8")
-        content = bounded(json.loads(text) if str(path).endswith(".json") else tomllib.loads(text))
+        content = bounded(
+            json.loads(text, object_pairs_hook=_once) if str(path).endswith(".json") else tomllib.loads(text)
+        )
     except (ValueError, RecursionError) as error:  # UnicodeError, JSONDecodeError and TOMLDecodeError are ValueErrors
         said = "it is nested too deep" if isinstance(error, RecursionError) else f"{error}"[:160].rstrip(".")
         raise BadInput(f"Expected a configuration in TOML or JSON at {path}, but it cannot be read: {said}.") from error
@@ -107,11 +109,31 @@ def _read(path: str | Path) -> tuple[dict[str, Any], object]:
     return {name: getattr(config, name) for name in config.model_fields_set}, mark
 
 
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A table of JSON; ValueError for a name that is in it twice, as TOML has it."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the name {next(n for n in names if names.count(n) > 1)[:60]!r} is in a table twice")
+    return found
+
+
 def write_config(config: RunConfig, path: Path, mark: str = "") -> Path:
     """`config` as a TOML file, a table for each section, without the fields that have their default value.
 
-    `mark`: by which its writer is known again (zeuxis.run.trust).
+    `mark`: by which its writer is known again (zeuxis.run.trust). BadInput where `path` holds something else than a
+    configuration in TOML.
     """
+    if path.exists() and path.stat().st_size:
+        try:
+            if path.suffix == ".json":
+                raise BadInput("")
+            _read(path)
+        except BadInput as error:
+            raise BadInput(
+                f"Expected a new file, or a configuration in TOML to replace, got {path}, which holds something else. "
+                "Give another name."
+            ) from error
     tables = {
         name: [f"{field} = {_toml(value)}" for field, value in of.items()] for name, of in config.sections().items()
     }

@@ -102,6 +102,9 @@ def _on_the_line(annotation: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         annotation = next(part for part in typing.get_args(annotation) if part is not type(None))
         origin = typing.get_origin(annotation)
+    if origin is Annotated:  # bounds, which are checked with the configuration
+        annotation = typing.get_args(annotation)[0]
+        origin = typing.get_origin(annotation)
     if origin in (tuple, dict):
         return list[str] | None
     return (str if origin is typing.Literal else annotation) | None

@@ -13,7 +13,7 @@ from zeuxis.compute.device import choose_device
 from zeuxis.data.base import SPLITS
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.arrange import arrange
-from zeuxis.evaluation.embedding import Embedded, embed_set, load_reference, save_reference
+from zeuxis.evaluation.embedding import Embedded, check_reference_place, embed_set, load_reference, save_reference
 from zeuxis.evaluation.feature_spaces import FeatureSpace, open_features
 from zeuxis.evaluation.measure import DRAWS, measure
 from zeuxis.evaluation.metrics import METRICS, USUAL
@@ -44,6 +44,8 @@ def compare_sets(
                        "twice.")  # fmt: skip
     if reference not in SPLITS:
         raise BadInput(f"Expected the split train or test for --reference, got {reference!r}.")
+    if save is not None:
+        check_reference_place(save)
     made = FolderPictures(generated)
     place = Path(real).expanduser()
     saved = place if data is None and place.is_file() else None

@@ -85,6 +85,22 @@ def save_reference(path: Path, found: Embedded, space: FeatureSpace) -> None:
     atomic_write(path, checksummed(tensors, header | {"left_out": list(found.left_out)}))
 
 
+def check_reference_place(path: Path) -> None:
+    """BadInput unless `path` can be a saved reference: a new .safetensors file, or one that was written as such."""
+    if path.suffix != ".safetensors":
+        raise BadInput(f"Expected a name that ends in .safetensors for --save-reference, got {path.name}.")
+    if path.exists():
+        try:
+            kind = verified(path)[1].get("kind")
+        except RunDamaged:
+            kind = None
+        if kind != "reference features":
+            raise BadInput(
+                f"Expected a new file for --save-reference, or saved features to replace, got {path}, which holds "
+                "something else. Give another name."
+            )
+
+
 def load_reference(path: Path, space: FeatureSpace) -> Embedded:
     """What `save_reference` wrote. RunDamaged for a changed file, BadInput for features of another network."""
     if path.suffix != ".safetensors":

@@ -32,7 +32,7 @@ from zeuxis.storage.checksummed import (
     verified_line,
 )  # fmt: skip
 from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder, open_plain, unwritable
-from zeuxis.storage.reading import check_folder, read_plain
+from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 
 FILES = ("design.json", "priors.json", "cells.jsonl", "lock")
 Say = Callable[[str], object]
@@ -188,7 +188,7 @@ class ExperimentFolder:
         atomic_write(self.priors_path, checksummed_json({"experiment": self.key, "priors": priors}))
 
     def _lines(self) -> Iterator[Row]:
-        data = read_plain(self.cells_path) if self.cells_path.exists() else b""
+        data = read_plain(self.cells_path, MOST_LOG) if self.cells_path.exists() else b""
         lost, unchecked = 0, 0
         for line in filter(bytes.strip, data.split(b"\n")):
             try:

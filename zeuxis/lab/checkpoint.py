@@ -27,7 +27,7 @@ from zeuxis.lab.origin import check_same
 from zeuxis.lab.tasks.base import Task, plain_name
 from zeuxis.storage import files
 from zeuxis.storage.checksummed import checksummed, table, verified_bytes
-from zeuxis.storage.reading import read_plain
+from zeuxis.storage.reading import LARGEST_BYTES, read_plain
 
 NEWEST, PREVIOUS = "checkpoint.safetensors", "checkpoint.previous.safetensors"
 BROKEN = (SafetensorError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RuntimeError, OSError,
@@ -157,7 +157,7 @@ def load(
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Tensors and header. Damage raises one of `BROKEN`. Files of before the checksum are taken as they are."""
-    data = read_plain(path)  # no link, no pipe
+    data = read_plain(path, LARGEST_BYTES)  # no link, no pipe
     size = int.from_bytes(data[:8], "little")
     old = table(data[8 : 8 + size]).get("__metadata__", {}).get("progress")
     if old is None:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from zeuxis.storage.checksummed import checked_line, verified_line
 from zeuxis.storage.files import atomic_write
-from zeuxis.storage.reading import read_plain
+from zeuxis.storage.reading import MOST_LOG, read_plain
 
 SKIP = {"images", "images_per_second", "seconds"}
 
@@ -39,7 +39,7 @@ def read_log(
     So is one that names another `training`, where that is given.
     """
     path, lines, lost = folder / "log.jsonl", [], 0
-    for text in filter(bytes.strip, read_plain(path).split(b"\n") if path.exists() else []):
+    for text in filter(bytes.strip, read_plain(path, MOST_LOG).split(b"\n") if path.exists() else []):
         try:
             line, _ = verified_line(text)
             line = line if line.pop("training", training) == training or not training else {}

@@ -29,7 +29,7 @@ from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.rng import stream
 from zeuxis.storage.files import atomic_write, make_folder
-from zeuxis.storage.reading import read_plain
+from zeuxis.storage.reading import LARGEST_BYTES, read_plain
 
 BATCH = 20  # small enough for the processor's cache
 PIECE = 2000  # pictures in one file
@@ -79,7 +79,7 @@ def _kept(path: Path, rows: int) -> np.ndarray | None:
     if not path.exists():
         return None
     try:
-        data = read_plain(path)
+        data = read_plain(path, LARGEST_BYTES)
         whole = hashlib.sha256(data[:-DIGEST]).digest() == data[-DIGEST:]
         found: np.ndarray = array_of(data[:-DIGEST] if whole else data, path.name)  # an older version wrote no digest
     except (ValueError, RunDamaged):

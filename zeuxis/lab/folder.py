@@ -26,7 +26,7 @@ from zeuxis.lab.tasks.base import Task
 from zeuxis.storage import files
 from zeuxis.storage.checksummed import MAX_JSON, verified_if_checked
 from zeuxis.storage.files import atomic_write
-from zeuxis.storage.reading import check_folder, read_plain
+from zeuxis.storage.reading import LARGEST_BYTES, check_folder, read_plain
 
 FILES = ("train.json", "machine.json", "log.jsonl", "summary.json", "curves.png", "report.html", "lock")
 NAMED = 3  # pictures that could not be read and are named; the others are counted
@@ -129,7 +129,7 @@ def training_key(config: TrainConfig, task: Task) -> str:
 
 def exported_sha256(paths: Sequence[Path]) -> dict[str, str]:
     """The SHA-256 of exported files by their names."""
-    return {path.name: hashlib.sha256(read_plain(path)).hexdigest() for path in paths}
+    return {path.name: hashlib.sha256(read_plain(path, LARGEST_BYTES)).hexdigest() for path in paths}
 
 
 def mend_exports(done: Progress, folder: Path, again: Callable[[Path], object], say: Callable[[str], None]) -> None:

@@ -35,6 +35,7 @@ from zeuxis.types import NO_HEALTH, JudgeEvaluation
 FORMAT = 1
 RUNS = Path("runs")
 LONGEST = 40  # letters of the phrase in a folder's name
+TIMING_LINE = 1024  # bytes, many times a line of timing.jsonl
 INNER = ("log", "checkpoint", "images", "cells", "top")
 FILES = ("run.json", "summary.json", "archive.json", "timing.jsonl", "lock")
 TIMED = {"generation", "images", "image_seconds", "seconds"}  # in a line of timing.jsonl
@@ -341,7 +342,10 @@ class RunFolder:
         """Generation -> images per second, and a sentence on lines that cannot be read."""
         speed: dict[int, float] = {}
         lost = 0
-        data = read_plain(self.timing_path) if self.timing_path.exists() else b""
+        name, most = self.timing_path.name, TIMING_LINE * (self.generations + 1000)
+        if self.timing_path.exists() and self.timing_path.stat().st_size > most:
+            return {}, [f"{name} is too large for this run, so there are no speeds. Move it away."]
+        data = read_plain(self.timing_path, most) if self.timing_path.exists() else b""
         for line in data.splitlines():
             try:
                 timing, _ = verified_line(line, self.key)
@@ -351,7 +355,7 @@ class RunFolder:
                 speed[int(timing["generation"])] = float(timing["images"] / seconds) if seconds else 0.0
             except (ValueError, KeyError, TypeError, OverflowError):
                 lost += 1
-        name, missing = self.timing_path.name, self.generations - len(speed) - lost
+        missing = self.generations - len(speed) - lost
         said = [f"{lost} lines of {name} are damaged; their generations are left out of the speed."] if lost else []
         if missing > 0:
             said.append(f"{name} lacks {missing} generations, which are left out of the speed.")

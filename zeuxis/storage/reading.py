@@ -19,7 +19,9 @@ from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.storage.files import guard, open_plain
 
 MOST_FILES = 1_000_000  # in one folder
-MOST_BYTES = 8 * 2**30
+MOST_BYTES = 2**30  # of a file that a run, a bank or an experiment reads whole
+LARGEST_BYTES = 8 * 2**30  # of a training's checkpoint, features and exports
+MOST_LOG = 2**28  # of a log of lines
 MOST_DEPTH, MOST_VALUES = 32, 1_000_000  # of JSON and TOML: tables within one another, and values in all
 _TURNS = "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # direction of text, and line ends that few know
 _UNPRINTED = re.compile(f"[\x00-\x08\x0b-\x1f\x7f-\x9f{_TURNS}]")
