@@ -1,10 +1,13 @@
 """One thread in each test process: two that do not both get a core wait for one another at every layer."""
 
 import os
+import signal
 
 import pytest
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, what they test does not
 
 
 @pytest.fixture(autouse=True, scope="session")
