@@ -124,16 +124,11 @@ def write_config(config: RunConfig, path: Path, mark: str = "") -> Path:
     `mark`: by which its writer is known again (zeuxis.run.trust). BadInput where `path` holds something else than a
     configuration in TOML.
     """
-    if path.exists() and path.stat().st_size:
-        try:
-            if path.suffix == ".json":
-                raise BadInput("")
-            _read(path)
-        except BadInput as error:
-            raise BadInput(
-                f"Expected a new file, or a configuration in TOML to replace, got {path}, which holds something else. "
-                "Give another name."
-            ) from error
+    if path.exists() and path.stat().st_size and not _is_toml_config(path):
+        raise BadInput(
+            f"Expected a new file, or a configuration in TOML to replace, got {path}, which holds something else. "
+            "Give another name."
+        )
     tables = {
         name: [f"{field} = {_toml(value)}" for field, value in of.items()] for name, of in config.sections().items()
     }
@@ -141,6 +136,14 @@ def write_config(config: RunConfig, path: Path, mark: str = "") -> Path:
     text = f'mark = "{mark}"\n\n{text}' if mark else text  # before the first table
     atomic_write(path, text.encode())
     return path
+
+
+def _is_toml_config(path: Path) -> bool:
+    try:
+        _read(path)
+    except BadInput:
+        return False
+    return path.suffix != ".json"
 
 
 def _toml(value: Any) -> str:

@@ -105,3 +105,16 @@ def contents():
         for p in sorted(Path(folder).rglob("*"))
         if p.is_file()
     }
+
+
+@pytest.fixture
+def compare_words():
+    """The words of a small `zeuxis compare` into a folder."""
+
+    def words(out, *phrases, seeds):
+        asked = [word for phrase in phrases for word in ("--phrase", phrase)]
+        toy = ["--generator", "toy", "--scorer", "toy", "--judge", "none", "--precision", "fp32"]
+        size = ["--seeds", seeds, "--population", 4, "--generations", 2]
+        return ["compare", "--search", "random", "--baseline", "random", *asked, *size, *toy, "--out", out]
+
+    return words

@@ -153,34 +153,8 @@ def test_a_page_put_in_our_place_is_replaced_not_written_into(plain, tmp_path):
 
 
 @pytest.fixture
-def experiment(tmp_path, zeuxis_):
-    words = [
-        "compare",
-        "--search",
-        "random",
-        "--baseline",
-        "random",
-        "--phrase",
-        f"red {EVIL}",
-        "--phrase",
-        "=red red",
-        "--seeds",
-        2,
-        "--population",
-        4,
-        "--generations",
-        2,
-        "--generator",
-        "toy",
-        "--scorer",
-        "toy",
-        "--judge",
-        "none",
-        "--precision",
-        "fp32",
-        "--out",
-        tmp_path / "all",
-    ]
+def experiment(tmp_path, zeuxis_, compare_words):
+    words = compare_words(tmp_path / "all", f"red {EVIL}", "=red red", seeds=2)
     result = zeuxis_(*words)
     assert result.exit_code == 0, result.output
     return tmp_path / "all"

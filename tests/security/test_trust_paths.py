@@ -172,33 +172,11 @@ def test_only_a_secret_of_ones_own_counts(tmp_path, monkeypatch):
     assert mark_of(fields) == "" and not marks.marked(["judge=/x"], "")
 
 
-def test_a_received_experiment_asks_for_the_files_of_its_variants(tmp_path, zeuxis_, rewrite, somebody_else, contents):
+def test_a_received_experiment_asks_for_the_files_of_its_variants(
+    tmp_path, zeuxis_, compare_words, rewrite, somebody_else, contents
+):
     folder = tmp_path / "all"
-    words = [
-        "compare",
-        "--search",
-        "random",
-        "--baseline",
-        "random",
-        "--phrase",
-        "red",
-        "--seeds",
-        1,
-        "--population",
-        4,
-        "--generations",
-        2,
-        "--generator",
-        "toy",
-        "--scorer",
-        "toy",
-        "--judge",
-        "none",
-        "--precision",
-        "fp32",
-        "--out",
-        folder,
-    ]
+    words = compare_words(folder, "red", seeds=1)
     assert zeuxis_(*words).exit_code == 0
     rewrite(folder / "design.json", lambda d: d["variants"].append("random generator=/home/other/x.safetensors"))
     before = contents(folder)

@@ -6,24 +6,22 @@ training pictures, by the kernel distance, which does not depend on how few pict
 
 from __future__ import annotations
 
-import math
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.lab.tasks.base import Lab
+from zeuxis.lab.watch import BestSoFar
 from zeuxis.metrics.kernel import squared_mmd
 from zeuxis.rng import stream
 from zeuxis.scorers.imagenet_judge import MobileNetJudge
 
-MEASURE = "kernel/mobilenet-v1"  # what `best` is the best of
 
-
-class TranslationWatch:
+class TranslationWatch(BestSoFar):
     """Figures of a generator on up to `count` pictures of each domain, and the best distance so far."""
+
+    measure = "kernel/mobilenet-v1"
 
     def __init__(self, train: ImageSet, test: ImageSet, label: str, count: int, lab: Lab) -> None:
         self.lab, self.names = lab, train.names[label]
@@ -33,8 +31,7 @@ class TranslationWatch:
             if len(images) < 2:
                 raise BadInput(f"Expected two pictures of {name!r} at least in each split. Leave that domain out.")
         self.columns = 12
-        self.best, self.is_best = math.inf, True
-        self.latest: dict[str, float] = {}
+        super().__init__()
         self._judge: MobileNetJudge | None = None
         self._seen: tuple[list[Tensor], float] | None = None
 
@@ -78,9 +75,7 @@ class TranslationWatch:
             moved.append(float((fake - images).abs().mean() / 2))
         found = {"held_out_kernel": distances, "untranslated_kernel": [self._seen[1]], "back": back, "moved": moved}
         self.latest = {name: round(sum(values) / len(values), 5) for name, values in found.items()}
-        distance = self.latest["held_out_kernel"]
-        self.is_best = distance < self.best
-        self.best = min(self.best, distance)
+        self.note(self.latest["held_out_kernel"])
         return dict(self.latest)
 
     def sheet(self, generator: nn.Module) -> Tensor:
@@ -93,18 +88,6 @@ class TranslationWatch:
             for k in range(len(self.names)):
                 rows.append(self.translate(generator, images, torch.full((len(images), 1), k)))
         return (torch.cat(rows) / 2 + 0.5).clamp(0, 1)
-
-    def state(self) -> dict[str, Any]:
-        """For the checkpoint."""
-        best = None if math.isinf(self.best) else self.best
-        return {"best": best, "by": MEASURE, "is_best": self.is_best, "latest": self.latest}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """From the checkpoint. The best by another measure says nothing here."""
-        known = state.get("by") == MEASURE and state.get("best") is not None
-        self.best = float(state["best"]) if known else math.inf
-        self.is_best = bool(state.get("is_best", True))
-        self.latest = {str(name): float(value) for name, value in state.get("latest", {}).items()}
 
 
 def _of(images: ImageSet, label: str, domain: int, count: int) -> Tensor:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 ROWS, NEIGHBOURS = 10, 5
 FEW = 64  # pictures of which the effective number is counted
-MEASURE = "frechet/mobilenet-v1"  # what `best` is the best of; the picture is prepared as the judge prepares it
 DUPLICATES, COVERAGE, SATURATION = 0.2, 0.1, 0.99  # shares at which the collapse alarm sounds
 
 
@@ -66,8 +65,40 @@ def standing(objective: Objective, real: Tensor, fake: Tensor, nets: dict[str, n
     return found
 
 
-class Watch:
+class BestSoFar:
+    """The least held-out distance of a training, whether the newest is it, and the newest figures.
+
+    `measure` says what the distance is.
+    """
+
+    measure: str
+
+    def __init__(self) -> None:
+        self.best, self.is_best = math.inf, True
+        self.latest: dict[str, float] = {}
+
+    def note(self, distance: float) -> None:
+        """A new distance."""
+        self.is_best = distance < self.best
+        self.best = min(self.best, distance)
+
+    def state(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        best = None if math.isinf(self.best) else self.best
+        return {"best": best, "by": self.measure, "is_best": self.is_best, "latest": self.latest}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """From the checkpoint. The best by another measure says nothing here."""
+        known = state.get("by") == self.measure and state.get("best") is not None
+        self.best = float(state["best"]) if known else math.inf
+        self.is_best = bool(state.get("is_best", True))
+        self.latest = {str(name): float(value) for name, value in state.get("latest", {}).items()}
+
+
+class Watch(BestSoFar):
     """Figures of a generator on `count` pictures, the best distance so far, and the alarm."""
+
+    measure = "frechet/mobilenet-v1"  # the picture is prepared as the judge prepares it
 
     def __init__(self, train: ImageSet, test: ImageSet, y: Tensor, count: int, lab: Lab) -> None:
         self.train, self.test, self.lab = train, test, lab
@@ -77,8 +108,7 @@ class Watch:
         found, counts = torch.unique(y, dim=0, return_counts=True) if y.shape[1] else (y[:1], torch.tensor([len(y)]))
         self.combinations = found, counts
         self.columns = 20 if train.resolution <= 32 else 12
-        self.best, self.is_best = math.inf, True
-        self.latest: dict[str, float] = {}
+        super().__init__()
         self._judge: MobileNetJudge | None = None
         self._real: Tensor | None = None
         self._effective: float | None = None
@@ -111,8 +141,7 @@ class Watch:
             found["recognised_by_guide"] = sum(guide.right(x * 2 - 1, c) for x, c in parts) / len(images)
         collapsed = found["coverage"] < COVERAGE, found["duplicates"] > DUPLICATES, found["saturation"] > SATURATION
         found["collapse_signs"] = float(sum(collapsed))
-        self.is_best = found["held_out_frechet"] < self.best
-        self.best = min(self.best, found["held_out_frechet"])
+        self.note(found["held_out_frechet"])
         self.latest = {name: round(value, 4) for name, value in found.items()}
         return found
 
@@ -148,18 +177,6 @@ class Watch:
         if getattr(task.generator, "shares_latents", False):  # the same thing in every domain, below each other
             z = z[: self.columns].repeat(len(y) // self.columns, 1)
         return z.to(self.lab.device), y.to(self.lab.device)
-
-    def state(self) -> dict[str, Any]:
-        """For the checkpoint."""
-        best = None if math.isinf(self.best) else self.best
-        return {"best": best, "by": MEASURE, "is_best": self.is_best, "latest": self.latest}
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """From the checkpoint. The best by another measure says nothing here."""
-        known = state.get("by") == MEASURE and state.get("best") is not None
-        self.best = float(state["best"]) if known else math.inf
-        self.is_best = bool(state.get("is_best", True))
-        self.latest = {str(name): float(value) for name, value in state.get("latest", {}).items()}
 
 
 def _logits(discriminator: nn.Module, images: Tensor, y: Tensor) -> Tensor:
