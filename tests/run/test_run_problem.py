@@ -86,7 +86,8 @@ def test_micro_batches_put_together_are_the_rows():
         ("cuda", 32, {1: 64, 8: 64, 65: 64}),
     ],
 )
-def test_on_a_cpu_the_micro_batch_is_the_one_that_is_padded_least(device, resolution, sizes):
+def test_on_one_core_the_micro_batch_is_the_one_that_is_padded_least(device, resolution, sizes, monkeypatch):
+    monkeypatch.setattr("zeuxis.compute.micro_batches._threads", lambda: 1)
     assert {batch: fitting(batch, torch.device(device), resolution) for batch in sizes} == sizes
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from zeuxis.compute.micro_batches import micro_batches
+from zeuxis.compute.micro_batches import over_micro_batches
 from zeuxis.scorers.base import Judge, Verdict
 from zeuxis.storage.checksummed import Header, checksummed, damaged, verified
 from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event, JudgeEvaluation
@@ -23,14 +23,12 @@ _PART, _HEALTH = "part.", "health."
 
 
 def judge_images(
-    judge: Judge, prepared: Any, images: Tensor, guide: Tensor, generation: int, size: int
+    judge: Judge, prepared: Any, images: Tensor, guide: Tensor, generation: int, size: int, *, threads: int = 1
 ) -> JudgeEvaluation:
     """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`, `size` images at a time."""
-    verdicts = []
     with torch.no_grad():
-        for piece, count in micro_batches(images, size):
-            v = judge.verdict(piece, prepared)
-            verdicts.append(Verdict(v.score[:count].cpu(), v.label[:count], v.confidence[:count].cpu()))
+        pieces = over_micro_batches(lambda piece: judge.verdict(piece, prepared), images, size, threads)
+    verdicts = [Verdict(v.score[:count].cpu(), v.label[:count], v.confidence[:count].cpu()) for v, count in pieces]
     score = torch.cat([v.score for v in verdicts])
     confidence = torch.cat([v.confidence for v in verdicts])
     return summarise(generation, guide, score, tuple(label for v in verdicts for label in v.label), confidence)

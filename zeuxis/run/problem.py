@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from zeuxis.compute.micro_batches import MICRO_BATCH, micro_batches, out_of_memory, release
+from zeuxis.compute.micro_batches import MICRO_BATCH, at_once, out_of_memory, over_micro_batches, release
 from zeuxis.compute.precision import TYPES, Gate, choose
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.generators.base import Generator
@@ -32,6 +32,7 @@ GATE_IMAGES = 16  # a rank correlation over fewer says little
 RANGE_IMAGES = 256  # draws of the prior that the ranges of an archive are taken from
 
 T = TypeVar("T")
+Scored = tuple[Tensor, dict[str, Tensor], Tensor | None, Tensor | None]  # images, parts, slopes and measures of a piece
 
 
 class Problem:
@@ -73,6 +74,7 @@ class Problem:
         self.describe = describe
         self.decisions = decisions or Decisions([(0, micro_batch)])
         self.dtype = torch.float32
+        self._at_once = at_once(generator.device, generator.resolution)
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """Generator and scorers compute in `dtype` from now on; the judge as it is asked."""
@@ -152,10 +154,7 @@ class Problem:
         measures = self._prepared_measures
         assert measures is not None
         x = self.generator.space.sample(RANGE_IMAGES, stream(0, "ranges")).to(self.generator.device)
-        with torch.no_grad():
-            return torch.cat(
-                [measures(self.generator.render(piece))[:count] for piece, count in micro_batches(x, size)]
-            )
+        return self._over(lambda piece: measures(self.generator.render(piece)), x, size)
 
     def evaluate(self, batch: Batch, generation: int) -> Evaluated:
         """Render and score a batch. A score that is not a finite number, or of an image that is not, becomes NaN."""
@@ -187,12 +186,13 @@ class Problem:
     def render(self, x: Tensor, generation: int) -> Tensor:
         """`(N, D) -> (N, 3, H, W)`, the images of these latents exactly as `generation` renders them."""
 
-        def work(size: int) -> Tensor:
-            pieces = micro_batches(x.to(self.generator.device), size)
-            with torch.no_grad():
-                return torch.cat([self.generator.render(piece)[:count] for piece, count in pieces])
-
+        work = partial(self._over, self.generator.render, x.to(self.generator.device))
         return self._within_memory(generation, work, len(x))
+
+    @torch.no_grad()
+    def _over(self, work: Callable[[Tensor], Tensor], x: Tensor, size: int) -> Tensor:
+        """`work` of latents `(N, D)`, `size` of them at a time: `(N, ...)`."""
+        return torch.cat([rows[:count] for rows, count in over_micro_batches(work, x, size, self._at_once)])
 
     def judge_images(
         self, images: Tensor, score: Tensor, generation: int, dtype: torch.dtype | None = None
@@ -205,31 +205,35 @@ class Problem:
             return None
         judge, prepared = self._asked_of_judge
         judge.set_precision(dtype or self.dtype)
-        work = partial(judge_images, judge, prepared, images, score, generation)
+        work = partial(judge_images, judge, prepared, images, score, generation, threads=self._at_once)
         return self._within_memory(generation, work, len(images))
 
     def _evaluate(self, batch: Batch, size: int) -> tuple[Evaluation, Tensor]:
-        images, parts, slopes, places = [], [], [], []
-        for piece, count in micro_batches(batch.x.to(self.generator.device), size):
-            with torch.set_grad_enabled(batch.gradient):
-                x = piece.detach().requires_grad_(batch.gradient)
-                image = self.generator.render(x)
-                part = self.scorer.parts(image, self._prepared)
-                if self.norm_prior:
-                    part["norm prior"] = -self.norm_prior * excess(self._deviations(x)).square()
-                if batch.gradient:
-                    slopes.append(self._slope(part, x)[:count])
-            if self._prepared_measures is not None:
-                places.append(self._prepared_measures(image.detach())[:count])
-            images.append(image.detach()[:count])
-            parts.append({name: p.detach()[:count] for name, p in part.items()})
-        whole = torch.cat(images)  # (N, 3, H, W)
-        columns = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        prepared, looks = self._prepared, self._prepared_measures  # made here, not in a thread
+
+        def work(piece: Tensor) -> Scored:
+            x = piece.detach().requires_grad_(batch.gradient)
+            image = self.generator.render(x)
+            parts = self.scorer.parts(image, prepared)
+            if self.norm_prior:
+                parts["norm prior"] = -self.norm_prior * excess(self._deviations(x)).square()
+            slope = self._slope(parts, x) if batch.gradient else None
+            places = None if looks is None else looks(image.detach())
+            return image.detach(), {name: part.detach() for name, part in parts.items()}, slope, places
+
+        with torch.set_grad_enabled(batch.gradient):
+            rows = batch.x.to(self.generator.device)
+            pieces = over_micro_batches(work, rows, size, self._at_once)
+        images = torch.cat([image[:count] for (image, *_), count in pieces])  # (N, 3, H, W)
+        names = pieces[0][0][1]
+        columns = {name: torch.cat([parts[name][:count] for (_, parts, *_), count in pieces]) for name in names}
         score = torch.stack(list(columns.values())).sum(dim=0)  # (N,)
-        known = score.isfinite() & whole.flatten(1).sum(dim=1).isfinite()
+        known = score.isfinite() & images.flatten(1).sum(dim=1).isfinite()
         score = torch.where(known, score, torch.nan)
-        measures, gradient = (torch.cat(rows) if rows else None for rows in (places, slopes))
-        return Evaluation(score, columns, measures, gradient), whole
+        slopes = [slope[:count] for (_, _, slope, _), count in pieces if slope is not None]
+        places = [place[:count] for (*_, place), count in pieces if place is not None]
+        measures, gradient = (torch.cat(found) if found else None for found in (places, slopes))
+        return Evaluation(score, columns, measures, gradient), images
 
     def _slope(self, parts: dict[str, Tensor], x: Tensor) -> Tensor:
         """d score / d x, `(N, D)`."""

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zeuxis.compute.micro_batches import MICRO_BATCH, micro_batches
+from zeuxis.compute.micro_batches import MICRO_BATCH, at_once, over_micro_batches
 from zeuxis.errors import BadInput, MissingModel, RunDamaged
 from zeuxis.hub.cache import cache_folder
 from zeuxis.hub.pocket import first_sha256
@@ -49,6 +49,7 @@ class Draws(Protocol):
     sha256: str
     space: Space
     device: torch.device
+    resolution: int
 
     def render(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N, 3, H, W)`."""
@@ -212,8 +213,11 @@ def _draw(
 
 def _embed(generator: Draws, scorer: Embeds, x: Tensor, size: int) -> np.ndarray[Any, Any]:
     """`(N, D)` -> `(N, E)` float16; a row that is no number becomes zero and is never the best."""
-    pieces = micro_batches(x.to(generator.device), size)
-    e = torch.cat([scorer.embed_images(generator.render(piece))[:count].float().cpu() for piece, count in pieces])
+    pieces = over_micro_batches(
+        lambda piece: scorer.embed_images(generator.render(piece)),
+        x.to(generator.device), size, at_once(generator.device, generator.resolution),
+    )  # fmt: skip
+    e = torch.cat([rows[:count].float().cpu() for rows, count in pieces])
     found: np.ndarray[Any, Any] = torch.where(e.isfinite().all(dim=1, keepdim=True), e, 0.0).half().numpy()
     return found
 

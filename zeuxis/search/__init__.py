@@ -19,6 +19,9 @@ SEARCHES = Table(
             "the best draws of the prior that differ, not pushed further",
             traits=("looks",),
         ),
+        "zero-order": Entry(
+            "zeuxis.search.zero_order:zero_order", "the best of some neighbours of the best, on a sphere that shrinks"
+        ),
         "ga": Entry("zeuxis.search.genetic:ga", "genetic algorithm, strong gaussian mutation"),
         "ga-thesis": Entry("zeuxis.search.genetic:ga_thesis", "genetic algorithm: SBX and polynomial mutation, eta 3"),
         "de": Entry("zeuxis.search.differential:de", "differential evolution"),

@@ -12,9 +12,9 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.rng import sent
 from zeuxis.search.base import CPU, PopulationSearch
-from zeuxis.search.operators import chance, uniform
+from zeuxis.search.operators import chance, keep_length, uniform
 from zeuxis.search.options import Member, Options, option
-from zeuxis.spaces import Space
+from zeuxis.spaces import Space, blocks
 from zeuxis.types import Evaluation
 
 STRATEGIES = ("rand/1/bin", "best/1/bin", "rand-to-best/1/bin")
@@ -33,6 +33,11 @@ class DifferentialOptions(Options):
         "reflect",
         "a donor's gene outside: reflect at the bound, clip to it, or resample between the bound and the base's gene",
         choices=BOUNDS,
+    )
+    length: str = option(
+        "free",
+        "keep: a donor is as long as its base, each part of the space about its mean; free: as it comes",
+        choices=("free", "keep"),
     )
 
 
@@ -58,6 +63,9 @@ class DifferentialSearch(PopulationSearch):
     def _ask(self, rng: torch.Generator) -> Tensor:
         target = self.population_x  # x_i (N, D)
         base, donor = self._donor(rng)
+        if self.options.length == "keep":
+            mean, deviation = sent(self.space.prior_mean, self.device), self._deviation()
+            donor = keep_length(donor, base, mean=mean, deviation=deviation, parts=blocks(self.space))
         donor = self._inside(donor, base, rng)
         return self._trial(target, donor, rng)
 

@@ -12,18 +12,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zeuxis.rng import sent
 from zeuxis.search.base import CPU, PopulationSearch
 from zeuxis.search.operators import (
     fittest,
     gaussian_mutation,
     polynomial_mutation,
+    prior_mutation,
     sbx,
+    slerp_crossover,
     tournament,
     uniform_crossover,
     uniform_mutation,
 )
 from zeuxis.search.options import Member, Options, option
-from zeuxis.spaces import Space
+from zeuxis.spaces import Space, blocks, gaussian
 from zeuxis.types import Evaluation
 
 
@@ -32,11 +35,15 @@ class VariationOptions(Options):
     """How a genetic algorithm picks parents and makes children of them."""
 
     tournament: int = option(2, "entrants per tournament; 1 picks parents blindly, more is greedier", low=1)
-    crossover: str = option("uniform", "how two parents mix", choices=("sbx", "uniform"))
+    crossover: str = option("uniform", "how two parents mix", choices=("sbx", "uniform", "slerp"))
     crossover_prob: float = option(1.0, "chance that a pair mates at all", low=0, high=1)
     crossover_gene_prob: float = option(0.5, "chance per gene of a mating pair", low=0, high=1)
     crossover_eta: float = option(15.0, "sbx only: larger keeps children nearer to their parents", low=0)
-    mutation: str = option("gaussian", "how a gene changes", choices=("polynomial", "gaussian", "uniform"))
+    mutation: str = option(
+        "gaussian",
+        "how a gene changes; prior: normal genes so that they stay normal, all others like gaussian",
+        choices=("polynomial", "gaussian", "uniform", "prior"),
+    )
     mutation_prob: float = option(0.4, "chance per gene; 0 leaves it to mutation_genes", low=0, high=1)
     mutation_genes: float = option(
         8.0, "used when mutation_prob is 0: genes per latent on average, at most half of them", low=0
@@ -46,6 +53,9 @@ class VariationOptions(Options):
     )
     mutation_sigma: float = option(
         0.85, "gaussian only: deviation of a step, in deviations of the prior per gene", low=0
+    )
+    mutation_strength: float = option(
+        0.5, "prior only: b of sqrt(1 - b^2) x + b N(0, 1), from 0 (nothing changes) to 1 (drawn anew)", low=0, high=1
     )
 
 
@@ -81,6 +91,9 @@ class GeneticSearch(PopulationSearch):
         self.generational = survival.replacement == "generational"
         self.elite = min(survival.elite, self.population)
         self.spread = self._deviation()  # (D,), the unit of gaussian mutation
+        self.mean = sent(space.prior_mean, self.device)
+        self.normal = sent(gaussian(space), self.device)  # (D,), 1.0 for genes with a normal prior
+        self.parts = blocks(space)
 
     def _ask(self, rng: torch.Generator) -> Tensor:
         pairs = (self.population + 1) // 2
@@ -97,6 +110,8 @@ class GeneticSearch(PopulationSearch):
         prob, gene_prob = how.crossover_prob, how.crossover_gene_prob
         if how.crossover == "uniform":
             return uniform_crossover(a, b, rng, prob=prob, gene_prob=gene_prob)
+        if how.crossover == "slerp":
+            return slerp_crossover(a, b, rng, prob=prob, mean=self.mean, deviation=self.spread, parts=self.parts)
         return sbx(a, b, self.lower, self.upper, rng, prob=prob, gene_prob=gene_prob, eta=how.crossover_eta)
 
     def _mutate(self, x: Tensor, rng: torch.Generator) -> Tensor:
@@ -105,7 +120,13 @@ class GeneticSearch(PopulationSearch):
             return uniform_mutation(x, lower, upper, rng, prob=prob)
         if how.mutation == "polynomial":
             return polynomial_mutation(x, lower, upper, rng, prob=prob, eta=how.mutation_eta)
-        return gaussian_mutation(x, lower, upper, rng, prob=prob, sigma=how.mutation_sigma * self.spread)
+        sigma = how.mutation_sigma * self.spread
+        if how.mutation == "gaussian":
+            return gaussian_mutation(x, lower, upper, rng, prob=prob, sigma=sigma)
+        kept = prior_mutation(x, lower, upper, rng, prob=prob, strength=how.mutation_strength)
+        if bool(self.normal.all()):
+            return kept
+        return torch.lerp(gaussian_mutation(x, lower, upper, rng, prob=prob, sigma=sigma), kept, self.normal)
 
     def _tell(self, x: Tensor, score: Tensor, evaluation: Evaluation) -> tuple[Tensor, Tensor]:
         if not self.generational:  # (mu + lambda)

@@ -5,13 +5,15 @@ steps on every device. Higher scores are better. `lower` and `upper` are `(D,)`.
 0 and 1 mixed in with `lerp` (exact at both ends): `torch.where` on a random mask costs eight times as much on a CPU.
 
     tournament, fittest                    selection
-    sbx, uniform_crossover                 two parents (M, D) -> two children (M, D)
-    polynomial_mutation, gaussian_mutation, uniform_mutation    (N, D) -> (N, D)
+    sbx, uniform_crossover, slerp_crossover                     two parents (M, D) -> two children (M, D)
+    polynomial_mutation, gaussian_mutation, uniform_mutation, prior_mutation    (N, D) -> (N, D)
+    keep_length                            (N, D) -> (N, D), as long as its parents
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -143,3 +145,66 @@ def uniform_mutation(x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generat
     """Redraws each gene uniformly between its bounds with chance `prob`."""
     u, draw = uniform(2, *x.shape, rng=rng, device=x.device)
     return torch.lerp(x, lower + (upper - lower) * u, chance(prob, draw)).clamp_(lower, upper)
+
+
+def prior_mutation(
+    x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float, strength: float
+) -> Tensor:
+    """y = sqrt(1 - b^2) x + b N(0, 1) for each gene with chance `prob`; b is `strength`, from 0 to 1.
+
+    It leaves a standard normal prior as it is, however often it is applied, where added noise widens it. Neal,
+    "Regression and classification using Gaussian process priors" (1998); as mutation in EvoSearch (2025),
+    https://arxiv.org/abs/2505.17618 . A gene that would leave its bounds stays, so that the truncated prior is left as
+    it is too (Metropolis' rule).
+    """
+    moved = uniform(*x.shape, rng=rng) < prob
+    step = torch.zeros(x.shape).masked_scatter_(moved, torch.randn(int(moved.sum()), generator=rng))
+    moved, step = sent(moved, x.device), sent(step, x.device)
+    y = (1.0 - strength**2) ** 0.5 * x + strength * step
+    return torch.where(moved & (y >= lower) & (y <= upper), y, x)
+
+
+def slerp_crossover(
+    a: Tensor,
+    b: Tensor,
+    rng: torch.Generator,
+    *,
+    mean: Tensor,
+    deviation: Tensor,
+    parts: Sequence[slice],
+    prob: float = 1.0,
+) -> tuple[Tensor, Tensor]:
+    """Two points on the great circle through both parents, t and 1 - t of the way, t uniform in [0, 1].
+
+    Shoemake, "Animating rotation with quaternion curves" (1985); lengths are interpolated, so that children are as long
+    as their parents, where a straight line would cut the corner. Each of `parts` turns about its own `mean`, in units
+    of `deviation`, by a t of its own. `prob` as in `sbx`.
+    """
+    mates = chance(prob, uniform(len(a), 1, rng=rng, device=a.device))
+    c, d = a.clone(), b.clone()
+    for part in parts:
+        t = uniform(len(a), 1, rng=rng, device=a.device) * mates
+        u, v = ((x[:, part] - mean[part]) / deviation[part] for x in (a, b))
+        c[:, part], d[:, part] = (mean[part] + deviation[part] * _slerp(u, v, s) for s in (t, 1.0 - t))
+    return c, d
+
+
+def _slerp(u: Tensor, v: Tensor, t: Tensor) -> Tensor:
+    """`(N, D)`, `t` `(N, 1)` of the way from rows `u` to rows `v`; their lengths change along a line."""
+    first, last = (x.norm(dim=1, keepdim=True) for x in (u, v))
+    u, v = u / first.clamp_min(GAP), v / last.clamp_min(GAP)
+    angle = torch.acos((u * v).sum(1, keepdim=True).clamp(-1.0, 1.0))
+    sine = torch.sin(angle)
+    along = (torch.sin((1.0 - t) * angle) * u + torch.sin(t * angle) * v) / sine
+    # in the same direction, or in opposite ones, there is no circle: the line
+    return torch.where(sine < 1e-4, torch.lerp(u, v, t), along) * torch.lerp(first, last, t)
+
+
+def keep_length(x: Tensor, like: Tensor, *, mean: Tensor, deviation: Tensor, parts: Sequence[slice]) -> Tensor:
+    """`x` `(N, D)`, each of `parts` as far from `mean`, in `deviation`s, as that of `like` `(N, D)`."""
+    x = x.clone()
+    for part in parts:
+        u, v = ((rows[:, part] - mean[part]) / deviation[part] for rows in (x, like))
+        factor = v.norm(dim=1, keepdim=True) / u.norm(dim=1, keepdim=True).clamp_min(GAP)
+        x[:, part] = mean[part] + deviation[part] * u * factor
+    return x

@@ -7,7 +7,7 @@ drawn on the CPU from the generator handed in, so the same seed gives the same l
 from zeuxis.spaces.base import Fixed, Space, check
 from zeuxis.spaces.class_mix import ClassMix
 from zeuxis.spaces.normal import Normal, TruncatedNormal
-from zeuxis.spaces.product import HasClasses, Product, class_sweep, parts, room
+from zeuxis.spaces.product import HasClasses, Product, blocks, class_sweep, gaussian, parts, room
 from zeuxis.spaces.sparse_mix import SparseMix
 from zeuxis.spaces.whitened import Whitened
 
@@ -21,8 +21,10 @@ __all__ = [
     "SparseMix",
     "TruncatedNormal",
     "Whitened",
+    "blocks",
     "check",
     "class_sweep",
+    "gaussian",
     "parts",
     "room",
 ]

@@ -11,6 +11,10 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.spaces.base import Space
 from zeuxis.spaces.class_mix import ClassMix
+from zeuxis.spaces.normal import Normal, TruncatedNormal
+from zeuxis.spaces.whitened import Whitened
+
+GAUSSIAN = (Normal, TruncatedNormal, Whitened)
 
 
 class Product:
@@ -89,3 +93,14 @@ def room(space: Space) -> Tensor:
     return torch.cat(
         [torch.full((part.dim,), part.room if isinstance(part, ClassMix) else 1.0) for part in parts(space)]
     )
+
+
+def gaussian(space: Space) -> Tensor:
+    """`(D,)`: 1 for genes whose prior is the standard normal distribution, truncated or shortened or not; else 0."""
+    return torch.cat([torch.full((part.dim,), float(isinstance(part, GAUSSIAN))) for part in parts(space)])
+
+
+def blocks(space: Space) -> list[slice]:
+    """Where the genes of each space of a product lie; of any other space all of them."""
+    ends = torch.tensor([part.dim for part in parts(space)]).cumsum(0).tolist()
+    return [slice(end - part.dim, end) for end, part in zip(ends, parts(space), strict=True)]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zeuxis.compute.micro_batches import micro_batches
+from zeuxis.compute.micro_batches import at_once, over_micro_batches
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.pictures.enlarge import Enlarge
@@ -47,8 +47,9 @@ def latents_of(generator: Generator, seeds: Sequence[int]) -> Tensor:
 @torch.no_grad()
 def draw(generator: Generator, x: Tensor) -> np.ndarray:
     """`(N, D)` -> `(N, H, W, 3)` uint8, in fixed micro-batches."""
-    pieces = micro_batches(x.to(generator.device), MICRO_BATCH)
-    return np.concatenate([to_pixels(generator.render(piece)[:count]) for piece, count in pieces])
+    threads = at_once(generator.device, generator.resolution)
+    pieces = over_micro_batches(generator.render, x.to(generator.device), MICRO_BATCH, threads)
+    return np.concatenate([to_pixels(images[:count]) for images, count in pieces])
 
 
 def sample(
