@@ -38,7 +38,7 @@ def sphere(x):
 
 def test_adam_takes_the_steps_of_the_paper():
     x = torch.tensor([[1.0, -2.0]])
-    climber, theirs = Climber(0.1, torch.ones(2)), x.clone().requires_grad_()
+    climber, theirs = Climber(0.1, torch.ones(2), Normal(2)), x.clone().requires_grad_()
     climber.begin(1)
     adam = torch.optim.Adam([theirs], lr=0.1)
     for _ in range(20):
@@ -50,7 +50,7 @@ def test_adam_takes_the_steps_of_the_paper():
 
 
 def test_a_gradient_that_is_no_number_leaves_its_latent_where_it_is():
-    climber = Climber(0.1, torch.ones(3))
+    climber = Climber(0.1, torch.ones(3), Normal(3))
     climber.begin(2)
     x = torch.zeros(2, 3)
     moved = climber.step(x, torch.tensor([[1.0, torch.nan, 1.0], [1.0, 1.0, 1.0]]))

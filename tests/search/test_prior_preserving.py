@@ -119,3 +119,17 @@ def test_zero_order_search_climbs_on_the_sphere():
     length = float(search.best[0].norm())
     assert scores == sorted(scores) and scores[0] < 0.6 < 0.8 < scores[-1]
     assert 4.0 < length < 7.5  # about sqrt(32), where draws of the prior lie
+
+
+@pytest.mark.parametrize(("name", "turns"), [("adam", {}), ("hybrid", {"evolve": 1, "climb": 1000})])
+def test_the_norm_term_brings_gradient_ascent_back_to_the_length_of_a_draw(name, turns):
+    """The score is the length itself, so that only the norm term stands against it."""
+    lengths = {}
+    for norm in (0.0, 10.0):
+        search = SEARCHES[name](Normal(64, bound=50.0), population=8, norm=norm, **turns)
+        for generation in range(120):
+            batch = search.ask(stream(2, generation, "ask"))
+            length = batch.x.norm(dim=1)
+            search.tell(batch, Evaluation(length, gradient=batch.x / length[:, None]))
+        lengths[norm] = float(search.x.norm(dim=1).mean()) / 8  # a draw is sqrt(64) long
+    assert abs(lengths[10.0] - 1) < 0.15 < 1.3 < lengths[0.0]

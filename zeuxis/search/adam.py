@@ -13,17 +13,25 @@ from zeuxis.errors import BadInput
 from zeuxis.search.base import CPU, PopulationSearch
 from zeuxis.search.operators import fittest
 from zeuxis.search.options import Member, Options, option
-from zeuxis.spaces import Space
+from zeuxis.spaces import Space, blocks, gaussian
 from zeuxis.types import Batch, Evaluation
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+NORM, NORM_HELP = 0.0, "weight of the log-likelihood of a latent's length under the prior; 0.01 as in ReNO"
 
 
 class Climber:
-    """Adam's moments for K latents, in deviations of the prior per gene. Rows of a gradient that is no number rest."""
+    """Adam's moments for K latents, in deviations of the prior per gene. Rows of a gradient that is no number rest.
 
-    def __init__(self, rate: float, spread: Tensor) -> None:
-        self.rate, self.spread = rate, spread  # (D,)
+    `norm` weighs the log-likelihood of a latent's length r, (d - 1) log r - r^2 / 2, which is added to the score for
+    the d genes of each part of the space with a standard normal prior: Samuel et al., "Norm-guided latent space
+    exploration" (2023), https://arxiv.org/abs/2306.08687 ; as in ReNO (2024), https://arxiv.org/abs/2406.04312
+    """
+
+    def __init__(self, rate: float, spread: Tensor, space: Space, norm: float = 0.0) -> None:
+        self.rate, self.spread, self.norm = rate, spread, norm  # spread (D,)
+        normal = gaussian(space)
+        self.parts = [part for part in blocks(space) if bool(normal[part].all())]
         self.first = self.second = torch.empty(0, device=spread.device)
         self.steps = 0
 
@@ -36,13 +44,21 @@ class Climber:
     def step(self, x: Tensor, gradient: Tensor) -> Tensor:
         """`(K, D)` one step up the gradient d score / d x `(K, D)`."""
         known = gradient.isfinite().all(dim=1, keepdim=True)
-        slope = torch.where(known, gradient, 0.0) * self.spread  # per deviation
+        slope = (torch.where(known, gradient, 0.0) + self._towards_length(x)) * self.spread  # per deviation
         self.steps += 1
         self.first = BETA_1 * self.first + (1 - BETA_1) * slope
         self.second = BETA_2 * self.second + (1 - BETA_2) * slope.square()
         first = self.first / (1 - BETA_1**self.steps)
         second = self.second / (1 - BETA_2**self.steps)
         return x + known * self.rate * self.spread * first / (second.sqrt() + EPSILON)
+
+    def _towards_length(self, x: Tensor) -> Tensor:
+        """`(K, D)`, the gradient of norm ((d - 1) log r - r^2 / 2)."""
+        slope = torch.zeros_like(x)
+        for part in self.parts if self.norm else ():
+            r = x[:, part].norm(dim=1, keepdim=True).clamp_min(1e-6)
+            slope[:, part] = self.norm * ((x[:, part].shape[1] - 1) / r - r) * x[:, part] / r
+        return slope
 
 
 def gradient_of(evaluation: Evaluation, search: PopulationSearch) -> Tensor:
@@ -60,6 +76,7 @@ class AdamOptions(Options):
     starts: int = option(0, "latents that climb side by side; 0 is a quarter of the population", low=0)
     rate: float = option(0.05, "Adam's learning rate, in deviations of the prior", low=0, high=100)
     decay: float = option(1.0, "factor on the rate after each step", low=0.01, high=1)
+    norm: float = option(NORM, NORM_HELP, low=0, high=100)
 
 
 class AdamSearch(PopulationSearch):
@@ -78,7 +95,7 @@ class AdamSearch(PopulationSearch):
         super().__init__(space, population, device, name)
         self.screen, self.rate, self.decay = options.screen, options.rate, options.decay
         self.starts = min(options.starts or max(1, self.population // 4), self.population)
-        self.climber = Climber(self.rate, self._deviation())
+        self.climber = Climber(self.rate, self._deviation(), space, options.norm)
         self.x = torch.empty(0, space.dim, device=self.device)  # where the climbers are (K, D)
 
     @property

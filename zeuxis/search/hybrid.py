@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from zeuxis.search.adam import Climber, gradient_of
+from zeuxis.search.adam import NORM, NORM_HELP, Climber, gradient_of
 from zeuxis.search.base import CPU, PopulationSearch
 from zeuxis.search.options import Member, Options, option
 from zeuxis.spaces import Space
@@ -27,6 +27,7 @@ class HybridOptions(Options):
     climb: int = option(10, "gradient steps in a turn", low=1)
     elite: int = option(0, "latents that climb; 0 is an eighth of the population", low=0)
     rate: float = option(0.05, "Adam's learning rate, in deviations of the prior", low=0, high=100)
+    norm: float = option(NORM, NORM_HELP, low=0, high=100)
     lamarckian: int = option(
         1,
         "1: the climbed latent replaces its parent; 0 (Baldwin): the parent gets the score, not the genes",
@@ -57,7 +58,7 @@ class HybridSearch(PopulationSearch):
         self.inner: PopulationSearch = SEARCHES[options.evolution](space, population=population, device=device)
         self.evolve, self.climb, self.lamarckian = options.evolve, options.climb, options.lamarckian
         self.elite = min(options.elite or max(1, self.population // 8), self.population)
-        self.climber = Climber(options.rate, self._deviation())
+        self.climber = Climber(options.rate, self._deviation(), space, options.norm)
         self.rows = torch.empty(0, dtype=torch.int64, device=self.device)  # of the inner population, that climb
         self.x = torch.empty(0, space.dim, device=self.device)  # where they are (K, D)
         self.top_x = torch.empty(0, space.dim, device=self.device)  # the best place of each climb, and its score
