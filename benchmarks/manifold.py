@@ -1,6 +1,6 @@
 """Does a search spoil the pictures? Searches side by side, judged by networks and features that did not guide.
 
-    python benchmarks/manifold.py --data DATA --out FOLDER [--only NAME ...] [--phrases 12] [--seeds 1]
+    python benchmarks/manifold.py --data DATA --out FOLDER [--only NAME ...] [--sets NAME ...] [--phrases 12] [--seeds 1]
 
 For each phrase and configuration (CONFIGURATIONS; `samples` is best-of-N, the baseline) at equal images: of the final
 population the share whose MobileNet v1 features lie inside the real manifold of the class (k = 3 nearest neighbours
@@ -59,6 +59,16 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     },
     "cma-ga prior": {"options": {"mutation": "prior", "mutation_strength": 0.6}},
     "zero-order": {"search": "zero-order", "generations": 55},
+    "both": {"scorer": ("pocket", "pocket-64"), "standardise": True},
+    "both, drift": {"scorer": ("pocket", "pocket-64"), "standardise": True, "drift": 1.0},
+    "both, samples": {
+        "scorer": ("pocket", "pocket-64"), "standardise": True, "search": "samples", "generations": 55,
+    },
+    "drift": {"drift": 0.1},
+    "both, ga prior": {
+        "scorer": ("pocket", "pocket-64"), "standardise": True, "search": "ga", "generations": 55,
+        "options": {"mutation": "prior", "mutation_strength": 0.5},
+    },
 }  # fmt: skip
 
 
@@ -67,7 +77,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     space = open_features("mobilenet-v1")
     done = {(row["phrase"], row["configuration"], row["seed"]) for row in _rows(args.out)}
-    for phrase, data, label in PHRASES[: args.phrases]:
+    for phrase, data, label in [row for row in PHRASES if row[1] in args.sets][: args.phrases]:
         real = None
         for name in args.only or CONFIGURATIONS:
             for seed in range(args.seeds):
@@ -126,7 +136,7 @@ def _run(phrase: str, data: str, name: str, seed: int, real: Manifold, out: Path
     assert judged is not None
     seen = features(real.space, (pictures * 255).round().to(torch.uint8))
     told = health(descriptors(pictures), score, problem._deviations(x))
-    _strip(pictures[:SHOWN], out / f"{_file(phrase)}-{name.replace(' ', '_')}-{seed}.png")
+    _strip(pictures[:SHOWN], out / f"{_file(phrase)}-{_file(name)}-{seed}.png")
     return {
         "phrase": phrase, "configuration": name, "seed": seed, "images": images, "score": round(float(score.max()), 4),
         "mean": round(float(score.mean()), 4), "judge": round(float(judged.score.mean()), 4),
@@ -144,7 +154,7 @@ def _strip(images: Tensor, path: Path) -> None:
 
 def _sheet(phrase: str, out: Path) -> None:
     """A row for each configuration, seed 0, under one another, enlarged."""
-    strips = [out / f"{_file(phrase)}-{name.replace(' ', '_')}-0.png" for name in CONFIGURATIONS]
+    strips = [out / f"{_file(phrase)}-{_file(name)}-0.png" for name in CONFIGURATIONS]
     rows = [Image.open(strip).convert("RGB") for strip in strips if strip.exists()]
     if not rows:
         return
@@ -155,7 +165,7 @@ def _sheet(phrase: str, out: Path) -> None:
 
 
 def _file(phrase: str) -> str:
-    return phrase.replace(" ", "_")
+    return phrase.replace(" ", "_").replace(",", "")
 
 
 def _rows(out: Path) -> Iterator[dict[str, Any]]:
@@ -169,6 +179,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--only", nargs="*", default=[], choices=CONFIGURATIONS)
     parser.add_argument("--phrases", type=int, default=len(PHRASES))
+    parser.add_argument("--sets", nargs="*", default=["cifar10", "products"], choices=["cifar10", "products"])
     parser.add_argument("--seeds", type=int, default=1)
     return parser.parse_args()
 

@@ -81,3 +81,13 @@ class WeightsRefused(ZeuxisError):
 
 class SearchStopped(ZeuxisError):
     """The search cannot go on."""
+
+
+def unreadable(error: ValueError | RecursionError) -> str:
+    """Why a text in TOML or JSON could not be read, in words and not in those of Python."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deep"
+    if isinstance(error, UnicodeError):
+        return "it is no text in UTF-8"
+    said = str(error)[:160].rstrip(".")
+    return "a number in it has too many digits" if "int_max_str_digits" in str(error) else said

@@ -72,8 +72,10 @@ def test_json_and_a_run_json_are_read(tmp_path):
     [
         ("a.toml", b"[prompt\n", "cannot be read"),
         ("a.json", b"[" * 100_000, "cannot be read"),
+        ("a.json", b'{"seed": ' + b"9" * 5000 + b"}", "too many digits"),
+        ("a.toml", b"seed = " + b"9" * 5000, "too many digits"),
         ("a.json", b"[1, 2]", "Expected a table"),
-        ("a.toml", b"\xff\xfe", "cannot be read"),
+        ("a.toml", b"\xff\xfe", "no text"),
         ("a.toml", b"", "1 to"),
         ("a.toml", b"[stop]\ngenerations = -1\n", "at least 0"),
         ("a.toml", b"[nonsense]\nx = 1\n", "no 'nonsense'"),

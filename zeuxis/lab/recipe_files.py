@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from zeuxis.config import TrainConfig, in_words
-from zeuxis.errors import BadInput, ZeuxisError
+from zeuxis.errors import BadInput, ZeuxisError, unreadable
 from zeuxis.registry import unknown
 from zeuxis.storage.reading import bounded, read_bounded
 
@@ -61,13 +61,10 @@ def _load(path: Path, variant: str) -> TrainConfig:
     except ValidationError as error:
         known = tuple(TrainConfig.model_fields)
         raise BadInput(f"{path}: {in_words(error, known)} Known fields: {', '.join(known)}.") from error
-    except UnicodeError as error:
-        raise BadInput(f"Expected a recipe in TOML at {path}, but it cannot be read: it is no text.") from error
     except ZeuxisError:
         raise
     except (ValueError, RecursionError) as error:  # TOMLDecodeError is a ValueError
-        said = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:160]
-        raise BadInput(f"Expected a recipe in TOML at {path}, but it cannot be read: {said}.") from error
+        raise BadInput(f"Expected a recipe in TOML at {path}, but it cannot be read: {unreadable(error)}.") from error
 
 
 def default_folder(recipe: str | Path, variant: str = DEFAULT) -> Path:

@@ -16,7 +16,7 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
 from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, picture_png, score_label, to_pixels
 from zeuxis.pictures.metadata import PictureInfo
-from zeuxis.run.folder import FORMAT, Best
+from zeuxis.run.folder import FORMAT, Best, RunFolder
 from zeuxis.run.problem import Problem
 from zeuxis.run.schema import cell_file
 from zeuxis.run.store import RunStore
@@ -45,6 +45,10 @@ class Summary:
     best: Best
     description: str
     judged: JudgeEvaluation | None
+
+    def _repr_html_(self) -> str:
+        """What Jupyter shows: that of the folder."""
+        return RunFolder(self.folder)._repr_html_()
 
 
 def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> Summary:

@@ -6,17 +6,18 @@ another run is not taken for one of this.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import math
 import re
 import time
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from PIL import Image
@@ -25,12 +26,13 @@ from torch import Tensor
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunDamaged, RunError
+from zeuxis.pictures.rich import card
 from zeuxis.run import entry, schema
 from zeuxis.run.entry import Entry
 from zeuxis.storage.checksummed import Header, damaged, verified_json, verified_line
 from zeuxis.storage.files import make_folder
 from zeuxis.storage.reading import check_folder, read_plain, whole_png
-from zeuxis.types import NO_HEALTH, JudgeEvaluation
+from zeuxis.types import NO_HEALTH, Event, JudgeEvaluation
 
 FORMAT = 1
 RUNS = Path("runs")
@@ -40,6 +42,8 @@ INNER = ("log", "checkpoint", "images", "cells", "top")
 FILES = ("run.json", "summary.json", "archive.json", "timing.jsonl", "lock")
 TIMED = {"generation", "images", "image_seconds", "seconds"}  # in a line of timing.jsonl
 MAX_PICTURE = 2**30  # bytes
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -274,6 +278,19 @@ class RunFolder:
         except RunError:
             return {}
 
+    def _repr_html_(self) -> str:
+        """What Jupyter shows: facts, the newest grid, the curve; without those that are not there or cannot be read."""
+        facts: dict[str, Callable[[], object]] = {
+            "folder": lambda: self.path,
+            "generations": lambda: self.generations,
+            "best score": lambda: f"{self.best.score:.4f}, generation {self.best.generation}",
+            "ended": lambda: self.summary()["reason"],
+        }
+        grid = self.final_grid if self.final_grid.is_file() else next(iter(self.grids()[::-1]), self.final_grid)
+        pictures = {"population": lambda: self.picture(grid), "curve": lambda: self.picture(self.path / "curve.png")}
+        title = _readable({"": lambda: self.prompt}).get("", "no run")
+        return card(str(title), _readable(facts), _readable(pictures))
+
     def forget_pictures(self) -> None:
         """A new summary was written: `pictures_sha256` is read again when it is asked for."""
         self.__dict__.pop("pictures_sha256", None)
@@ -378,7 +395,7 @@ def _found(path: Path) -> str:
         return f"cannot be looked up ({getattr(error, 'strerror', None) or error})"
 
 
-def row(e: Entry, images_per_second: float | None = None) -> Row:
+def row(e: Entry | Event, images_per_second: float | None = None) -> Row:
     """A generation in figures."""
     score = e.evaluation.score
     known = score[score.isfinite()].double()
@@ -416,3 +433,12 @@ def slug(text: str) -> str:
     """Any text as 1 to 40 characters of a-z, 0-9 and hyphens; "run" when nothing is left."""
     plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "run"
+
+
+def _readable(parts: Mapping[str, Callable[[], T]]) -> dict[str, T]:
+    """Those that can be read."""
+    found = {}
+    for name, read in parts.items():
+        with contextlib.suppress(RunError, BadInput, OSError):
+            found[name] = read()
+    return found

@@ -22,6 +22,7 @@ from zeuxis.run.record import Decisions
 from zeuxis.scorers.augment import Augmented
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.combine import Combined, CombinedPrompt
+from zeuxis.scorers.drift import Drift
 from zeuxis.scorers.measures import Measures
 from zeuxis.scorers.realism import Realism
 from zeuxis.search.archive import spanned
@@ -38,9 +39,10 @@ Scored = tuple[Tensor, dict[str, Tensor], Tensor | None, Tensor | None]  # image
 class Problem:
     """What a run tries to solve: score s(x) = sum of w_k s_k(image of x) over the scorers, higher is better.
 
-    `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator and
-    `norm_prior` that of the penalty for latents longer than the prior's. `describe` adds descriptors to
-    evaluations; `measures` are told to the search beside the score.
+    `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator,
+    `norm_prior` that of the penalty for latents longer than the prior's and `drift` that of the penalty for pictures
+    unlike the prior's. With `standardise`, each s_k but the drift counts in deviations from its mean over the prior.
+    `describe` adds descriptors to evaluations; `measures` are told to the search beside the score.
     Images are rendered and scored `micro_batch` at a time. `decisions` is what a resumed run must decide alike.
     """
 
@@ -55,6 +57,8 @@ class Problem:
         augment: int = 0,
         realism: float = 0.0,
         norm_prior: float = 0.0,
+        drift: float = 0.0,
+        standardise: bool = False,
         describe: bool = False,
         measures: Measures | None = None,
         micro_batch: int = MICRO_BATCH,
@@ -64,8 +68,11 @@ class Problem:
         members: list[Scorer] = [Augmented(s, augment) if augment else s for s in scorers]
         if realism:
             members.append(Realism(generator))
+        if drift:
+            members.append(Drift(generator))
         self.generator = generator
-        self.scorer = Combined(members, [*weights, *([realism] if realism else [])])
+        self.scorer = Combined(members, [*weights, *(weight for weight in (realism, drift) if weight)])
+        self.standardise = standardise
         self.prompt = prompt
         self.measures = measures
         self.judge = judge
@@ -149,6 +156,27 @@ class Problem:
             told = [range or span for range, span in zip(told, spanned(sample), strict=True)]
         self.decisions.ranges = tuple(range for range in told if range is not None)
 
+    def choose_scales(self) -> None:
+        """Choose mean and deviation of each scorer for good, if they are to be standardised: of draws of the prior.
+
+        The same draws whatever the seed of the run; not counted in the budget, and a note says so.
+        """
+        if not self.standardise or self.decisions.scales is not None:
+            return
+        self.scorer.generation(stream(0, "scales"))
+        x = self.generator.space.sample(RANGE_IMAGES, stream(0, "ranges"))
+        told, _ = self._within_memory(0, partial(self._evaluate, Batch(x)), RANGE_IMAGES, keep=True)
+        parts = [told.parts[name].double() for name in self.scorer.names]
+        weights = [abs(weight) or 1.0 for weight in self.scorer.weights]
+        self.decisions.scales = [
+            (0.0, 1.0) if name == Drift.name else (float(part.mean()), max(float(part.std()) / weight, 1e-6))
+            for name, part, weight in zip(self.scorer.names, parts, weights, strict=True)
+        ]
+        self.decisions.note(
+            f"Each scorer counts in its deviations over {RANGE_IMAGES} images of the prior, which the budget does not "
+            "count."
+        )
+
     def _measured_prior(self, size: int) -> Tensor:
         """Measures `(N, M)` of draws of the prior, which need no scores."""
         measures = self._prepared_measures
@@ -215,6 +243,8 @@ class Problem:
             x = piece.detach().requires_grad_(batch.gradient)
             image = self.generator.render(x)
             parts = self.scorer.parts(image, prepared)
+            for name, (mean, deviation) in zip(self.scorer.names, self.decisions.scales or (), strict=False):
+                parts[name] = (parts[name] - mean) / deviation
             if self.norm_prior:
                 parts["norm prior"] = -self.norm_prior * excess(self._deviations(x)).square()
             slope = self._slope(parts, x) if batch.gradient else None

@@ -23,13 +23,15 @@ MOST = 4096  # images at once
 class Decisions:
     """`gate` is None until it is passed. `micro_batch` holds (generation, size): size from that generation on.
 
-    `ranges` are the bounds of a quality-diversity archive, None where there is none.
+    `ranges` are the bounds of a quality-diversity archive, None where there is none. `scales` are mean and deviation
+    over the prior of each scorer's contribution, None unless the scorers are standardised.
     """
 
     micro_batch: list[tuple[int, int]]
     gate: Gate | None = None
     notes: list[str] = field(default_factory=list)
     ranges: Ranges | None = None
+    scales: list[tuple[float, float]] | None = None
 
     def micro_batch_at(self, generation: int) -> int:
         """Images rendered at once in this generation."""
@@ -46,8 +48,8 @@ class Decisions:
 
     def to_json(self) -> dict[str, Any]:
         """For run.json; `notes` stand there on their own."""
-        ranges = {} if self.ranges is None else {"ranges": self.ranges}
-        return {"micro_batch": self.micro_batch, "gate": None if self.gate is None else asdict(self.gate), **ranges}
+        told = {name: value for name in ("ranges", "scales") if (value := getattr(self, name)) is not None}
+        return {"micro_batch": self.micro_batch, "gate": None if self.gate is None else asdict(self.gate), **told}
 
     @classmethod
     def from_json(cls, content: dict[str, Any], notes: list[str]) -> Decisions:
@@ -56,13 +58,14 @@ class Decisions:
             sizes = [(int(since), int(size)) for since, size in content["micro_batch"]]
             gate = None if content["gate"] is None else Gate(**content["gate"])
             ranges = tuple((float(low), float(high)) for low, high in content.get("ranges", ()))
+            scales = [(float(mean), float(deviation)) for mean, deviation in content.get("scales", ())]
         except (KeyError, TypeError, ValueError) as error:
             raise RunDamaged(f"The decisions in run.json are not ones that this version wrote: {error}.") from error
         if not sizes or sizes[0][0] != 0 or not all(1 <= size <= MOST for _, size in sizes):
             raise RunDamaged(
                 f"Expected batches of 1 to {MOST} images from generation 0 on in run.json, got {sizes[:3]}."
             )
-        return cls(sizes, gate, list(notes), ranges or None)
+        return cls(sizes, gate, list(notes), ranges or None, scales or None)
 
 
 def models(generator: Any, scorers: Sequence[Any], weights: Sequence[float], judge: Any | None) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def _phrase(text: str, notes: list[str]) -> Phrase:
     words = words.replace("\\:", ":").replace("\\|", "|")
     if all(unicodedata.category(c) in ("Zs", "Cf") for c in words):
         raise BadInput(
-            f"Expected words in every phrase, got a blank one ({quoted(text)}). "
-            "Write a phrase on both sides of '|' and before ':weight'."
+            f"Expected words in every phrase, got a blank one ({quoted(text)}). Say what the picture is to show, on "
+            "both sides of a '|' and before a ':weight'."
         )
     return Phrase(words, 1.0 if weight is None else weight)
 
