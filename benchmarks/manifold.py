@@ -65,6 +65,8 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "scorer": ("pocket", "pocket-64"), "standardise": True, "search": "samples", "generations": 55,
     },
     "drift": {"drift": 0.1},
+    "pocket-64": {"scorer": ("pocket-64",)},
+    "pocket-64, samples": {"scorer": ("pocket-64",), "search": "samples", "generations": 55},
     "both, ga prior": {
         "scorer": ("pocket", "pocket-64"), "standardise": True, "search": "ga", "generations": 55,
         "options": {"mutation": "prior", "mutation_strength": 0.5},

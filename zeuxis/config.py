@@ -116,6 +116,14 @@ class ScoreSection(Section):
     norm_prior: float = Field(
         0.0, ge=0, le=1e9, description="weight of the penalty for latents longer than the prior's"
     )
+    drift: float = Field(
+        0.0, ge=0, le=1e9, description="weight of the penalty for pictures unlike those that the generator draws itself"
+    )
+    standardise: bool = Field(
+        False,
+        description="count each scorer in its standard deviations over pictures of the prior for this prompt, so that "
+        "weights mean the same in every mixture",
+    )
     measures: tuple[Name, ...] = Field(
         (),
         max_length=16,
@@ -130,7 +138,11 @@ class ScoreSection(Section):
 class SearchSection(Section):
     """How latents are bred."""
 
-    search: Name = Field("cma-ga", description="see `zeuxis list searches`; or module:factory, code of your own")
+    search: Name = Field(
+        "auto",
+        description="a name of `zeuxis list searches`, or module:factory, code of your own; auto: what suits the "
+        "generator, samples or cma-ga",
+    )
     population: int = Field(64, ge=1, le=4096, description="images per generation")
     options: Values = Field(
         default_factory=dict, description="options of the search, as key=value; see `zeuxis list searches`"
@@ -139,6 +151,9 @@ class SearchSection(Section):
         "auto",
         description="auto: as suits the generator; prior; labels: those nearest to the phrase; bank: the best of the "
         "generator's start bank; sweep: one picture of each class",
+    )
+    start_from: Names = Field(
+        (), description="PNGs of a run or of `zeuxis project`, around whose latents the first generation is bred"
     )
     start_images: int | None = Field(
         None, ge=1, le=100_000, description="draws of the prior in the first generation, the best of which are kept"

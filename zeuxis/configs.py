@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from zeuxis.config import RunConfig, make_config
-from zeuxis.errors import BadInput, Missing
+from zeuxis.errors import BadInput, Missing, unreadable
 from zeuxis.registry import unknown
 from zeuxis.search import MULTI_OBJECTIVE, SEARCHES
 from zeuxis.storage.files import atomic_write
@@ -38,6 +38,17 @@ THESIS: dict[str, dict[str, Any]] = {
     "DeepMindBigGAN256": CLIP | {"generator": "biggan-deep-256", "population": 64, "truncation": 1.0},
     "DeepMindBigGAN512": CLIP | {"generator": "biggan-deep-512", "population": 32, "truncation": 1.0},
 }
+# Three programs that turned CLIP's gradient into pictures: Aphantasia (Fourier spectrum), deep-daze (sine network) and
+# Big Sleep (BigGAN, latents and classes), each by Adam with cut-outs. CLIP guides where it is here.
+GRADIENT = {"search": "adam", "population": 16, "generations": 300, "view_every": 25, "augment": 8}
+PROGRAMS: dict[str, dict[str, Any]] = {
+    "aphantasia": GRADIENT | {"generator": "fft", "judge": "mobilenet-v1", "options": {"starts": 2, "rate": 0.1}},
+    "deep-daze": GRADIENT | {"generator": "siren", "judge": "mobilenet-v1", "options": {"starts": 2, "rate": 0.03}},
+    "big-sleep": GRADIENT
+    | {"generator": "biggan-deep-512", "space": "mix", "truncation": 1.0, "judge": "mobilenet-v1"}
+    | {"options": {"starts": 2, "rate": 0.07}},
+}
+CLIP_MODEL, WITHOUT_CLIP = "clip-vit-b-32", "pocket-64"
 THESIS_SEARCHES = {"ga": "ga", "de": "de"}
 WITH_DISCRIMINATOR = {"ga": "nsga2", "de": "de"}
 # The first that is here: none of them guided the search.
@@ -46,14 +57,18 @@ THESIS_JUDGES = ("siglip2-b-16-224", "siglip-b-16-224", "clip-vit-b-16")
 
 def names() -> list[str]:
     """Every family with every search; `FAMILY-pymoo:NAME` works as well."""
-    return [*(f"{family}-{search}" for family in FAMILIES for search in SEARCHES), *_thesis()]
+    return [*(f"{family}-{search}" for family in FAMILIES for search in SEARCHES), *PROGRAMS, *_thesis()]
 
 
 def about() -> dict[str, str]:
     """Name -> one line."""
     searches = SEARCHES.about()
     own = {f"{family}-{search}": f"{family} models, {searches[search]}" for family in FAMILIES for search in SEARCHES}
-    return own | {name: _in_words(name) for name in _thesis()}
+    programs = {
+        name: f"{of['generator']}, gradient with {of['augment']} cut-outs, as {name} does; CLIP, else {WITHOUT_CLIP}"
+        for name, of in PROGRAMS.items()
+    }
+    return own | programs | {name: _in_words(name) for name in _thesis()}
 
 
 def fields(name: str) -> dict[str, Any]:
@@ -67,6 +82,8 @@ def named(name: str) -> tuple[dict[str, Any], object]:
         search = name.removeprefix(f"{family}-")
         if search != name and search in SEARCHES:
             return models | {"search": search} | ({"realism": REALISM} if search in MULTI_OBJECTIVE else {}), None
+    if name in PROGRAMS:
+        return PROGRAMS[name] | {"scorer": (CLIP_MODEL if _here(CLIP_MODEL, "scorer") else WITHOUT_CLIP,)}, None
     thesis = _thesis()
     if name in thesis:
         return thesis[name] | {"judge": next(filter(_here, THESIS_JUDGES), None)}, None
@@ -93,7 +110,7 @@ def _read(path: str | Path) -> tuple[dict[str, Any], object]:
             json.loads(text, object_pairs_hook=_once) if str(path).endswith(".json") else tomllib.loads(text)
         )
     except (ValueError, RecursionError) as error:  # UnicodeError, JSONDecodeError and TOMLDecodeError are ValueErrors
-        said = "it is nested too deep" if isinstance(error, RecursionError) else f"{error}"[:160].rstrip(".")
+        said = unreadable(error)
         raise BadInput(f"Expected a configuration in TOML or JSON at {path}, but it cannot be read: {said}.") from error
     if isinstance(content, dict) and isinstance(content.get("config"), dict) and "models" in content:  # a run.json
         content = content["config"] | {"mark": content.get("mark")}
@@ -165,11 +182,11 @@ def _thesis() -> dict[str, dict[str, Any]]:
     return found
 
 
-def _here(model: str) -> bool:
+def _here(model: str, kind: str = "judge") -> bool:
     from zeuxis.hub.locate import locate
 
     try:
-        return locate(model, "judge").exists()
+        return locate(model, kind).exists()
     except Missing:
         return False
 

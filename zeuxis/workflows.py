@@ -198,6 +198,7 @@ def compare(
     out: str | Path,
     *,
     workers: int = 1,
+    executor: str | None = None,
     parquet: bool = False,
     listener: Callable[[int, int, dict[str, Any]], object] | None = None,
     say: Callable[[str], object] = lambda sentence: None,
@@ -206,9 +207,10 @@ def compare(
 ) -> list[Path]:
     """Compare searches on the same phrases, seeds and images; returns the files written. `fields` are those of Design.
 
-    Where `out` holds the experiment already, goes on with it. `workers`: processes, 0 for one per core. `listener`
-    hears each cell: how many are done, how many there are, its row; `say` what was damaged and made good.
-    `trust_paths`: also with files that an experiment of somebody else names and `fields` do not.
+    Where `out` holds the experiment already, goes on with it. `workers`: at a time, 0 for one per core; `executor`:
+    local, processes or ray, by the number of workers if None. `listener` hears each cell: how many are done, how many
+    there are, its row; `say` what was damaged and made good. `trust_paths`: also with files that an experiment of
+    somebody else names and `fields` do not.
     """
     from zeuxis.experiments.design import fields as settings
     from zeuxis.experiments.design import make_design
@@ -219,9 +221,31 @@ def compare(
     folder, design = ExperimentFolder(Path(out), say), make_design(**fields)
     for said in (fields, *map(settings, design.variants)):
         trust_fields(said)
-    run_cells(design, folder, workers or os.cpu_count() or 1, listener, trust_paths=trust_paths)
+    count = workers or os.cpu_count() or 1
+    run_cells(design, folder, count, listener, trust_paths=trust_paths, executor=executor)
     folder.say = lambda sentence: None  # it was said, and is mended
     return list(write_results(folder, parquet=parquet))
+
+
+def evaluate(
+    kind: str,
+    out: str | Path,
+    *,
+    parquet: bool = False,
+    listener: Callable[[int, int, tuple[str, ...], str], object] | None = None,
+    say: Callable[[str], object] = lambda sentence: None,
+    **fields: Any,
+) -> dict[str, Any]:
+    """Carry out a study, "fooling" for example; returns its record. `fields` are the flags of `zeuxis evaluate KIND`.
+
+    Where `out` holds the study already, goes on with it; a finished one is only read. `listener` hears each cell: how
+    many are done, how many there are, which, and what came of it; `say` what was damaged and made good.
+    """
+    from zeuxis.studies.carry import carry_out as run_study
+    from zeuxis.studies.questions import STUDIES, settings_of
+
+    study = STUDIES[kind](settings_of(kind, fields))
+    return run_study(study, Path(out), report=listener, say=say, parquet=parquet).record
 
 
 def _write(session: Session, outputs: Outputs) -> None:

@@ -17,6 +17,7 @@ from zeuxis.tools import sheets
 
 EXIT_CODES = (0, 2, 3, 130)
 TOY = ("--generator", "toy")
+GOOD = Path(__file__).parents[2] / "docs/images/gallery.png"
 RUN = ("a red disc", "--config", "toy-ga", "--population", "4", "--generations", "1", "--precision", "fp32")
 
 
@@ -90,8 +91,20 @@ READERS = {
     "generate --config": lambda path: ["generate", "a disc", "--config", path, "--dry-run"],
     "metrics": lambda path: ["metrics", path, path],
     "translate": lambda path: ["translate", path, "--generator", path],
+    "project": lambda path: ["project", path, *TOY],
+    "project --generator": lambda path: ["project", GOOD, "--generator", path],
+    "describe": lambda path: ["describe", path],
+    "describe --scorer": lambda path: ["describe", GOOD, "--scorer", path],
+    "generate --start-from": lambda path: ["generate", *RUN, "--start-from", path],
+    "generate --prompts": lambda path: ["generate", "--prompts", path, "--generator", "nowhere"],
     "demo": lambda path: ["demo", path],
+    "experiment": lambda path: ["experiment", path, "--out", "out"],
+    "experiment show": lambda path: ["experiment", "show", path],
     "compare --generator": lambda path: ["compare", "--phrase", "a disc", "--generator", path, "--out", "out"],
+    "evaluate --generator": lambda path: ["evaluate", "leakage", "--generator", path, "--out", "out"],
+    "evaluate --classifier": lambda path: ["evaluate", "fooling", "--classifier", path, "--out", "out"],
+    "evaluate --real": lambda path: ["evaluate", "fooling", "--real", path, "--out", "out"],
+    "evaluate --judge": lambda path: ["evaluate", "searches", "--judge", path, "--out", "out"],
     "bank build": lambda path: ["bank", "build", path],
     "sample --generator": lambda path: ["sample", "--generator", path],
     "mix --generator": lambda path: ["mix", "--generator", path],
@@ -124,7 +137,10 @@ WRITERS = {
     "generate": ("folder", lambda out, png: ["generate", *RUN, "--out", out]),
     "generate --dry-run": ("folder", lambda out, png: ["generate", *RUN, "--out", out, "--dry-run"]),
     "compare": ("folder", lambda out, png: ["compare", "--phrase", "a disc", *TOY, "--out", out]),
+    "evaluate": ("folder", lambda out, png: ["evaluate", "similarity", *TOY, "--phrase", "a disc", "--out", out]),
     "metrics": ("folder", lambda out, png: ["metrics", ".", ".", "--out", out]),
+    "project": ("folder", lambda out, png: ["project", png, *TOY, "--out", out]),
+    "generate --prompts": ("folder", lambda out, png: ["generate", "a {red|blue} disc", *RUN[1:], "--out", out]),
     "translate": ("file", lambda out, png: ["translate", png, "--generator", png, "--out", out]),
     "train": ("folder", lambda out, png: ["train", "pocket-judge", "--data", ".", "--out", out]),
     "demo": ("folder", lambda out, png: ["demo", "saturation", "--out", out]),

@@ -73,11 +73,11 @@ def test_the_workers_of_an_experiment_end_with_it(stock, tmp_path):
 
 
 def test_a_worker_waits_for_the_end_of_its_parent(monkeypatch):
-    from zeuxis.experiments import execute
+    from zeuxis.experiments import worker
 
     done = []
     parent = SimpleNamespace(join=lambda: done.append("joined"))
-    monkeypatch.setattr(execute.multiprocessing, "parent_process", lambda: parent)
-    monkeypatch.setattr(execute.os, "_exit", done.append)
-    execute._follow()
+    monkeypatch.setattr(worker.multiprocessing, "parent_process", lambda: parent)
+    monkeypatch.setattr(worker.os, "_exit", done.append)
+    worker._follow()
     assert done == ["joined", 0]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from zeuxis import plugins
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput
-from zeuxis.experiments import execute
+from zeuxis.experiments import worker
 from zeuxis.pictures.metadata import PictureInfo
 from zeuxis.run import RunFolder
 from zeuxis.search import SEARCHES
@@ -174,7 +174,7 @@ def test_worker_processes_are_told_what_the_user_said(module):
     plugins.trust([f"{module}:random step=1", "ga", None])
     name, threads = plugins.trusted(), torch.get_num_threads()
     plugins._trusted.clear()
-    execute._begin(threads, name)
+    worker.begin(worker.Setup(threads, name))
     assert plugins.trusted() == (f"{module}:random",)
 
 

@@ -7,8 +7,10 @@ from zeuxis.errors import BadInput, Missing
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
 from zeuxis.generators.lab import LabGenerator
+from zeuxis.generators.vqgan import VQGAN
 from zeuxis.hub.model_file import Part, write_model
 from zeuxis.nets.gan.stylegan2 import pair
+from zeuxis.nets.vqgan import VQGAN as VQGANNet
 from zeuxis.rng import stream
 
 CPU = torch.device("cpu")
@@ -33,8 +35,19 @@ def trained_in_the_lab(folder):
     return write_model(folder / "lab.safetensors", "gan-stylegan2", parts, about=about)
 
 
-@pytest.fixture(params=[*GENERATORS, "lab"], scope="module")
+def a_vqgan(folder):
+    """The file of a small VQGAN, never trained."""
+    facts = {"codes": 20, "embed": 6, "z_channels": 8, "widths": [32, 32], "blocks": 1, "attention": [1]}
+    torch.manual_seed(0)
+    net = VQGANNet(**facts)
+    torch.nn.init.normal_(net.quantize.embedding.weight, std=3)
+    return write_model(folder / "vqgan.safetensors", "vqgan", {"generator": Part(facts, net.state_dict())})
+
+
+@pytest.fixture(params=[*GENERATORS, "lab", "vqgan"], scope="module")
 def generator(request, tmp_path_factory):
+    if request.param == "vqgan":
+        return VQGAN(a_vqgan(tmp_path_factory.mktemp("vqgan")), CPU, grid=8)
     if request.param == "lab":
         return LabGenerator(trained_in_the_lab(tmp_path_factory.mktemp("lab")), CPU)
     try:
@@ -51,6 +64,8 @@ def another(generator, device):
     """The same generator, loaded again."""
     if generator.name == "lab":
         return LabGenerator(generator.path, device)
+    if generator.name == "vqgan":
+        return VQGAN(generator.path, device, grid=8)
     return GENERATORS[generator.name](device=device)
 
 

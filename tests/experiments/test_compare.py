@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 
 import numpy as np
 import pytest
@@ -12,14 +13,16 @@ import torch
 from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
-from zeuxis.errors import BadInput, MissingExtra
+from zeuxis.errors import BadInput, MissingExtra, RunError
+from zeuxis.experiments import execute, processes
 from zeuxis.experiments.analysis import estimate, images_to, table
 from zeuxis.experiments.cell import Bench, evaluator_names, steps
 from zeuxis.experiments.design import Cell, fields, is_warm, make_design
 from zeuxis.experiments.execute import carry_out
+from zeuxis.experiments.executors import Call
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.page import write_results
-from zeuxis.experiments.tables import write_parquet
+from zeuxis.experiments.records import write_parquet
 
 TOY = {"generator": "toy", "scorer": ("toy",), "judge": "toy", "precision": "fp32"}
 PHRASES = ("a red disc", "a blue square")
@@ -112,6 +115,54 @@ def test_several_processes_find_what_one_finds(tmp_path):
     carry_out(design, alone)
     carry_out(design, together, workers=2)
     assert rows_of(alone) == rows_of(together)
+
+
+def test_a_stopping_rule_is_a_variant_and_what_it_saves_is_told(tmp_path):
+    variants = ("ga patience=1", "ga target=-1", "ga stop_on_exploitation=1 view_every=1")
+    design = small(seeds=1, variants=variants, generations=20, baseline="ga")
+    folder = ExperimentFolder(tmp_path / "run")
+    carry_out(design, folder)
+    rows = folder.rows()
+    spent = {variant: [rows[c]["images"][-1] for c in rows if c.variant == variant] for variant in design.variants}
+    assert spent["ga"] == [80, 80] and spent["ga target=-1"] == [4, 4] and max(spent["ga patience=1"]) < 80
+    ended = {row["ended"].split(":")[0] for cell, row in rows.items() if "exploitation" in cell.variant}
+    assert ended <= {"Scorer over-optimisation", "The budget of 80 images is spent (80 evaluated)."}
+    files = {path.name: path for path in write_results(folder)}
+    assert all("budget spent" in files[name].read_text() for name in ("table-4.md", "report.html"))
+    with files["table.csv"].open() as file:
+        shares = {r["variant"]: float(r["share_of_budget_spent"]) for r in csv.DictReader(file)}
+    assert shares["ga"] == 1.0 and shares["ga target=-1"] == 0.05
+    with pytest.raises(BadInput, match="needs a judge"):
+        small(judge=None, variants=("ga stop_on_exploitation=1",))
+
+
+def test_the_over_optimisation_rule_hears_the_judge_of_the_design(monkeypatch):
+    design = small(seeds=1, variants=("ga stop_on_exploitation=3",), judge="toy")
+    cell = next(cell for cell in design.cells() if "stop" in cell.variant)
+    assert design.config(cell).judge == "toy" and design.config(Cell("ga", "x", 0, 4)).judge is None
+    bench = Bench(design)
+    models = bench.models(design.config(cell))
+    assert models.judge is bench.evaluators[1].scorer and bench.models(bench.base).judge is None
+
+
+def test_a_cell_whose_worker_is_killed_is_run_again_and_one_that_always_dies_is_said(tmp_path, monkeypatch):
+    design = small(seeds=2, variants=("ga",), phrases=PHRASES[:1], baseline="ga")
+    folder = ExperimentFolder(tmp_path / "killed")
+    carry_out(design, ExperimentFolder(tmp_path / "whole"))
+    real, killed = processes.ProcessExecutor.submit, []
+
+    def submit(executor, call):
+        real(executor, call)
+        if not killed and executor._workers:
+            executor._workers[0].process.kill()
+            killed.append(call)
+
+    monkeypatch.setattr(processes.ProcessExecutor, "submit", submit)
+    carry_out(design, folder, workers=2)
+    assert killed and rows_of(folder) == rows_of(ExperimentFolder(tmp_path / "whole"))
+    monkeypatch.setattr(execute, "Call", lambda name, work, arguments: Call(name, os._exit, (3,)))
+    with pytest.raises(RunError, match="2 of 2 runs died 3 times each"):
+        carry_out(design, ExperimentFolder(tmp_path / "dead"), workers=2)
 
 
 def test_the_grid_may_grow_and_a_measure_may_come_later_but_nothing_else_changes(tmp_path):

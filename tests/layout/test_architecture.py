@@ -26,9 +26,11 @@ ORDER = [
     ["run", "lab", "configs"],
     ["report"],
     ["experiments"],
+    ["studies"],
     ["tools", "workflows"],
     ["demonstrations"],
     ["cli", "studio", "pocket"],
+    ["notebook"],
     ["__main__"],
 ]
 LINE = {unit: number for number, units in enumerate(ORDER) for unit in units}

@@ -30,19 +30,47 @@ def test_the_generator_is_the_one_whose_labels_are_nearest(name, phrase):
     config, notes = settle(RunConfig(prompt=(phrase,)))
     member = MEMBERS[name]
     assert (config.generator, config.scorer, config.judge) == (name, (member.scorer,), member.judge)
-    assert config.start == member.start and len(notes) == 1 and notes[0].startswith(f"The generator is {name}: ")
+    assert config.start == member.start and notes[0].startswith(f"The generator is {name}: ")
+    assert (config.search, config.generations) == (member.search, member.generations)
+    assert ["--search cma-ga breeds" in note for note in notes[1:]] == [True] * (name == "pocket")
+
+
+@pytest.mark.parametrize(
+    ("fields", "search", "generations"),
+    [
+        ({"generations": 7}, "samples", 7),
+        ({"search": "ga"}, "ga", 160),
+        ({"options": {"sigma": 0.3}}, "cma-ga", 160),
+        ({"unique": True}, "cma-ga", 160),
+        ({"generator": "toy"}, "cma-ga", 160),
+    ],
+)
+def test_the_search_is_the_generators_own_unless_more_is_told(fields, search, generations):
+    config, _ = settle(RunConfig(prompt=("a red frog",), **fields))
+    assert (config.search, config.generations) == (search, generations)
+
+
+def test_a_run_that_was_settled_is_found_again():
+    settled, _ = settle(RunConfig(prompt=("a frog",), seed=1))
+    again, notes = settle(RunConfig(prompt=("a frog",), seed=1), settled.model_dump(mode="json"))
+    assert again == settled and notes == []
 
 
 def test_a_phrase_that_none_can_draw_is_told_so():
     config, notes = settle(RunConfig(prompt=("a snowy mountain",)))
-    assert config.generator in MEMBERS and notes == [
+    assert config.generator in MEMBERS and notes[0] == (
         f"None of the generators here was trained on such pictures; {config.generator} comes nearest."
-    ]
+    )
 
 
 def test_what_is_named_is_left_alone():
     named = RunConfig(
-        prompt=("a frog",), generator="pocket-products", scorer=("toy", "auto:0.5"), judge=None, start="prior"
+        prompt=("a frog",),
+        generator="pocket-products",
+        scorer=("toy", "auto:0.5"),
+        judge=None,
+        start="prior",
+        search="ga",
     )
     config, notes = settle(named)
     assert (config.generator, config.scorer, config.judge) == ("pocket-products", ("toy", "pocket-64:0.5"), None)

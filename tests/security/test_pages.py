@@ -13,7 +13,7 @@ from zeuxis.errors import ZeuxisError
 from zeuxis.experiments.design import make_design
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.page import write_results
-from zeuxis.experiments.tables import write_csv
+from zeuxis.experiments.records import write_csv
 from zeuxis.report.html import PAGES, write_report
 from zeuxis.run import RunFolder
 

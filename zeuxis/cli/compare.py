@@ -38,7 +38,8 @@ def compare(
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16, the same for all runs")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
-    workers: Annotated[int, typer.Option(min=0, help="processes; 0 takes one for each core")] = 1,
+    workers: Annotated[int, typer.Option(min=0, help="runs at a time; 0 takes one for each core")] = 1,
+    executor: Annotated[str | None, typer.Option(help="local, processes or ray (default: by --workers)")] = None,
     parquet: Annotated[bool, typer.Option("--parquet", help="insist on Parquet (needs the extra `parquet`)")] = False,
     trust_paths: Annotated[
         bool, typer.Option("--trust-paths", help="read what an experiment of somebody else names by path")
@@ -58,6 +59,7 @@ def compare(
         files = workflows.compare(
             out,
             workers=workers,
+            executor=executor,
             parquet=parquet,
             listener=_say,
             say=lambda sentence: typer.echo(f"note: {sentence}", err=True),

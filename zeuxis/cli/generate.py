@@ -11,6 +11,7 @@ import typer
 from zeuxis.cli.generators import Enlarged
 from zeuxis.cli.options import Grouped, given, run_flags
 from zeuxis.config import TOP, RunConfig
+from zeuxis.errors import BadInput
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -30,6 +31,9 @@ def generate(
     trust_paths: Annotated[
         bool, typer.Option("--trust-paths", help="read what a file or folder of somebody else names by path")
     ] = False,
+    prompts: Annotated[
+        Path | None, typer.Option(help="a text file with a prompt on each line: one run each, one report")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the run; a new one under runs/ if not given")] = None,
     top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
     enlarge: Enlarged = None,
@@ -42,10 +46,20 @@ def generate(
     ] = None,
     **fields: Any,
 ) -> None:
-    """Breed pictures for a phrase."""
+    """Breed pictures for a phrase; for several, one run each: "a {red|green} shoe", or a file of --prompts."""
     chosen = resolve(given(ctx.params), config, out, trust_paths)
+    from zeuxis.run.series import expanded, read_prompts
+
+    if prompts is not None and chosen.prompt:
+        raise BadInput("Expected a prompt or --prompts FILE, got both. Put the prompt into the file, or leave one out.")
+    several = expanded(chosen.prompt) if prompts is None else read_prompts(prompts)
+    if len(several) == 1:
+        chosen = chosen.model_copy(update={"prompt": several[0]})
     if dry_run or write_config is not None:
-        _check(chosen, write_config)
+        if write_config is not None and len(several) > 1:
+            raise BadInput(f"Expected one prompt for --write-config, got {len(several)}. Write one of them.")
+        for prompt in several:
+            _check(chosen.model_copy(update={"prompt": prompt}), write_config)
         return
     from zeuxis.cli.running import carry_out
     from zeuxis.pictures.enlarge import parse_enlarge
@@ -54,6 +68,11 @@ def generate(
 
     size = parse_enlarge(enlarge) if enlarge else None
     outputs = Outputs(top=top, gif=gif, mp4=mp4, enlarge=size)
+    if len(several) > 1:
+        from zeuxis.cli.series import carry_out_all
+
+        carry_out_all(chosen, several, out, outputs, quiet, trust_paths)
+        return
     carry_out(lambda: open_session(chosen, out, trust_paths), outputs, quiet)
 
 

@@ -18,10 +18,16 @@ Enlarged = Annotated[
 
 
 def open_generator(
-    name: str, truncation: float | None, space: str | None, classes: Sequence[str] | None, device: str
+    name: str,
+    truncation: float | None,
+    space: str | None,
+    classes: Sequence[str] | None,
+    device: str,
+    more: Sequence[str] | None = None,
 ) -> tuple[Any, dict[str, Any]]:
-    """The generator on its device, and the options that it was made with."""
+    """The generator on its device, and the options that it was made with; `more` are others as key=value."""
     from zeuxis.compute.device import choose_device
+    from zeuxis.config import parse_options
     from zeuxis.generators.choose import make_generator
 
     if name == AUTO:
@@ -29,7 +35,7 @@ def open_generator(
         typer.echo(f"note: auto is chosen by a phrase, and there is none here: the generator is {name}.", err=True)
     trust(name)
     given = {"truncation": truncation, "space": space, "classes": tuple(classes or ())}
-    options = {key: value for key, value in given.items() if value not in (None, ())}
+    options = {key: value for key, value in given.items() if value not in (None, ())} | parse_options(more or ())
     return make_generator(name, choose_device(device), **options), options
 
 

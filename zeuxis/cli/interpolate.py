@@ -24,6 +24,7 @@ def interpolate(
     truncation: Annotated[float | None, typer.Option(help="as for `zeuxis generate`")] = None,
     space: Annotated[str | None, typer.Option(help="as for `zeuxis generate`")] = None,
     classes: Annotated[list[str] | None, typer.Option("--class", help="as for `zeuxis generate`")] = None,
+    generator_option: Annotated[list[str] | None, typer.Option(help="as for `zeuxis generate`")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     out: Annotated[Path, typer.Option(help=".gif, .webp, or .mp4 (needs the extra `video`)")] = Path("animation.gif"),
     enlarge: Enlarged = "256",
@@ -38,7 +39,7 @@ def interpolate(
     from zeuxis.tools.sheets import parse_seeds
 
     numbers = parse_seeds(seeds)
-    made, _ = open_generator(generator, truncation, space, classes, device)
+    made, _ = open_generator(generator, truncation, space, classes, device, generator_option)
     animation = interpolation.interpolate(made, numbers, out, frames=frames, rate=rate, loop=loop, enlarge=size)
     note(rate_note(out, rate))
     typer.echo(str(animation))

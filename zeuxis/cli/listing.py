@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zeuxis import configs
-from zeuxis.generators import GENERATORS
+from zeuxis.generators import FAMILIES, GENERATORS
 from zeuxis.lab import recipe_files
 from zeuxis.registry import Table, unknown
 from zeuxis.scorers import JUDGES, SCORERS
@@ -27,6 +27,13 @@ def with_licences(table: Table) -> Callable[[], dict[str, str]]:
     return rows
 
 
+def generators() -> dict[str, str]:
+    """Those of the program and of plugins, then the kinds of published files that are read."""
+    rows = with_licences(GENERATORS)()
+    files = {n: about for n, about in FAMILIES.about().items() if n not in rows and not n.startswith("gan-")}
+    return rows | {name: f"{about}  [--generator FILE]" for name, about in files.items()}
+
+
 def with_extras() -> dict[str, str]:
     """The searches, with what has to be installed for some of them."""
     extras = {**dict.fromkeys(QUALITY_DIVERSITY, "qd"), **{f"{name}:NAME": name for name in SEARCHES.prefixes}}
@@ -37,7 +44,7 @@ def with_extras() -> dict[str, str]:
 
 
 KINDS: dict[str, Callable[[], dict[str, str]]] = {
-    "generators": with_licences(GENERATORS),
+    "generators": generators,
     "scorers": with_licences(SCORERS),
     "judges": with_licences(JUDGES),
     "searches": with_extras,

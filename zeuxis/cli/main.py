@@ -19,7 +19,7 @@ from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.registry import Entry, Table, nearest
 from zeuxis.storage.reading import printable
 
-LONG = ("generate", "resume", "compare", "train")  # commands that take long, and longer on a busy machine
+LONG = ("generate", "resume", "compare", "evaluate", "train")  # commands that take long, and longer on a busy machine
 SHORT = ("--quiet", "--dry-run", "--help")  # what they are asked for then is short, or nothing else
 LONGEST = 600  # characters of a message
 OUT_OF_MEMORY = (  # the last two are Pillow's and oneDNN's words for it
@@ -36,17 +36,22 @@ COMMANDS = Table(
         "replay": Entry("zeuxis.cli.replay:app", "Draw a saved picture again and compare the pixels."),
         "list": Entry("zeuxis.cli.listing:app", "List generators, scorers, judges, searches, recipes, configs."),
         "compare": Entry("zeuxis.cli.compare:app", "Compare searches at equal budget: table, figures, page."),
+        "experiment": Entry("zeuxis.cli.experiment:app", "Runs, trainings, evaluations of a file, over processes."),
         "bank": Entry("zeuxis.cli.bank:app", "Embed thousands of draws once, so that searches start warm."),
         "models": Entry("zeuxis.cli.models:app", "List, fetch and check the published models of the catalogue."),
         "convert": Entry("zeuxis.cli.convert:app", "Read a published weight file safely; write it as safetensors."),
         "sample": Entry("zeuxis.cli.sample:app", "Draw pictures of numbered seeds, without a search."),
         "mix": Entry("zeuxis.cli.mix:app", "Style mixing of StyleGANs: a table of seeds by seeds."),
         "translate": Entry("zeuxis.cli.translate:app", "Turn pictures into another domain by a CycleGAN or StarGAN."),
+        "project": Entry("zeuxis.cli.project:app", "Find the latent of a photo, to breed from it."),
+        "describe": Entry("zeuxis.cli.describe:app", "Say in words what a picture shows, as a scorer reads it."),
         "interpolate": Entry("zeuxis.cli.interpolate:app", "An animation from seed to seed."),
         "arithmetic": Entry("zeuxis.cli.arithmetic:app", "Add and subtract the latents of saved pictures."),
         "train": Entry("zeuxis.cli.train:app", "Train one network by a recipe."),
         "demo": Entry("zeuxis.cli.demo:app", "One idea of the literature on GANs, shown on a page."),
         "metrics": Entry("zeuxis.cli.metrics:app", "Compare pictures with real ones: distances, shares, copies."),
+        "evaluate": Entry("zeuxis.cli.evaluate:app", "Whole questions, a page each: do pictures fool classifiers?"),
+        "studio": Entry("zeuxis.cli.studio:app", "Breed pictures by words and by hand in a local web page."),
         "doctor": Entry("zeuxis.cli.doctor:app", "Check the installation; say what is missing."),
     },
 )

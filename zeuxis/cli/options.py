@@ -91,12 +91,12 @@ def _flags() -> Iterator[inspect.Parameter]:
     for field in [*EVERYDAY[1:], *rest]:
         group = "Everyday options" if field in EVERYDAY else titles[field]
         default = "a new one, printed" if field == "seed" else None
-        kind = _on_the_line(RunConfig.model_fields[field].annotation)
+        kind = on_the_line(RunConfig.model_fields[field].annotation)
         hint = Annotated[kind, option(field, default=default, group=group)]  # type: ignore[valid-type]
         yield inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
-def _on_the_line(annotation: Any) -> Any:
+def on_the_line(annotation: Any) -> Any:
     """The type of a flag for a field's: a list for what may be given several times, text for a choice of names."""
     origin = typing.get_origin(annotation)
     if origin in (typing.Union, types.UnionType):

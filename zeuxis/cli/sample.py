@@ -21,6 +21,7 @@ def sample(
     truncation: Annotated[float | None, typer.Option(help="as for `zeuxis generate`")] = None,
     space: Annotated[str | None, typer.Option(help="as for `zeuxis generate`")] = None,
     classes: Annotated[list[str] | None, typer.Option("--class", help="as for `zeuxis generate`")] = None,
+    generator_option: Annotated[list[str] | None, typer.Option(help="as for `zeuxis generate`")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
     out: Annotated[Path, typer.Option(help="the grid: .png, .jpg or .webp")] = Path("sample.png"),
     each: Annotated[bool, typer.Option("--each", help="every picture on its own as well, with its latent")] = False,
@@ -38,6 +39,6 @@ def sample(
     from zeuxis.tools import sheets
 
     numbers = sheets.parse_seeds(seeds)
-    made, options = open_generator(generator, truncation, space, classes, device)
+    made, options = open_generator(generator, truncation, space, classes, device, generator_option)
     for path in sheets.sample(made, numbers, out, each=each, options=options, enlarge=size):
         typer.echo(str(path))

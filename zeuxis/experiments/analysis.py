@@ -44,7 +44,8 @@ class Line:
     """One variant at one population.
 
     `best` is the median final score of the guides. `share` is the median of images to the target over the budget
-    and `reached` how often the target was reached. `wins` is the share of pairs that end above the baseline. `gain`
+    and `reached` how often the target was reached; `spent` is the median share of the budget that the runs took,
+    below 1 where a stopping rule ended them. `wins` is the share of pairs that end above the baseline. `gain`
     holds, per evaluator, the mean rise over the baseline's chosen picture in deviations of the prior, and `remains`
     that of each other evaluator over that of the guide; `rise` and `rise_remains` are the same over the mean of the
     prior. `judged` is the mean score per evaluator of the chosen picture, `population_judged` that of the final
@@ -58,6 +59,7 @@ class Line:
     best: Estimate
     share: Estimate
     reached: float
+    spent: Estimate
     wins: Estimate
     gain: Mapping[str, Estimate]
     remains: Mapping[str, Estimate]
@@ -141,6 +143,7 @@ def _line(
         best=over([sum(mine[name]["best"] for name in guides) for _, mine, _ in pairs], np.median),
         share=over(shares, np.median),
         reached=float(np.mean(np.isfinite(shares))),
+        spent=over([mine["images"][-1] / budget for _, mine, _ in pairs], np.median),
         wins=over([float(sum(mine[n]["best"] - base[n]["best"] for n in guides) > 0) for _, mine, base in pairs]),
         gain={name: over(gains[name], np.nanmean) for name in names},
         remains=remains(gains),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -140,11 +140,15 @@ class Bench:
         return found
 
     def models(self, config: RunConfig) -> Models:
-        """The networks of a configuration, loaded when it is first met."""
+        """The networks of a configuration, loaded when it is first met; the judge for one that stops by it."""
         key = _models_key(config)
         if key not in self._models:
-            self._models[key] = load_models(config)
-        return self._models[key]
+            self._models[key] = load_models(config.model_copy(update={"judge": None}))
+        models = self._models[key]
+        if config.judge is None:
+            return models
+        judge: Any = next(evaluator.scorer for evaluator in self.evaluators if evaluator.role == "judge")
+        return replace(models, judge=judge)
 
     def _plain(self, event: Event, phrase: str) -> Tensor:
         """The plain score of the picture that an augmented score likes best in this generation."""

@@ -27,7 +27,8 @@ FIXED = ("prompt", "seed", "population", "generations", "budget")  # what the gr
 class Design(BaseModel):
     """The whole of an experiment, as written to `design.json`. A variant is a line such as "ga augment=4 elite=2".
 
-    Every cell may spend population x generations images, the first generation and gradients (3 each) included.
+    Every cell may spend population x generations images, the first generation and gradients (3 each) included. A
+    variant with a stopping rule ("cma-ga patience=20", target, stop_on_exploitation) may end before that.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -55,7 +56,8 @@ class Design(BaseModel):
         if (images := self.budget(max(self.populations))) > MOST_IMAGES:
             raise ValueError(f"expected at most {MOST_IMAGES:,} images for a run, got {images:,}")
         for variant in (*self.variants, self.baseline):
-            fields(variant)
+            if fields(variant).get("stop_on_exploitation") is not None and self.judge is None:
+                raise BadInput(f"The variant {variant[:80]!r} needs a judge to stop by. Give --judge.")
         return self
 
     @property
@@ -82,7 +84,10 @@ class Design(BaseModel):
         grid = {"prompt": (cell.phrase,), "seed": cell.seed, "population": cell.population, "judge": None}
         shared["augment"] = 0  # unless the variant says so
         limits = {"generations": self.budget(cell.population), "budget": self.budget(cell.population)}
-        return make_config(**{**shared, **fields(cell.variant), **grid, **limits})
+        own = fields(cell.variant)
+        if own.get("stop_on_exploitation") is not None:
+            grid["judge"] = self.judge  # it looks on, for this rule only; its rows come from `Bench.evaluate` as ever
+        return make_config(**{**shared, **own, **grid, **limits})
 
 
 @dataclass(frozen=True, order=True)

@@ -1,26 +1,27 @@
-"""Carrying an experiment out: in this process, or in several that share nothing but the design."""
+"""Carrying a comparison of searches out, cell by cell, by any executor: workers share nothing but the design."""
 
 from __future__ import annotations
 
-import itertools
-import multiprocessing
 import os
-import signal
-import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from zeuxis.errors import RunError
 from zeuxis.experiments.cell import Bench, bench, evaluator_names
 from zeuxis.experiments.design import Cell, Design
+from zeuxis.experiments.executors import EXECUTORS, Call, Open, Reply, spread
 from zeuxis.experiments.folder import ExperimentFolder
-from zeuxis.plugins import trust, trusted
+from zeuxis.experiments.worker import Setup
+from zeuxis.plugins import trusted
 from zeuxis.storage.lock import RunLock
 
+ATTEMPTS = 3  # times that a cell is begun whose worker dies
 Row = dict[str, Any]
 Done = tuple[Row, np.ndarray[Any, np.dtype[np.float32]]]  # a cell's row and its latents
 Report = Callable[[int, int, Row], object]  # cells done, cells in all, the newest
@@ -33,21 +34,23 @@ def carry_out(
     report: Report | None = None,
     *,
     trust_paths: bool = False,
+    executor: str | None = None,
 ) -> Design:
     """Run every cell of the design that `folder` does not hold yet; returns the design with its precision settled.
 
     May be broken off at any moment: what is done is on disk, and the same call goes on. RunLocked while another process
-    works in the folder.
+    works in the folder. `executor`: see `zeuxis.experiments.executors`; by the number of workers if None.
     """
+    executor = EXECUTORS.check(executor or ("local" if workers <= 1 else "processes"))
     design = folder.open(design, trust_paths)
     lock = RunLock(folder.path, "give another --out")
     try:
-        return _carry_out(design, folder, workers, report)
+        return _carry_out(design, folder, workers, report, executor)
     finally:
         lock.release()
 
 
-def _carry_out(design: Design, folder: ExperimentFolder, workers: int, report: Report | None) -> Design:
+def _carry_out(design: Design, folder: ExperimentFolder, workers: int, report: Report | None, executor: str) -> Design:
     cells, done = list(design.cells()), folder.rows()
     names = evaluator_names(design)
     wanted = {cell: row for cell, row in done.items() if cell in cells}
@@ -70,55 +73,47 @@ def _carry_out(design: Design, folder: ExperimentFolder, workers: int, report: R
         if cell in done and not set(names) <= set(done[cell]):  # a measure was added since
             home = home or Bench(design)
             folder.append(done[cell] | home.evaluate(cell, folder.latents(cell)))
-    for count, (row, x) in enumerate(_rows(design, home, todo, workers), start=len(cells) - len(todo) + 1):
+    for count, (row, x) in enumerate(_rows(design, home, todo, workers, executor), start=len(cells) - len(todo) + 1):
         folder.append(row, torch.from_numpy(x))
         if report is not None:
             report(count, len(cells), row)
     return design
 
 
-def _rows(design: Design, home: Bench | None, cells: Sequence[Cell], workers: int) -> Iterator[Done]:
-    """The rows of `cells` as they come; `home` is the bench of this process, there when there are cells."""
+def _rows(design: Design, home: Bench | None, cells: Sequence[Cell], workers: int, executor: str) -> Iterator[Done]:
+    """The rows of `cells` as they come; `home` is the bench of this process, there when there are cells.
+
+    A cell whose worker dies is run again. RunError at the end for those that have died as often as they may.
+    """
     if home is None:
         return
-    if workers <= 1 or len(cells) <= 1:
-        yield from (_plain(home.run(cell)) for cell in cells)
-        return
-    context = multiprocessing.get_context("spawn")  # a forked torch may hang
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(threads, trusted()))
-    text, waiting, rest = design.model_dump_json(), set[Future[Done]](), iter(cells)
-    try:
-        for cell in itertools.islice(rest, 2 * workers):
-            waiting.add(pool.submit(_work, text, cell))
-        while waiting:
-            finished, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-            for future in finished:
-                for cell in itertools.islice(rest, 1):
-                    waiting.add(pool.submit(_work, text, cell))
-                yield future.result()
-    except BaseException:  # Ctrl-C: what the workers are at now is lost in any case
-        for worker in list((getattr(pool, "_processes", None) or {}).values()):
-            worker.terminate()
-        raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    text, names, lost, deaths = design.model_dump_json(), dict[str, Cell](), list[Cell](), Counter[str]()
+    if executor == "local" or len(cells) <= 1:
+        executor, work, first = "local", lambda cell: _plain(home.run(cell)), ()
+    else:
+        work, first = _work, (text,)  # type: ignore[assignment]  # what a worker can import
 
+    def again(reply: Reply) -> bool:
+        deaths[reply.call.name] += bool(reply.died)
+        return bool(reply.died) and deaths[reply.call.name] < ATTEMPTS
 
-def _begin(threads: int, named: Sequence[str]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches all processes of a terminal; one of them speaks
-        signal.signal(number, lambda *_: os._exit(0))
-    threading.Thread(target=_follow, daemon=True).start()
-    torch.set_num_threads(threads)
-    trust(named)
-
-
-def _follow() -> None:
-    """Ends this process when the one that started it has ended, by a kill for example."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(0)
+    threads = None if executor == "local" else max(1, (os.cpu_count() or 1) // workers)
+    with Open(executor, workers, Setup(threads, trusted(), str(Path.cwd()))) as place:
+        names = {repr(cell): cell for cell in cells}
+        calls = (Call(name, work, (*first, cell)) for name, cell in names.items())
+        for reply in spread(place, calls, again):
+            if reply.error is not None:
+                raise reply.error
+            if reply.died:
+                lost.append(names[reply.call.name])
+            else:
+                yield reply.value
+    if lost:
+        raise RunError(
+            f"The processes of {len(lost)} of {len(cells)} runs died {ATTEMPTS} times each, the first of them of "
+            f"{lost[0].variant!r} on {lost[0].phrase!r}: perhaps for want of memory. What is done is kept; the same "
+            "command tries them again."
+        )
 
 
 def _work(design_json: str, cell: Cell) -> Done:

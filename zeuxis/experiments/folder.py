@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 from torch import Tensor
 
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.experiments.design import GROWS, LISTS, Cell, Design, named_in
+from zeuxis.experiments.records import append_checked
 from zeuxis.experiments.rows import PRIORS, Done, Row, cell_of, first_fault
 from zeuxis.run.trust import KEY, check_files, mark_of
 from zeuxis.storage.checksummed import (
     MAX_JSON,
     Header,
-    checked_line,
     checksummed,
     checksummed_json,
     damaged,
@@ -31,7 +29,7 @@ from zeuxis.storage.checksummed import (
     verified_if_checked,
     verified_line,
 )  # fmt: skip
-from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder, open_plain, unwritable
+from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 
 FILES = ("design.json", "priors.json", "cells.jsonl", "lock")
@@ -158,15 +156,7 @@ class ExperimentFolder:
             make_folder(path.parent)
             header: Header = {name: row[name] for name in Cell.__dataclass_fields__}
             atomic_write(path, checksummed({"x": x}, header | {"experiment": self.key}))
-        try:
-            with os.fdopen(open_plain(self.cells_path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "r+b") as file:
-                if file.seek(0, os.SEEK_END) and not _ends_whole(file):
-                    file.write(b"\n")  # the line before was broken off by a kill
-                file.write(checked_line(row, self.key).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise unwritable(self.cells_path, error) from error
+        append_checked(self.cells_path, row, key=self.key)
 
     def priors(self) -> dict[str, Row]:
         """Phrase -> the scale of every measure on it; {} before the first cell, and where they are damaged: said."""
@@ -217,8 +207,3 @@ def _ours(entry: Path) -> bool:
 def _content(path: Path) -> tuple[Header, bool]:
     """The table in a file, and whether it was checked; RunDamaged where its checksum does not fit."""
     return verified_if_checked(read_plain(path, MAX_JSON), path)
-
-
-def _ends_whole(file: Any) -> bool:
-    file.seek(-1, os.SEEK_END)
-    return bool(file.read(1) == b"\n")

@@ -15,7 +15,8 @@ from zeuxis.experiments.cell import evaluator_names
 from zeuxis.experiments.design import Cell, Design
 from zeuxis.experiments.figures import curves_png, reversed_png
 from zeuxis.experiments.folder import ExperimentFolder
-from zeuxis.experiments.tables import cell_records, line_records, markdown, write_csv, write_parquet
+from zeuxis.experiments.records import write_csv, write_parquet
+from zeuxis.experiments.tables import STOPPED, cell_records, line_records, markdown
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import make_generator
 from zeuxis.pictures.grid import to_pixels
@@ -70,6 +71,7 @@ def write_results(folder: ExperimentFolder, *, parquet: bool = False) -> list[Pa
         evaluators=names,
         others=[name for name in names if name not in design.scorer],
         done=len(rows),
+        stopped=any(line.spent.low < STOPPED for line in lines),
         figures=[(title, data_uri("png", wide), data_uri("png", narrow)) for title, wide, narrow in figures],
         pictures=best_pictures(folder, design, rows),
     )

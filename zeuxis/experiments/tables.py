@@ -1,22 +1,17 @@
-"""The results of an experiment as files: CSV and Parquet for programs, Markdown for documents."""
+"""The results of an experiment as records for CSV and Parquet files, and as Markdown for documents."""
 
 from __future__ import annotations
 
-import csv
-import importlib
-import io
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from zeuxis.errors import MissingExtra
 from zeuxis.experiments.analysis import Estimate, Line, images_to
 from zeuxis.experiments.cell import evaluator_names
 from zeuxis.experiments.design import Cell, Design, is_warm
-from zeuxis.storage.files import atomic_write
+from zeuxis.experiments.records import Record
 
 Row = dict[str, Any]
-Record = dict[str, str | int | float | bool | None]
+STOPPED = 0.9  # of the budget: a run that spent less was ended by a rule, not by a last generation too large for it
 
 
 def cell_records(design: Design, rows: Mapping[Cell, Row]) -> list[Record]:
@@ -46,6 +41,7 @@ def line_records(lines: Sequence[Line]) -> list[Record]:
         record: Record = {"variant": line.variant, "start": "warm" if line.warm else "cold"}
         record |= {"population": line.population, "pairs": line.pairs}
         estimates = {"best": line.best, "share_of_budget_to_target": line.share, "wins": line.wins}
+        estimates |= {"share_of_budget_spent": line.spent}
         estimates |= {f"gain {name}": e for name, e in line.gain.items()}
         estimates |= {f"remains {name}": e for name, e in line.remains.items()}
         estimates |= {f"rise {name}": e for name, e in line.rise.items()}
@@ -58,45 +54,23 @@ def line_records(lines: Sequence[Line]) -> list[Record]:
     return found
 
 
-def write_csv(path: Path, records: Sequence[Record]) -> Path:
-    """Comma-separated, one header line, UTF-8. A text that a spreadsheet would take for a formula begins with "'"."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _no_formula(value) for name, value in record.items()} for record in records)
-    atomic_write(path, text.getvalue().encode())
-    return path
-
-
-def write_parquet(path: Path, records: Sequence[Record]) -> Path:
-    """The same as Parquet. MissingExtra without pyarrow."""
-    try:
-        arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise MissingExtra("pyarrow", "parquet", "A Parquet file") from error
-    data = io.BytesIO()
-    parquet.write_table(arrow.Table.from_pylist(list(records)), data)
-    atomic_write(path, data.getvalue())
-    return path
-
-
 def markdown(design: Design, lines: Sequence[Line], population: int) -> str:
     """The table of one population for a document."""
     others = [name for name in evaluator_names(design) if name not in design.scorer]
     head = ["search", "runs", "best score", "share of budget to the target", "reached", "wins", "different images"]
     head += [f"{name}: chosen picture / population" for name in others]
+    here = [line for line in lines if line.population == population]
+    stopped = any(line.spent.low < STOPPED for line in here)  # by a rule
+    head += ["budget spent"] if stopped else []
     rows = [head, ["---"] * len(head)]
-    for line in (line for line in lines if line.population == population):
+    for line in here:
         name = f"`{line.variant}`" + (" (warm)" if line.warm else "")
         cells = [name, str(line.pairs), f"{line.best:.3f}", f"{line.share:.3f}", f"{line.reached:.0%}"]
         cells += [_percent(line.wins), f"{line.effective.value:.1f}"]
         cells += [f"{line.judged[o].value:.2f} / {line.population_judged[o].value:.2f}" for o in others]
+        cells += [_percent(line.spent)] if stopped else []
         rows.append(cells)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
-
-
-def _no_formula(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 def _percent(e: Estimate) -> str:

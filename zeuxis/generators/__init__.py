@@ -19,6 +19,8 @@ GENERATORS = Table(
         "pocket-products": Entry(
             "zeuxis.generators.pocket:PocketProducts", "shoes, bags, watches, ... by type and colour, 64x64", PRODUCTS
         ),
+        "fft": Entry("zeuxis.generators.fft:FFTImage", "any picture, as its Fourier spectrum; best with --search adam"),
+        "siren": Entry("zeuxis.generators.siren:Siren", "a picture as the weights of a small sine network"),
         "toy": Entry("zeuxis.generators.toy:ToyGenerator", "a disc, square or triangle on a coloured ground, 32x32"),
     },
     group="zeuxis.generators",
@@ -28,6 +30,8 @@ FAMILIES = Table(
     "generator family",
     {
         "biggan-deep": Entry("zeuxis.generators.biggan:BigGAN", "class-conditional, ImageNet, 128 to 512 px"),
+        "vqgan": Entry("zeuxis.generators.vqgan:VQGAN", "VQGAN's decoder (taming-transformers), a grid of codes"),
+        "diffusion": Entry("zeuxis.generators.diffusion:Diffusion", "one- to eight-step latent diffusion, a folder"),
         "stylegan": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN (2019), Z, W and W+"),
         "stylegan2": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN2 and StyleGAN2-ADA, Z, W and W+"),
         "stylegan3": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN3-T, -R and StyleGAN-XL, Z, W and W+"),

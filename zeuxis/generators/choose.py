@@ -14,6 +14,8 @@ import torch
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.generators import FAMILIES, GENERATORS
 from zeuxis.generators.base import Generator, check_colours
+from zeuxis.generators.diffusion import Diffusion, is_pipeline
+from zeuxis.generators.mixed import OPTION, Mixed, without_mixture
 from zeuxis.nets.gan import TRANSLATORS
 from zeuxis.plugins import fits
 from zeuxis.registry import unknown
@@ -32,6 +34,7 @@ def check_generator(name: str, options: Mapping[str, Any] = NO_OPTIONS) -> None:
 
     Of a file the header is read and the network's shapes are compared with it; no weights are loaded.
     """
+    options, _ = without_mixture(options)
     if name in GENERATORS:
         check_options(GENERATORS[name], name, options)
         asked = any(map(options.get, CLASS_OPTIONS))  # only then is the header read, and once more when it is made
@@ -40,7 +43,11 @@ def check_generator(name: str, options: Mapping[str, Any] = NO_OPTIONS) -> None:
     else:
         from zeuxis.hub.model_file import check_model
 
-        _located(name)
+        path = _located(name)
+        if is_pipeline(path):
+            check_options(Diffusion, name, options)
+            Diffusion.check(path)
+            return
         model = _draws(name)
         check_options(FAMILIES[model.family], name, options)
         _check_classes(FAMILIES[model.family], model, options)
@@ -55,19 +62,29 @@ def _check_classes(factory: Any, model: Model, options: Mapping[str, Any]) -> No
 
 
 def make_generator(name: str, device: torch.device | None = None, **options: Any) -> Generator:
-    """The generator that `name` means, on `device`; `options` are those of its class.
+    """The generator that `name` means, on `device`; `options` are those of its class, and `mixture`, which all have.
 
     A published file is converted once and kept in the cache. UnknownName, MissingModel, WeightsRefused, or BadInput
     for an option that it does not have.
     """
+    own, count = without_mixture(options)
+    made = _made(name, device, own)
+    return made if count is None else Mixed(made, count)
+
+
+def _made(name: str, device: torch.device | None, options: Mapping[str, Any]) -> Generator:
     if name in GENERATORS:
         generator: Generator = _call(GENERATORS[name], name, device=device, **options)
         if GENERATORS.is_plugin(name):
             fits(generator, Generator, "generator", name).name = name  # under which a run and its pictures know it
         return generator
-    _located(name)
-    model = _draws(name)
-    made: Generator = _call(FAMILIES[model.family], name, model.path, device=device, **options)
+    path = _located(name)
+    made: Generator
+    if is_pipeline(path):
+        made = _call(Diffusion, name, path, device=device, **options)
+    else:
+        model = _draws(name)
+        made = _call(FAMILIES[model.family], name, model.path, device=device, **options)
     made.name = Path(name).name if Path(name).exists() else name
     return made
 
@@ -76,6 +93,10 @@ def _located(name: str) -> Path:
     from zeuxis.hub.catalogue import MODELS
     from zeuxis.hub.locate import locate
 
+    if name in FAMILIES and not Path(name).exists():
+        raise BadInput(
+            f"{name} is a kind of weight file: {FAMILIES.about()[name]}. Name a file or folder of it: --generator FILE"
+        )
     try:
         return locate(name, "generator")
     except UnknownName as error:
@@ -114,7 +135,7 @@ def check_options(factory: Any, name: str, options: Mapping[str, Any]) -> dict[s
         if option not in known:
             near = difflib.get_close_matches(option, known, n=1, cutoff=0.6)
             hint = f" Did you mean {near[0]}?" if near else ""
-            have = f"It has {', '.join(known)}" if known else "It has none"
+            have = f"It has {', '.join([*known, OPTION])}"
             raise BadInput(f"Generator {name!r} has no option {option[:40]!r}.{hint} {have}.")
         if isinstance(parameters[option].default, bool):
             said = str(value).lower()

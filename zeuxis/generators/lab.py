@@ -16,11 +16,14 @@ from zeuxis.hub.model_file import Model, build, file_sha256, read_model
 from zeuxis.nets.gan.base import LatentGenerator
 from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
 from zeuxis.registry import unknown
-from zeuxis.spaces import ClassMix, Normal, Product, Space, check
+from zeuxis.rng import stream
+from zeuxis.spaces import ClassMix, Normal, Product, Space, Whitened, check
 
 REACH = 1.1  # see ClassMix: further from all labels these networks draw what no judge recognises
 MOST_SHOWN = 20  # classes that a message lists
 MOST_ROWS = 10_000  # the distances between all of them are kept for a moment: 400 MB
+SPACES = ("z", "w", "w+")  # the last two of networks with styles
+STYLES = 10_000  # mapped samples that W's axes are taken from, as for the published StyleGANs
 
 
 class LabGenerator:
@@ -29,13 +32,23 @@ class LabGenerator:
     A row is a combination of labels that occurs in the training data ("red casual shoes"); rows are drawn as often as
     they occur there. `classes` keeps only rows with a label of that name, or with all the words of one of its entries;
     `ban` leaves such rows out. Attribute `labels` names the rows that are left.
+
+    space  "z", as above; of a network with styles also "w", one style, or "w+", one for each layer (`Whitened`)
     """
 
     name = "lab"
 
     def __init__(
-        self, path: Path, device: torch.device | None = None, *, classes: Sequence[str] = (), ban: Sequence[str] = ()
+        self,
+        path: Path,
+        device: torch.device | None = None,
+        *,
+        space: str = "z",
+        classes: Sequence[str] = (),
+        ban: Sequence[str] = (),
     ) -> None:
+        if space not in SPACES:
+            raise BadInput(f"Expected space {', '.join(SPACES)} for a GAN of the lab, got {space!r:.40}.")
         self.device = device or torch.device("cpu")
         self.path, self.sha256 = path, file_sha256(path)
         self.model = read_model(path)
@@ -57,6 +70,17 @@ class LabGenerator:
         self._nets = Precisions(placed(net, self.device))
         self._judges: Precisions | None = None
         self.dtype = torch.float32
+        if space != "z":
+            self.space = self._styles_space(space)
+
+    def _styles_space(self, kind: str) -> Whitened:
+        """W or W+ about the styles of draws from z and the labels. BadInput for a network without styles."""
+        if not self.layer_sizes():
+            raise BadInput(f"Generator {self.name!r} has no styles, so there is no space {kind}. Leave --space out.")
+        x = self.space.sample(STYLES, stream(0, "styles"))
+        with torch.no_grad():
+            seen = torch.cat([self._map(piece).cpu() for piece in torch.split(x, 1000)])  # (STYLES, w_dim)
+        return Whitened(seen, 1 if kind == "w" else len(self.layer_sizes()))
 
     @staticmethod
     def check_classes(model: Model, classes: Sequence[str], ban: Sequence[str]) -> None:
@@ -76,6 +100,8 @@ class LabGenerator:
 
     def render(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N, 3, R, R)` float32 in [0, 1], grey ones as RGB. BadInput for another width, NaN or infinity."""
+        if isinstance(self.space, Whitened):
+            return self.draw(self.styles(x))
         decoded = self.space.decode(check(self.space, x).to(self.device))
         z, embedding = decoded if isinstance(decoded, tuple) else (decoded, None)
         images: Tensor = self._nets[self.dtype](z, embedding)  # nominally in [-1, 1]
@@ -88,10 +114,18 @@ class LabGenerator:
 
     def styles(self, x: Tensor) -> Tensor:
         """`(N, D)` -> styles `(N, L, w_dim)`, one for each of `layer_sizes`."""
-        decoded = self.space.decode(check(self.space, x).to(self.device))
+        layers, x = len(self.layer_sizes()), check(self.space, x).to(self.device)
+        if isinstance(self.space, Whitened):
+            ws: Tensor = self.space.decode(x)  # (N, 1 or L, w_dim)
+            return ws.expand(-1, layers, -1)
+        return self._map(x)[:, None].repeat(1, layers, 1)
+
+    def _map(self, x: Tensor) -> Tensor:
+        """Latents of z and labels `(N, D)` -> one style each `(N, w_dim)`."""
+        decoded = self.space.decode(x.to(self.device))
         z, embedding = decoded if isinstance(decoded, tuple) else (decoded, None)
         net: Any = self._nets[torch.float32]
-        return torch.as_tensor(net.map(z, embedding))[:, None].repeat(1, len(self.layer_sizes()), 1)
+        return torch.as_tensor(net.map(z, embedding))
 
     def draw(self, ws: Tensor) -> Tensor:
         """Styles `(N, L, w_dim)` -> `(N, 3, R, R)` float32 in [0, 1]."""

@@ -18,9 +18,14 @@ class Pocket(LabGenerator):
     file = "generator"  # of the pocket set
 
     def __init__(
-        self, device: torch.device | None = None, *, classes: Sequence[str] = (), ban: Sequence[str] = ()
+        self,
+        device: torch.device | None = None,
+        *,
+        space: str = "z",
+        classes: Sequence[str] = (),
+        ban: Sequence[str] = (),
     ) -> None:
-        super().__init__(pocket_path(self.file), device, classes=classes, ban=ban)
+        super().__init__(pocket_path(self.file), device, space=space, classes=classes, ban=ban)
 
     @classmethod
     def header(cls) -> Model:

@@ -15,6 +15,7 @@ NETWORKS = Table(
         "stylegan2/discriminator": Entry("zeuxis.nets.stylegan2_discriminator:Discriminator", "Karras et al. 2020"),
         "stylegan3/discriminator": Entry("zeuxis.nets.stylegan2_discriminator:Discriminator", "Karras et al. 2020"),
         "stylegan3/generator": Entry("zeuxis.nets.stylegan3:StyleGAN3", "Karras et al. 2021, and StyleGAN-XL"),
+        "vqgan/generator": Entry("zeuxis.nets.vqgan:VQGAN", "Esser et al. 2021, codebook and decoder"),
         "speedrun/network": Entry("zeuxis.nets.speedrun:SpeedrunNet", "the pocket judge, after Jordan 2024"),
         "trunk/network": Entry("zeuxis.nets.trunk:TrunkClassifier", "small residual network with two heads"),
         "dual-encoder/encoder": Entry("zeuxis.nets.dual_encoder:without_text", "images and sentences in one space"),

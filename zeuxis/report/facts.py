@@ -85,6 +85,9 @@ def start(facts: dict[str, Any]) -> str:
         return f"cold: one picture of each of {facts['sweep_images']:,} classes"
     if facts.get("labels"):
         return f"cold: draws of the labels nearest to the phrase: {', '.join(facts['labels'])}"
+    if facts.get("latents"):
+        count = len(facts["latents"])
+        return f"from {'a saved picture' if count == 1 else f'{count} saved pictures'} and latents about it"
     if "start_images" in facts:
         return f"cold: the best of {facts['start_images']:,} draws of the prior"
     return "cold: draws of the prior"

@@ -15,7 +15,9 @@ from typing import Any, Literal
 from zeuxis.config import RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
+from zeuxis.generators.diffusion import is_pipeline, licence_of
 from zeuxis.run.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
+from zeuxis.run.start import adopted
 from zeuxis.scorers import SCORERS
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.combine import parse_weighted
@@ -26,19 +28,22 @@ from zeuxis.scorers.weights import quoted
 
 AUTO = "auto"
 CAPTION = "caption"  # the label that the training lab makes of captions
+SEARCH = "cma-ga"  # where nothing better is known
 CANCELS = 0.86  # cosine of a wanted and an avoided phrase from which they pull against each other: "a frog", "frogs"
 SHOWN = 2  # phrases that a note is written on
 
 
 @dataclass(frozen=True)
 class Member:
-    """A generator of the package: the file with its words and what they are, the scorer and judge, its start."""
+    """A generator of the package: the file with its words and what they are, the scorer and judge, start and search."""
 
     file: str
     what: str
     scorer: str
     judge: str
     start: Literal["prior", "labels"]
+    search: str
+    generations: int
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -47,8 +52,8 @@ class Member:
 
 
 MEMBERS = {
-    "pocket": Member("generator", "kinds of animal and vehicle", "pocket", "pocket", "prior"),
-    "pocket-products": Member("products", "kinds of product", "pocket-64", "mobilenet-v1", "labels"),
+    "pocket": Member("generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 55),
+    "pocket-products": Member("products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160),
 }
 
 
@@ -65,22 +70,60 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
 
     `known` is the configuration of the run to go on with: its names are taken, whatever would be chosen today.
     """
-    fields = {name: getattr(config, name) for name in ("generator", "scorer", "judge", "start")}
+    config, licence = _with_text(config)
+    fields = {name: getattr(config, name) for name in ("generator", "scorer", "judge", "start", "search")}
     if not any(map(_any_auto, fields.values())):
-        return config, []
+        return config, licence
     if known is not None:
         kept = {name: tuple(v) if isinstance(v := known[name], list) else v for name in fields if name in known}
-        return config.model_copy(update={k: v for k, v in kept.items() if _any_auto(fields[k])}), []
-    notes: list[str] = []
-    if config.generator == AUTO:
+        kept = {k: v for k, v in kept.items() if _any_auto(fields[k])}
+        if "search" in kept and "generations" not in config.model_fields_set:
+            kept["generations"] = known.get("generations", config.generations)
+        if config.start_from:  # whose options were taken over
+            kept |= {name: known[name] for name in ("truncation", "space") if getattr(config, name) is None}
+        return config.model_copy(update=kept), []
+    notes = licence
+    if config.start_from:
+        taken, said = adopted(config)
+        fields, notes = fields | taken, [*notes, said] if said else notes
+    elif config.generator == AUTO:
         choice = choose(config)
-        fields["generator"], notes = choice.generator, [choice.why] if choice.why else []
+        fields["generator"], notes = choice.generator, [*notes, choice.why] if choice.why else notes
     member = MEMBERS.get(fields["generator"], MEMBERS["pocket"])
     fields["scorer"] = tuple(member.scorer + name[len(AUTO) :] if _is_auto(name) else name for name in config.scorer)
     fields["judge"] = member.judge if config.judge == AUTO else config.judge
     if config.start == AUTO:
         fields["start"] = "labels" if _of_texts(fields["generator"]) else member.start
+    if config.start_from and config.start == AUTO:
+        fields["start"] = "prior"
+    if config.search == AUTO:
+        chosen, why = _search(config, fields["generator"])
+        fields, notes = fields | chosen, [*notes, why] if why else notes
     return config.model_copy(update=fields), notes
+
+
+def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
+    """The search for a generator, with its generations unless they are told; and in one sentence why, or ""."""
+    told = config.options or config.unique or config.on_collapse != "nothing"  # what only breeding has
+    if generator not in MEMBERS or told or config.start_from:
+        return {"search": SEARCH}, ""
+    member = MEMBERS[generator]
+    length = {} if "generations" in config.model_fields_set else {"generations": member.generations}
+    why = f"The search is {member.search}: the best different draws of {generator} look better than bred pictures."
+    return {"search": member.search, **length}, f"{why} --search {SEARCH} breeds." if member.search != SEARCH else ""
+
+
+def _with_text(config: RunConfig) -> tuple[RunConfig, list[str]]:
+    """For a generator that draws for a phrase, the positive words of the prompt among its options; and its licence."""
+    path = Path(config.generator)
+    if "text" in config.generator_options or not is_pipeline(path):
+        return config, []
+    prompt = parse_prompt(config.prompt, config.negative, (), templates=False) if config.prompt else None
+    told = licence_of(path)
+    note = f"The licence of {path.name} is {told}, as its README says." if told else ""
+    note = note or f"{path.name} names no licence: look where it came from."
+    text = prompt.title if prompt is not None else ""
+    return config.model_copy(update={"generator_options": {**config.generator_options, "text": text}}), [note]
 
 
 def _of_texts(generator: str) -> bool:
@@ -149,7 +192,7 @@ def vocabulary_of(generator: str) -> Vocabulary | None:
     """The words of the generator that a name means; None where it has none."""
     if generator in MEMBERS:
         return MEMBERS[generator].vocabulary
-    if generator in GENERATORS:
+    if generator in GENERATORS or is_pipeline(Path(generator)):
         return None
     from zeuxis.hub.locate import peek
 

@@ -22,7 +22,7 @@ from zeuxis.plugins import fits
 from zeuxis.run.auto import settle
 from zeuxis.run.problem import Problem
 from zeuxis.run.record import Decisions, models, prompt_sha256, same_models
-from zeuxis.run.start import start_of
+from zeuxis.run.start import check_start, start_of
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
@@ -89,7 +89,7 @@ def prepare_run(
         decisions = Decisions.from_json(known["decisions"], known["notes"])
         _check_micro_batch(config, decisions)
         _check_same_config(config, known)
-    prepared = _built(config, decisions, loaded)
+    prepared = _built(config, decisions, loaded, {} if known is None else known.get("start", {}))
     problem = prepared.problem
     if known is not None:
         _check_same_run(prepared, known)
@@ -97,18 +97,21 @@ def prepare_run(
         problem.decisions.note(note)
     problem.prepare()
     problem.gate(config.population, config.precision)
+    problem.choose_scales()
     if SEARCHES.has_trait(config.search, "archive"):
         problem.choose_ranges()
     return prepared
 
 
-def _built(config: RunConfig, decisions: Decisions | None, loaded: Models | None) -> Prepared:
+def _built(
+    config: RunConfig, decisions: Decisions | None, loaded: Models | None, started: Mapping[str, Any]
+) -> Prepared:
     prompt = check_config(config)
     device = choose_device(config.device)
     weights = [parse_weighted(name)[1] for name in config.scorer]
     loaded = loaded or load_models(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
-    first, start = start_of(config, generator, scorers, weights, prompt)
+    first, start = start_of(config, generator, scorers, weights, prompt, started)
     fresh = decisions is None
     decisions = decisions or Decisions([(0, config.micro_batch or MICRO_BATCH)])
     new_search = partial(_search, config, generator, first, decisions)
@@ -131,6 +134,8 @@ def _built(config: RunConfig, decisions: Decisions | None, loaded: Models | None
         augment=config.augment,
         realism=config.realism,
         norm_prior=config.norm_prior,
+        drift=config.drift,
+        standardise=config.standardise,
         describe=_helped(config) or SEARCHES.has_trait(config.search, "looks"),
         measures=measures if config.measures else None,
         seed=config.seed,
@@ -190,6 +195,7 @@ def check_config(config: RunConfig) -> Prompt:
     if config.judge is not None:
         check_judge(config.judge)
     _check_measures(config)
+    check_start(config)
     return parse_prompt(
         config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
     )

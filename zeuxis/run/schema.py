@@ -19,6 +19,7 @@ MOST_CELLS = 256  # of an archive along each measure, as the searches take them
 LONG, SHORT = 400_000, 10_000  # letters
 AS_WRITTEN = ("config", "pictures")
 
+LATENT, MOST_STARTS = 400_000, 64  # letters of a latent in base64; pictures that a run starts from
 Words = Annotated[str, Field(max_length=SHORT)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -74,6 +75,7 @@ class Decided(Table):
     micro_batch: Annotated[list[Annotated[MicroBatch, Field(strict=False)]], Field(min_length=1, max_length=64)]
     gate: Chosen | None
     ranges: Annotated[list[Pair], Field(max_length=2)] = []
+    scales: Annotated[list[Pair], Field(max_length=102)] = []
 
 
 class Machine(Table):
@@ -92,6 +94,7 @@ class Started(Table):
     sweep_images: Count | None = None
     start_images: Count | None = None
     labels: Annotated[list[Words], Field(max_length=SHORT)] = []
+    latents: Annotated[list[Annotated[str, Field(max_length=LATENT)]], Field(max_length=MOST_STARTS)] = []
 
 
 class Record(Table):

@@ -1,34 +1,54 @@
-"""Where a search starts: from the prior, from the best of a bank, or from one picture of every class."""
+"""Where a search starts: from the prior, the best of a bank, one picture of every class, or saved pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import base64
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from zeuxis.config import RunConfig
-from zeuxis.errors import BadInput
+from zeuxis.config import GENERATOR_OPTIONS, RunConfig
+from zeuxis.errors import BadInput, RunDamaged
+from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
+from zeuxis.hub.catalogue import MODELS
+from zeuxis.hub.pocket import first_sha256
+from zeuxis.pictures.metadata import PictureInfo, read_metadata
 from zeuxis.rng import stream
+from zeuxis.run.schema import MOST_STARTS
 from zeuxis.scorers.bank import open_bank
 from zeuxis.scorers.base import Prompt, Scorer
 from zeuxis.scorers.pocket import PocketScorer
 from zeuxis.spaces import ClassMix, Space, class_sweep, parts
 
+NEAREST, FURTHEST = 0.1, 0.6  # share of noise in the latents bred around a saved one: from hardly to clearly another
 MOST_LABELS, WITHIN = 8, 0.1  # labels that a start draws from, and how far their cosine may be below the best one's
 
 
 def start_of(
-    config: RunConfig, generator: Generator, scorers: Sequence[Scorer], weights: Sequence[float], prompt: Prompt
+    config: RunConfig,
+    generator: Generator,
+    scorers: Sequence[Scorer],
+    weights: Sequence[float],
+    prompt: Prompt,
+    known: Mapping[str, Any],
 ) -> tuple[Tensor | None, dict[str, Any]]:
     """The first latents `(M, D)` (None: the prior) and what run.json says about them.
 
     "bank" costs no image: the best of the generator's bank for this prompt. "sweep" is one latent of each class, all
     of them counted. "labels" are draws of the few labels whose names are nearest to the phrase. "draws" are
-    `start_images` draws of the prior in the first generation, counted as well.
+    `start_images` draws of the prior in the first generation, counted as well. `start_from` are the latents of saved
+    pictures and others about them; `known` is what run.json of the run to go on with says, so that their files are
+    read once.
     """
+    if config.start_from:
+        saved = _known(known, generator) if known.get("latents") else _saved(config, generator)
+        first = around(saved, generator.space, config.population, stream(config.seed, "around"))
+        genes = [base64.b64encode(row.numpy().astype("<f4").tobytes()).decode() for row in saved]
+        return first, {"kind": "saved", "latents": genes}
     if config.start == "bank":
         banks = [open_bank(generator, scorer, config.generator_arguments()) for scorer in scorers]
         sizes = min(bank.done for bank in banks)
@@ -70,3 +90,99 @@ def near_labels(space: Space, prompt: Prompt, count: int, rng: torch.Generator) 
     places = mix.clip(mix.places[rows])
     x = torch.cat([places if part is mix else part.sample(count, rng) for part in parts(space)], dim=1)
     return x, [mix.labels[k] for k in top.tolist()]
+
+
+def check_start(config: RunConfig) -> None:
+    """BadInput for saved pictures beside another kind of start, or too many of them."""
+    if not config.start_from:
+        return
+    if config.start not in ("auto", "prior") or config.start_images:
+        other = "--start-images" if config.start_images else f"--start {config.start}"
+        raise BadInput(f"Expected --start-from or {other}, got both. Leave one out.")
+    if len(config.start_from) > min(MOST_STARTS, config.population):
+        most = min(MOST_STARTS, config.population)
+        raise BadInput(f"Expected at most {most} pictures to start from, got {len(config.start_from)}. Take fewer.")
+
+
+def adopted(config: RunConfig) -> tuple[dict[str, Any], str]:
+    """The generator of the first saved picture and its options, where the configuration leaves them open; and a note.
+
+    Only a generator of the program, of an installed plugin or of the catalogue: a picture must not open other files.
+    """
+    info = _read(config.start_from[0])
+    fields: dict[str, Any] = {}
+    if config.generator == "auto":
+        if not GENERATORS.known(info.generator) and info.generator not in MODELS:
+            raise BadInput(
+                f"{config.start_from[0]} names the generator {info.generator[:80]!r}, which is neither part of the "
+                "program nor in the catalogue. If you trust it, name it with --generator."
+            )
+        fields["generator"] = info.generator
+    own = dict(config.generator_options)
+    for name, value in info.options.items():
+        if name not in GENERATOR_OPTIONS:
+            own.setdefault(name, value)
+        elif getattr(config, name) in (None, False, ()):
+            fields[name] = value
+    note = f"The generator is {info.generator}, which drew {config.start_from[0]}." if "generator" in fields else ""
+    return fields | ({"generator_options": own} if own else {}), note
+
+
+def around(saved: Tensor, space: Space, count: int, rng: torch.Generator) -> Tensor:
+    """Saved latents `(K, D)` and others about them, `(max(count, K), D)`: the prior keeps its law under these steps.
+
+    child = m + sqrt(1 - b^2) (x - m) + b (draw - m), m the prior's mean, with b rising from NEAREST to FURTHEST.
+    """
+    rest = max(0, count - len(saved))
+    mean = space.prior_mean
+    drawn = space.sample(rest, rng) - mean
+    b = torch.linspace(NEAREST, FURTHEST, rest)[:, None] if rest else torch.empty(0, 1)
+    own = saved[torch.arange(rest) % len(saved)] - mean
+    return space.clip(torch.cat([saved, mean + (1 - b.square()).sqrt() * own + b * drawn]))
+
+
+def _saved(config: RunConfig, generator: Generator) -> Tensor:
+    """The latents `(K, D)` of the pictures in `start_from`. BadInput for those of another generator or its options."""
+    rows = []
+    for file in config.start_from:
+        info = _read(file)
+        if first_sha256(info.sha256) != first_sha256(generator.sha256):
+            raise BadInput(
+                f"{file} was drawn by {info.generator[:80]!r} with weights {info.sha256[:12]}..., got "
+                f"{generator.name!r} with {generator.sha256[:12]}.... Start from a picture of this generator."
+            )
+        mine = {name: _plain(value) for name, value in config.generator_arguments().items()}
+        theirs = {name: _plain(value) for name, value in info.options.items()}
+        if len(info.latent) != generator.space.dim or mine != theirs:
+            raise BadInput(
+                f"{file} was drawn with the options {_in_words(theirs)}, got {_in_words(mine)}: latents mean another "
+                "thing there. Give the same ones."
+            )
+        rows.append(torch.tensor(info.latent))
+    return torch.stack(rows)
+
+
+def _known(known: Mapping[str, Any], generator: Generator) -> Tensor:
+    """The saved latents as run.json has them."""
+    try:
+        rows = [np.frombuffer(base64.b64decode(text, validate=True), "<f4") for text in known["latents"]]
+    except (ValueError, TypeError) as error:
+        raise RunDamaged(f"run.json starts from latents that cannot be read ({error}). Begin a new run.") from error
+    if any(len(row) != generator.space.dim or not np.isfinite(row).all() for row in rows):
+        raise RunDamaged(f"run.json starts from latents that are none of {generator.name}'s. Begin a new run.")
+    return torch.from_numpy(np.stack(rows).astype(np.float32))
+
+
+def _read(file: str) -> PictureInfo:
+    try:
+        return read_metadata(file)
+    except BadInput as error:
+        raise BadInput(f"Cannot start from it: {error} A photo is made a start by: zeuxis project PHOTO") from error
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, list | tuple) else value
+
+
+def _in_words(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(options.items()))[:200] or "none"

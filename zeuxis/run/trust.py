@@ -28,6 +28,7 @@ FIELDS: dict[str, tuple[Table, ...]] = {  # of a configuration, that may name fi
     "judge": (JUDGES,),
     "held_out": (JUDGES, SCORERS),
     "image_prompt": (),
+    "start_from": (),
 }
 KEY = "mark"  # in run.json and in a configuration file
 SHOWN = 5  # files named in one sentence

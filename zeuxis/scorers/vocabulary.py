@@ -7,6 +7,7 @@ not tell: "giraffe" is cut into as many as "merkel".
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ SHORTEST = 3  # letters of a word that is looked up
 COMPOUND = 7  # letters from which a word may be made of two: "cellphone", but "camion" is no "cam ion"
 SHARE = 0.5  # of the words of a phrase: with so many foreign ones it is in another language
 SHOWN = 5  # words that a note names
+LIKE = 0.8  # difflib's ratio from which a known word is offered: "giraf" and "giraffe" have 0.83
 
 # Everyday words that are newer than the list, or that it takes for names.
 NEWER = (
@@ -85,9 +87,22 @@ def unfamiliar(text: str) -> str:
     if not listed:
         return ""
     return (
-        f"The scorer was trained on everyday English and may not know {_listed(listed)}: check the spelling, or say "
-        "in common words what is to be seen."
+        f"The scorer was trained on everyday English and may not know {_listed(listed)}: check the spelling"
+        f"{_nearest(strange)}, or say in common words what is to be seen."
     )
+
+
+def _nearest(strange: list[str]) -> str:
+    """The known words that unknown ones may be misspellings of; "" where none is near."""
+    near = dict.fromkeys(filter(None, map(_known_near, map(_plain, strange[:SHOWN]))))
+    return f" (nearest known: {_listed(list(near))})" if near else ""
+
+
+@cache
+def _known_near(word: str) -> str:
+    """The known word that is spelled most like it, from the same first letter; "" for none."""
+    known = [other for other in _english() if other[0] == word[0] and abs(len(other) - len(word)) <= 2]
+    return next(iter(difflib.get_close_matches(word, sorted(known), n=1, cutoff=LIKE)), "")
 
 
 def _after_by(text: str) -> list[str]:

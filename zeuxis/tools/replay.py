@@ -98,7 +98,8 @@ def load_generator(info: PictureInfo, name: str | None = None) -> Generator:
             "and gigabytes. If you trust it, name its generator: zeuxis replay PNG --generator NAME"
         )
     trust(name)
-    options = {key: value for key, value in info.options.items() if key in GENERATOR_OPTIONS}
+    own = name is not None or info.generator in GENERATORS.rows  # whose other options may open no file
+    options = {key: value for key, value in info.options.items() if own or key in GENERATOR_OPTIONS}
     return make_generator(name or info.generator, choose_device(_device(info)), **options)
 
 

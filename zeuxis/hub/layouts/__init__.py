@@ -9,6 +9,7 @@ LAYOUTS = (
     "nvidia",  # StyleGAN2, StyleGAN3 and StyleGAN-XL as PyTorch network pickles
     "nvidia_tf",  # StyleGAN and StyleGAN2 as pickles of the TensorFlow era
     "rosinality",  # StyleGAN2 as .pt of rosinality's port
+    "taming",  # VQGAN as taming-transformers saves it
     "resnet",  # torchvision, timm, transformers, chenyaofo and akamaster ResNets
     "lenet",  # LeNet-5 on MNIST, as csinva publishes it
     "inception",  # Inception-v3 of 2015-12-05, as pytorch-fid and torch-fidelity publish it

@@ -1,0 +1,118 @@
+"""Several prompts: matrices, files, one run each, one page."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from zeuxis.cli.main import app
+from zeuxis.errors import BadInput
+from zeuxis.run import RunFolder
+from zeuxis.run.series import MOST, expanded, folders, read_prompts
+from zeuxis.scorers.vocabulary import unfamiliar
+
+TOY = ("--config", "toy-ga", "--population", "4", "--generations", "1", "--precision", "fp32", "--seed", "1")
+
+
+def zeuxis_(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("phrases", "prompts"),
+    [
+        (["a red shoe"], [("a red shoe",)]),
+        (["a {red|green} {shoe|bag}"],
+         [("a red shoe",), ("a red bag",), ("a green shoe",), ("a green bag",)]),
+        (["a {red|} shoe:1.5"], [("a red shoe:1.5",), ("a shoe:1.5",)]),
+        (["a { navy blue | red } shoe | snow"], [("a navy blue shoe | snow",), ("a red shoe | snow",)]),
+        (["{a|b} x", "y {c|d}"], [("a x", "y c"), ("a x", "y d"), ("b x", "y c"), ("b x", "y d")]),
+        (["a {shoe}", "{}"], [("a {shoe}", "{}")]),
+        ([r"\{a|b\}"], [("{a|b}",)]),
+        ([], [()]),
+    ],
+)  # fmt: skip
+def test_every_combination_is_a_prompt(phrases, prompts):
+    assert expanded(phrases) == prompts
+
+
+@pytest.mark.parametrize("phrase", ["a {red|green shoe", "{a|{b|c}}", "{" + "|".join("ab" * 200) + "}"])
+def test_braces_that_cannot_be_read_are_refused(phrase):
+    with pytest.raises(BadInput, match=r"not closed or inside|at most 256"):
+        expanded([phrase])
+    with pytest.raises(BadInput):
+        expanded(["{a|b}"] * 9)
+
+
+def test_a_file_has_a_prompt_on_each_line():
+    Path("p.txt").write_text("# colours\n\na red disc\n  a {blue|green} disc  \r\n", encoding="utf-8-sig")
+    assert read_prompts("p.txt") == [("a red disc",), ("a blue disc",), ("a green disc",)]
+    for content in (b"", b"# nothing\n", b"\xff\xfe", b"a\x00b", b"x\n" * (MOST + 1)):
+        Path("p.txt").write_bytes(content)
+        with pytest.raises(BadInput, match="prompts"):
+            read_prompts("p.txt")
+
+
+def test_one_run_each_and_one_page():
+    words = ("generate", "a {red|blue} disc", *TOY, "--out", "many", "--top", "0")
+    result = zeuxis_(*words)
+    assert result.exit_code == 0, result.output
+    names = ["1-a-red-disc", "2-a-blue-disc"]
+    assert sorted(path.name for path in Path("many").iterdir()) == [*names, "best.png", "report.html"]
+    assert [RunFolder(f"many/{name}").prompt for name in names] == ["a red disc", "a blue disc"]
+    page = Path("many/report.html").read_text()
+    assert all(f'href="{name}/report.html"' in page for name in names) and page.count("data:image") == 2
+    before = Path("many/1-a-red-disc/run.json").read_bytes()
+    again = zeuxis_(*words, "--quiet")
+    assert again.exit_code == 0 and again.output.strip() == "many"
+    assert Path("many/1-a-red-disc/run.json").read_bytes() == before
+
+
+def test_a_file_of_prompts_on_the_command_line():
+    Path("p.txt").write_text("a red disc\na blue disc\n")
+    result = zeuxis_("generate", "--prompts", "p.txt", *TOY, "--dry-run")
+    assert result.exit_code == 0 and result.output.count('"prompt"') == 2
+    both = zeuxis_("generate", "a red disc", "--prompts", "p.txt", *TOY)
+    assert both.exit_code == 2 and "got both" in both.output
+
+
+def test_nothing_begins_before_every_prompt_is_good():
+    Path("p.txt").write_text("a red disc\nno words:1e999\n")
+    result = zeuxis_("generate", "--prompts", "p.txt", *TOY, "--out", "many")
+    assert result.exit_code == 2 and not Path("many").exists()
+
+
+def test_what_a_folder_holds_is_not_mixed_with_a_series():
+    Path("many").mkdir()
+    Path("many/mine.txt").touch()
+    result = zeuxis_("generate", "a {red|blue} disc", *TOY, "--out", "many")
+    assert result.exit_code == 2 and "mine.txt" in result.output
+    with pytest.raises(BadInput):
+        folders([("a",)], Path("many"))
+
+
+def test_a_dry_run_prints_each_configuration_and_one_prompt_is_an_ordinary_run():
+    result = zeuxis_("generate", "a {red|blue} disc", *TOY, "--dry-run")
+    decoder, text, found = json.JSONDecoder(), result.stdout.strip(), []
+    while text:
+        content, end = decoder.raw_decode(text)
+        found.append(content["prompt"])
+        text = text[end:].strip()
+    assert found == [["a red disc"], ["a blue disc"]]
+    assert zeuxis_("generate", "a {red|blue} disc", *TOY, "--write-config", "c.toml").exit_code == 2
+    Path("p.txt").write_text("a red disc\n")
+    assert zeuxis_("generate", "--prompts", "p.txt", *TOY, "--out", "one").exit_code == 0
+    assert RunFolder("one").prompt == "a red disc"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("giraf", "giraffe"), ("yelow", "yellow"), ("bicicle", "bicycle")])
+def test_the_nearest_known_word_is_offered(typed, meant):
+    assert f"may not know '{typed}'" in unfamiliar(f"a {typed}") and f"nearest known: '{meant}'" in unfamiliar(typed)
+    assert "nearest" not in unfamiliar("a blicket")

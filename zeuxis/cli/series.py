@@ -1,0 +1,74 @@
+"""Several prompts on the terminal: one run after the other, a line for each, one report in the end."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from zeuxis import workflows
+from zeuxis.cli.process import INTERRUPTED, Interrupts
+from zeuxis.cli.running import Terminal
+from zeuxis.config import RunConfig
+from zeuxis.report.series import write_series
+from zeuxis.report.verdict import pictures, short_verdict
+from zeuxis.run import RunFolder, check_config, open_session
+from zeuxis.run.folder import RUNS
+from zeuxis.run.series import Phrases, folders
+from zeuxis.storage.files import check_folder_place, make_folder
+from zeuxis.workflows import Outputs
+
+
+def carry_out_all(
+    chosen: RunConfig,
+    prompts: list[Phrases],
+    out: Path | None,
+    outputs: Outputs,
+    quiet: bool,
+    trust_paths: bool,
+    columns: int | None = None,
+) -> None:
+    """Run `chosen` for each prompt, in folders of their own under `out`, and write the page that shows them all.
+
+    Every prompt is checked before the first run begins. Exits with 130 after an interrupt; the same command with --out
+    goes on.
+    """
+    out = out or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{len(prompts)}-prompts-{chosen.seed}"
+    check_folder_place(out)
+    places = folders(prompts, out)
+    configs = [chosen.model_copy(update={"prompt": prompt}) for prompt in prompts]
+    for config in configs:
+        check_config(config)
+    make_folder(out)
+    for number, (config, place) in enumerate(zip(configs, places, strict=True), 1):
+        if not quiet:
+            typer.echo(f"\nprompt {number} of {len(prompts)}: {' | '.join(config.prompt)}", err=True)
+        with Interrupts() as interrupts:
+            listener = Terminal(interrupts, quiet)
+            try:
+                workflows.carry_out(partial(open_session, config, place, trust_paths), listener, outputs)
+                listener.notes()
+            except KeyboardInterrupt:
+                interrupts.asked = True
+        if interrupts.asked:
+            _say_stopped(out, number - 1, len(prompts))
+            raise typer.Exit(INTERRUPTED)
+        if not quiet:
+            summary = RunFolder(place).summary()
+            said = f"{summary['best']['score']:.4f}  judge {short_verdict(pictures(summary))}"
+            typer.echo(f"{' | '.join(config.prompt)}: best score {said}")
+    files = write_series(out, [RunFolder(place) for place in places], columns)
+    rows = zip(("report", "sheet"), files, strict=True)
+    typer.echo(str(out) if quiet else "\n".join(f"{name:<14}{path}" for name, path in rows))
+
+
+def _say_stopped(out: Path, done: int, count: int) -> None:
+    words = shlex.join(["--out", str(out)])
+    typer.echo(
+        f"\nInterrupted after {done} of {count} prompts; everything is saved. Go on with the same command, --seed and "
+        f"{words}.",
+        err=True,
+    )

@@ -1,0 +1,60 @@
+"""From what classifiers saw in bred pictures to tables: positive, negative, accuracy, first five, groups, confusion.
+
+Wilson's intervals count every picture as a trial of its own. Pictures of one run are alike, so beside them stands an
+interval over runs (bootstrap of their shares) wherever there are several.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from zeuxis.evaluation.held_out import Seen
+from zeuxis.metrics.intervals import bootstrap, wilson
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """`positive` of `count` pictures; intervals of 95 %, over pictures and over runs, None for fewer than two runs."""
+
+    positive: int
+    count: int
+    interval: tuple[float, float]
+    over_runs: tuple[float, float] | None = None
+
+    @property
+    def share(self) -> float:
+        """From 0 to 1."""
+        return self.positive / self.count
+
+    @property
+    def negative(self) -> int:
+        """The others."""
+        return self.count - self.positive
+
+
+def accuracy(runs: Sequence[Sequence[bool]]) -> Accuracy | None:
+    """Of the hits of each run; None without pictures."""
+    runs = [run for run in runs if len(run)]
+    count, positive = sum(map(len, runs)), sum(map(sum, runs))
+    if not count:
+        return None
+    shares = torch.tensor([sum(run) / len(run) for run in runs], dtype=torch.float64)
+    return Accuracy(positive, count, wilson(positive / count, count), bootstrap(shares) if len(runs) > 1 else None)
+
+
+def of_groups(seen: Sequence[Seen]) -> dict[str, Accuracy]:
+    """Group -> the share of pictures whose first guess belongs to it, over the runs of all classes in it."""
+    names = dict.fromkeys(name for one in seen for name in one.groups)
+    found = {name: accuracy([one.groups[name] for one in seen if name in one.groups]) for name in names}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def confusion(seen: Mapping[str, Sequence[Seen]]) -> dict[str, dict[str, int]]:
+    """Class -> what its pictures were taken for, the most frequent first."""
+    return {
+        name: dict(Counter(label for one in runs for label in one.label).most_common()) for name, runs in seen.items()
+    }

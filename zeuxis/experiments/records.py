@@ -1,0 +1,61 @@
+"""Records as files for programs, CSV and Parquet, and logs of checked lines that survive a kill. No torch is needed."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from zeuxis.errors import MissingExtra
+from zeuxis.storage.checksummed import checked_line
+from zeuxis.storage.files import atomic_write, open_plain, unwritable
+
+Record = dict[str, str | int | float | bool | None]
+
+
+def write_csv(path: Path, records: Sequence[Record]) -> Path:
+    """Comma-separated, one header line, UTF-8. A text that a spreadsheet would take for a formula begins with "'"."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _no_formula(value) for name, value in record.items()} for record in records)
+    atomic_write(path, text.getvalue().encode())
+    return path
+
+
+def write_parquet(path: Path, records: Sequence[Record]) -> Path:
+    """The same as Parquet. MissingExtra without pyarrow."""
+    try:
+        arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise MissingExtra("pyarrow", "parquet", "A Parquet file") from error
+    data = io.BytesIO()
+    parquet.write_table(arrow.Table.from_pylist(list(records)), data)
+    atomic_write(path, data.getvalue())
+    return path
+
+
+def append_checked(path: Path, *contents: Mapping[str, Any], key: str = "") -> None:
+    """Lines with their checksums, on disk on return; a line before them that a kill broke off is ended first."""
+    try:
+        with os.fdopen(open_plain(path, os.O_RDWR | os.O_CREAT | os.O_APPEND), "r+b") as file:
+            if file.seek(0, os.SEEK_END) and not _ends_whole(file):
+                file.write(b"\n")
+            file.write("".join(f"{checked_line(dict(content), key)}\n" for content in contents).encode())
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def _no_formula(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _ends_whole(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")

@@ -1,0 +1,60 @@
+"""Grids of codes: what a VQGAN draws from, as vectors that a search moves and the nearest code replaces."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from zeuxis.errors import BadInput
+from zeuxis.spaces.base import Bounded, Fixed, positive
+
+
+class CodeGrid(Bounded):
+    """A grid of places, each a vector of the codebook's width; `decode` puts the nearest code in its place.
+
+    The prior is a code for each place, drawn uniformly. The gradient passes as if nothing had been replaced (van den
+    Oord, Vinyals and Kavukcuoglu, "Neural discrete representation learning", 2017, section 3.1; so VQGAN-CLIP).
+    """
+
+    def __init__(self, codes: Tensor, side: int) -> None:
+        """`codes` `(K, E)`; the grid has `side` x `side` places."""
+        if codes.ndim != 2 or not len(codes) or not bool(torch.isfinite(codes).all()):
+            raise BadInput(f"Expected finite codes (K, E), got {tuple(codes.shape)}. The weight file may be damaged.")
+        positive(side=side)
+        self.codes, self.side = codes.detach().to("cpu", torch.float32), side
+        self._codes = Fixed(self.codes, self.codes.square().sum(dim=1))
+        low, high = (edge.repeat(side * side) for edge in (self.codes.amin(dim=0), self.codes.amax(dim=0)))
+        super().__init__(low, high)
+
+    def __repr__(self) -> str:
+        return f"CodeGrid({self.side} x {self.side}, {len(self.codes)} codes of {self.codes.shape[1]})"
+
+    @cached_property
+    def prior_mean(self) -> Tensor:
+        """`(D,)`: the mean code in each place."""
+        return self.codes.mean(dim=0).repeat(self.side**2)
+
+    @cached_property
+    def prior_std(self) -> Tensor:
+        """`(D,)`: the deviation of the codes in each place."""
+        return self.codes.std(dim=0, correction=0).repeat(self.side**2)
+
+    def sample(self, count: int, rng: torch.Generator) -> Tensor:
+        """`(N, D)` float32, a code drawn for each place."""
+        return self.codes[torch.randint(len(self.codes), (count, self.side**2), generator=rng)].flatten(1)
+
+    def nearest(self, x: Tensor) -> Tensor:
+        """`(N, D)` -> numbers of the nearest codes `(N, side * side)`."""
+        codes, length = self._codes.on(x.device)
+        rows = x.detach().float().reshape(-1, codes.shape[1])
+        pieces = [(length - 2 * piece @ codes.T).argmin(dim=1) for piece in torch.split(rows, 4096)]
+        return torch.cat(pieces).reshape(len(x), self.side**2)
+
+    def decode(self, x: Tensor) -> Tensor:
+        """`(N, D)` -> codes `(N, E, side, side)`; the gradient goes straight through."""
+        codes, _ = self._codes.on(x.device)
+        found = codes[self.nearest(x)].flatten(1)
+        grid = x + (found - x).detach()
+        return grid.reshape(len(x), self.side, self.side, -1).permute(0, 3, 1, 2)

@@ -1,0 +1,97 @@
+"""What a study is told: flags of `zeuxis evaluate`, entries of evaluation.json, words of a command line."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from zeuxis.config import MOST_IMAGES, Name, Phrase, Precision, RunConfig, in_words, make_config
+from zeuxis.configs import CLIP
+from zeuxis.errors import BadInput
+from zeuxis.experiments.design import fields as variant_fields
+from zeuxis.plugins import trust
+
+SETUPS: dict[str, dict[str, Any]] = {  # searches by a word: with their own length and number of views
+    "thesis": {"search": "ga-thesis", "augment": CLIP["augment"], "generations": CLIP["generations"]},
+    "default": {},
+}
+MOST_RUNS = 100_000
+Words = Annotated[tuple[Name, ...], Field(max_length=1000)]
+Phrases = Annotated[tuple[Phrase, ...], Field(max_length=10_000)]
+
+
+class Settings(BaseModel):
+    """What all studies share. A search is `thesis`, `default`, or a line such as "ga augment=4", as in `compare`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kind: ClassVar[str]
+    grows: ClassVar[tuple[str, ...]] = ("repetitions",)  # what a study that is there may be given more of
+
+    generator: Name = Field("pocket", description="as for `zeuxis generate`")
+    scorer: Words = Field(("pocket",), min_length=1, description="what guides; several times")
+    population: int = Field(64, ge=1, le=4096, description="pictures of a run")
+    repetitions: int = Field(8, ge=1, le=10_000, description="runs with seeds of their own")
+    seed: int = Field(0, ge=0, lt=2**62, description="the first of the seeds")
+    generations: int | None = Field(
+        None, ge=0, le=MOST_IMAGES, description="of every run; default: the search's own, thesis 500, default 160"
+    )
+    budget: int | None = Field(None, ge=1, le=MOST_IMAGES, description="images that every run may draw at most")
+    precision: Precision = Field("auto", description="auto, fp32 or bf16")
+    device: Name = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+
+    @property
+    def key(self) -> str:
+        """By which files of a study are told from those of another: all that it cannot be given more of."""
+        fixed = self.model_dump(mode="json", exclude=set(self.grows))
+        return hashlib.sha256(json.dumps([self.kind, fixed], sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def seeds(self) -> list[int]:
+        """One for each repetition."""
+        return list(range(self.seed, self.seed + self.repetitions))
+
+    def run(self, search: str, phrase: str, seed: int, **more: Any) -> RunConfig:
+        """The configuration of one run."""
+        shared = {"generator": self.generator, "scorer": self.scorer, "precision": self.precision}
+        lengths = {"generations": self.generations, "budget": self.budget}
+        given = {name: value for name, value in lengths.items() if value is not None}
+        fixed = {"prompt": (phrase,), "seed": seed, "population": self.population, "device": self.device}
+        return make_config(**{**shared, **search_fields(search), **given, **fixed, **more})
+
+    def command(self, out: str | Path) -> str:
+        """The `zeuxis evaluate ...` that carries out this very study."""
+        words = ["zeuxis", "evaluate", self.kind]
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if value != field.get_default(call_default_factory=True):
+                for one in value if isinstance(value, tuple) else (value,):
+                    words += _pair(f"--{name.replace('_', '-')}", str(one))
+        return shlex.join([*words, *_pair("--out", str(out))])
+
+    @classmethod
+    def made(cls, given: Mapping[str, Any]) -> Self:
+        """From flags or keywords; BadInput in one sentence for what is wrong. What they name may be imported."""
+        fields = {name: value for name, value in given.items() if value not in (None, [], ())}
+        trust(
+            *(str(one) for value in fields.values() for one in (value if isinstance(value, list | tuple) else [value]))
+        )
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            known = tuple(cls.model_fields)
+            raise BadInput(in_words(error, known, lambda name: f"--{name.replace('_', '-')}")) from error
+
+
+def search_fields(search: str) -> dict[str, Any]:
+    """A search by its word or its line -> fields of RunConfig. BadInput for what cannot be read."""
+    return dict(SETUPS[search]) if search in SETUPS else variant_fields(search)
+
+
+def _pair(flag: str, value: str) -> list[str]:
+    return [f"{flag}={value}"] if value.startswith("-") else [flag, value]

@@ -1,0 +1,296 @@
+"""One search at a time, in a thread of its own, and what the pages may know of it. It does not need a page to go on.
+
+Pages ask `version` a few times a second and draw what is new; nothing is sent from here, so that a slow page, or a
+hundred, cost the search nothing. Pictures are encoded when a page asks for them.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import secrets
+import threading
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from zeuxis import workflows
+from zeuxis.config import RunConfig, make_config
+from zeuxis.errors import BadInput, ZeuxisError
+from zeuxis.pictures.enlarge import Enlarge, enlarged
+from zeuxis.pictures.grid import by_score, to_pixels
+from zeuxis.report.commands import folder_command, generate_command, repeated
+from zeuxis.run import Session
+from zeuxis.run.folder import RunFolder, fresh_folder
+from zeuxis.run.stopping import over_optimisation
+from zeuxis.search.diversity_control import unwrapped
+from zeuxis.types import Event
+
+SHOWN = 48  # pictures of a population that a page shows
+COLUMNS = 8  # of the sheet that a page gets them as
+CELL = 128  # pixels of one on it
+DEFAULTS: dict[str, Any] = {"precision": "fp32", "view_every": 5}  # first pictures sooner; the judge heard more often
+CLEARLY = 0.05  # of the judge's mean below its best
+APART = 2  # evaluations in a row by which score and judge part before the page says so
+QUIET, BUSY = ("idle", "done", "stopped", "failed"), ("loading", "running", "stopping", "finishing")
+
+
+@dataclass(frozen=True)
+class Point:
+    """A generation on the curve. `judged` is the judge's mean, None where it was not asked."""
+
+    generation: int
+    best: float
+    mean: float
+    judged: float | None = None
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The population after a generation, best first: `pixels` `(N, H, W, 3)` uint8, `latents` `(N, D)`."""
+
+    generation: int
+    pixels: np.ndarray
+    scores: tuple[float, ...]
+    latents: Tensor
+    words: tuple[str, ...]
+
+    def sheet(self) -> bytes:
+        """All of them as one JPEG, `COLUMNS` across, `CELL` pixels each."""
+        cells = fitted(self.pixels, CELL)
+        rows = math.ceil(len(cells) / COLUMNS)
+        sheet = np.zeros((rows * COLUMNS, CELL, CELL, 3), np.uint8)
+        sheet[: len(cells)] = cells
+        whole = sheet.reshape(rows, COLUMNS, CELL, CELL, 3).transpose(0, 2, 1, 3, 4).reshape(rows * CELL, -1, 3)
+        return jpeg(whole)
+
+
+@dataclass(frozen=True)
+class Status:
+    """All that a page shows of a run, at one moment. `version` rises with every change."""
+
+    version: int = 0
+    state: str = "idle"
+    prompt: str = ""
+    folder: Path | None = None
+    command: str = ""
+    resume: str = ""
+    models: str = ""
+    images: int = 0
+    generations: int = 0
+    wanted: int = 0
+    points: tuple[Point, ...] = ()
+    frame: Frame | None = None
+    sketch: bool = False  # the frame is the first row of generation 0, not scored yet
+    notes: tuple[str, ...] = ()
+    warning: str = ""
+    error: str = ""
+    verdict: str = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a search is under way."""
+        return self.state in BUSY
+
+
+@dataclass
+class Live:
+    """The search of this studio. `start` and `resume` return at once; BadInput while another one is under way.
+
+    `sketch(config)` may give the first pictures of a search before it has loaded its own models.
+    """
+
+    runs: Path
+    sketch: Callable[[RunConfig], Frame | None] | None = None
+    outputs: workflows.Outputs = field(default_factory=workflows.Outputs)
+    status: Status = field(default_factory=Status)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _thread: threading.Thread | None = None
+    _sketching: threading.Thread | None = None
+
+    def start(self, prompt: str, **fields: Any) -> RunConfig:
+        """Begin a search for a phrase. BadInput for what cannot be, before anything is written."""
+        seed = {"seed": secrets.randbelow(2**31)}
+        config = make_config(**{**DEFAULTS, **seed, **fields, "prompt": (prompt,) if prompt.strip() else ()})
+        if not config.prompt and not config.image_prompt:
+            raise BadInput("Say what to look for, e.g. a red fire truck.")
+        self._begin(prompt.strip() or "(image prompt)", config, lambda hears: self._generate(config, hears))
+        return config
+
+    def resume(self, folder: Path, **changes: Any) -> None:
+        """Go on with a run of the folder, or make it longer."""
+        run = RunFolder(folder)
+        config = run.config
+        self._begin(
+            run.prompt,
+            config,
+            lambda hears: workflows.resume(folder, listener=hears, outputs=self.outputs, **changes),
+            sketch=False,
+        )
+
+    def stop(self) -> None:
+        """End after the generation under way; all there is by then is drawn and kept."""
+        if self.status.busy:
+            self._stop.set()
+            if self.status.state in ("loading", "running"):
+                self.tell(state="stopping")
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Return when the search has ended."""
+        for thread in (self._sketching, self._thread):
+            if thread is not None:
+                thread.join(seconds)
+
+    def tell(self, **changes: Any) -> None:
+        """Change what the pages see."""
+        with self._lock:
+            self.status = replace(self.status, **changes, version=self.status.version + 1)
+
+    def _begin(self, prompt: str, config: RunConfig, work: Callable[[Hearing], Any], sketch: bool = True) -> None:
+        with self._lock:
+            if self.status.busy:
+                raise BadInput("A search is under way. Stop it first; what it has found is kept.")
+            self._stop.clear()
+            self.status = Status(self.status.version + 1, "loading", prompt, wanted=config.generations)
+        if sketch and self.sketch is not None:
+            self._sketching = threading.Thread(target=self._sketch, args=(config,), name="zeuxis-sketch", daemon=True)
+            self._sketching.start()
+        self._thread = threading.Thread(target=self._work, args=(work,), name="zeuxis-search", daemon=True)
+        self._thread.start()
+
+    def _generate(self, config: RunConfig, hears: Hearing) -> Any:
+        folder = fresh_folder(config, self.runs)
+        folder.rmdir()  # only its name is wanted: the run makes it once everything has been found good
+        fields = config.model_dump(exclude_defaults=True)
+        prompt = fields.pop("prompt", ())
+        return workflows.generate(prompt, out=folder, listener=hears, outputs=self.outputs, **fields)
+
+    def _work(self, work: Callable[[Hearing], Any]) -> None:
+        hears = Hearing(self, self._stop)
+        try:
+            summary = work(hears)
+            stopped = self._stop.is_set()
+            reason = "Stopped; everything so far is kept." if stopped else summary.reason
+            self.tell(state="stopped" if stopped else "done", verdict=reason, notes=hears.notes())
+        except ZeuxisError as error:
+            self.tell(state="failed", error=str(error), notes=hears.notes())
+        except Exception as error:
+            traceback.print_exc()
+            self.tell(state="failed", error=f"This should not have happened: {type(error).__name__}: {error}.")
+
+    def _sketch(self, config: RunConfig) -> None:
+        if self.sketch is None:
+            return
+        try:
+            frame = self.sketch(config)
+        except Exception:  # the search itself will say what is wrong
+            return
+        with self._lock:
+            if frame is not None and self.status.frame is None and self.status.state == "loading":
+                self.status = replace(self.status, frame=frame, sketch=True, version=self.status.version + 1)
+
+
+class Hearing(workflows.Listener):
+    """Makes a status of what a session says. Runs in the thread of the search."""
+
+    def __init__(self, live: Live, stop: threading.Event) -> None:
+        self.live, self.stopping = live, stop
+        self._pixels: dict[bytes, np.ndarray] = {}  # of the latents of the population
+        self._parting = over_optimisation(APART)
+        self._session: Session | None = None
+
+    def opened(self, session: Session) -> None:
+        """Name the run, and show what was there before it goes on."""
+        self._session, config, path = session, session.config, session.folder.path
+        points = []
+        for row in session.start.rows:
+            self._parting(row)
+            points.append(Point(row.generation, row.best_score, row.mean, row.judged.mean if row.judged else None))
+        self.live.tell(
+            state="stopping" if self.stopping.is_set() else "running",
+            folder=path,
+            wanted=config.generations,
+            command=generate_command(config),
+            resume=folder_command("resume", path, *repeated(config)),
+            models=f"{config.generator}, scored by {' + '.join(config.scorer)}, judge {config.judge or 'none'}",
+            points=tuple(points),
+            notes=tuple(session.notes),
+        )
+
+    def heard(self, event: Event) -> bool | None:
+        """The curve and the population after a generation; False once a stop was asked for."""
+        known = event.evaluation.score[event.evaluation.score.isfinite()]
+        mean = float(known.mean()) if len(known) else math.nan
+        judged = event.judged.mean if event.judged is not None and math.isfinite(event.judged.mean) else None
+        self.live.tell(
+            points=(*self.live.status.points, Point(event.generation, event.best_score, mean, judged)),
+            frame=self._frame(event),
+            sketch=False,
+            images=event.images_so_far,
+            generations=event.generation + 1,
+            notes=self.notes(),
+            warning=self._warning(event) or (self.live.status.warning if event.judged is None else ""),
+        )
+        return False if self.stopping.is_set() else None
+
+    def ended(self, session: Session) -> None:
+        """Pictures and report come next."""
+        self.live.tell(state="finishing")
+
+    def notes(self) -> tuple[str, ...]:
+        """What the user should read."""
+        return () if self._session is None else tuple(self._session.notes)
+
+    def _warning(self, event: Event) -> str:
+        said = self._parting(event)
+        seen = [point.judged for point in self.live.status.points if point.judged is not None]
+        if not said or event.judged is None or event.judged.mean > max(seen, default=0.0) - CLEARLY:
+            return ""
+        why = said.partition(": ")[2]
+        return f"Score and judge part: {why} The search may please the scorer without showing what was asked for."
+
+    def _frame(self, event: Event) -> Frame | None:
+        """The survivors, best first; those that were not drawn in this session are drawn once more."""
+        session = self._session
+        if session is None or event.images is None:
+            return None
+        search = unwrapped(session.search)
+        self._pixels |= dict(zip(_keys(event.batch.x), to_pixels(event.images), strict=True))
+        order = by_score(search.population_score)[:SHOWN]
+        x, score = search.population_x[order].cpu(), search.population_score[order].tolist()
+        keys = _keys(x)
+        if missing := [row for row, key in enumerate(keys) if key not in self._pixels]:
+            drawn = to_pixels(session.problem.render(x[missing], event.generation))
+            self._pixels |= dict(zip((keys[row] for row in missing), drawn, strict=True))
+        alive = set(_keys(search.population_x))
+        pixels = np.stack([self._pixels[key] for key in keys])
+        self._pixels = {key: value for key, value in self._pixels.items() if key in alive}
+        words = tuple(session.problem.generator.describe(latent) for latent in x[:1])
+        return Frame(event.generation, pixels, tuple(score), x, words)
+
+
+def _keys(x: Tensor) -> list[bytes]:
+    return [row.tobytes() for row in x.detach().cpu().to(torch.float32).numpy()]
+
+
+def fitted(pixels: np.ndarray, across: int) -> np.ndarray:
+    """Pictures `(N, H, W, 3)` uint8 in squares `(N, across, across, 3)`: enlarged or reduced by Lanczos."""
+    if pixels.shape[1] == pixels.shape[2] and across % pixels.shape[2] == 0:
+        return enlarged(pixels, Enlarge(across))
+    size = (across, across)
+    return np.stack([np.asarray(Image.fromarray(one).resize(size, Image.Resampling.LANCZOS)) for one in pixels])
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    """`(H, W, 3)` uint8 as a JPEG for a page."""
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=90)
+    return data.getvalue()

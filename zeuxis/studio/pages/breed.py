@@ -1,0 +1,268 @@
+"""Breeding by hand: pictures to pick, children of them, what was learnt, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from nicegui import ui
+
+from zeuxis.studio.genome import STRONG, SUBTLE
+from zeuxis.studio.pages.common import FORM, VALUE, Tag, away, button, cell, code_line, enable, page, say, show
+from zeuxis.studio.pages.family import open_picture
+from zeuxis.studio.state import Bench, Studio
+
+PERIOD = 0.25  # seconds between looks at what another tab has done
+PLACES = 16
+MOST_STEPS = 24  # of the history that are shown
+
+
+def breed_page(studio: Studio) -> None:
+    """Everything on the page."""
+    with page("/breed", "breed"):
+        Breed(studio)
+
+
+class Breed:
+    """The elements of one tab. All tabs work on the same table."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self._seen: tuple[str, int] = ("", -1)
+        self._busy = False
+        self.strength = 0.35
+        self._form()
+        with Tag("div", "", "zx-side") as self.shown:
+            with Tag("section", aria_label="Pictures"):
+                self._tools()
+                with Tag("div", "", "zx-grid") as self.grid:
+                    self.cells = [self._cell(place) for place in range(PLACES)]
+                self._pairs()
+                self.command, self.set_command = code_line()
+            with Tag("aside", "", "zx-stack"):
+                self._aside()
+        self._tick()
+        ui.timer(PERIOD, self._tick)
+
+    def _form(self) -> None:
+        with Tag("form", "", "zx-stack", autocomplete="off") as form, Tag("div", "", "zx-ask"):
+            with Tag("div", "", "grow"):
+                Tag(
+                    "input", "", "zx-field", name="prompt", type="text", maxlength=4000, data_key="/",
+                    aria_label="Draw something new", placeholder="Draw something new: a phrase",
+                )  # fmt: skip
+            Tag("button", "Draw", "zx-btn", type="submit")
+        form.on("submit", self._begin, js_handler=FORM)
+        self.line = Tag("p", "", "zx-line zx-soft", role="status", aria_live="polite")
+
+    def _tools(self) -> None:
+        with Tag("div", "", "zx-bar"):
+            button("Make children", lambda: self._children("children"), "main", "c")
+            button("Suggest", self._suggest, "", "g")
+            button("Mutate", lambda: self._children("mutate"), "", "m")
+            button("Cross", lambda: self._children("cross"), "", "k")
+            self.mix = button("Mix styles", lambda: self._children("mix styles"), "", "l")
+        with Tag("div", "", "zx-bar"):
+            with Tag("div", style="flex:1 1 240px"):
+                Tag("label", "How different the children are", "zx-label", for_="strength")
+                slider = Tag(
+                    "input", "", "zx-range", type="range", id="strength", min=SUBTLE, max=STRONG, step=0.05,
+                    value=self.strength,
+                )  # fmt: skip
+                slider.on("input", self._set_strength, js_handler=VALUE)
+                with Tag("div", "", "zx-ends", aria_hidden="true"):
+                    Tag("span", "subtle")
+                    Tag("span", "strong")
+            self.undo = button("Undo", lambda: self._do(lambda bench: bench.family.undo()), "", "u")
+            self.redo = button("Redo", lambda: self._do(lambda bench: bench.family.redo()), "", "y")
+
+    def _cell(self, place: int) -> Tag:
+        made = cell("ban", aria_pressed="false")
+        with made:
+            image = Tag("img", "", alt="", draggable="false")
+            Tag("span", "♥", "heart", aria_hidden="true")
+            score = Tag("span", "", "tag")
+        made.image, made.score, made.number = image, score, -1  # type: ignore[attr-defined]
+        made.on("pick", lambda: self._favour(made)).on("open", lambda: self._open(made))
+        made.on("ban", lambda: self._ban(made))
+        show(made, False)
+        return made
+
+    def _pairs(self) -> None:
+        with Tag("section", "", "zx-card", aria_label="Which do you prefer?") as self.pair:
+            Tag("h2", "Which do you prefer?", "zx-h")
+            with Tag("div", "", "zx-pair"):
+                self.two = []
+                for key in ("ArrowLeft", "ArrowRight"):
+                    one = Tag("button", "", "cell", type="button", data_key=key)
+                    with one:
+                        one.image = Tag("img", "", alt="")  # type: ignore[attr-defined]
+                    one.on("click", lambda one=one: self._prefer(one))
+                    self.two.append(one)
+            button("Enough", self._compare, "", "p")
+        show(self.pair, False)
+
+    def _aside(self) -> None:
+        with Tag("section", "", "zx-card", aria_label="What was learnt"):
+            Tag("h2", "What was learnt of your picks", "zx-h")
+            self.learnt = Tag("p", "", "", aria_live="polite")
+            Tag("label", "What counts when children are chosen", "zx-label", for_="weight")
+            weight = Tag("input", "", "zx-range", type="range", id="weight", min=0, max=1, step=0.1, value=0.5)
+            weight.on("change", self._set_weight, js_handler=VALUE)
+            with Tag("div", "", "zx-ends", aria_hidden="true"):
+                Tag("span", "the words")
+                Tag("span", "your taste")
+            with Tag("div", "", "zx-bar"):
+                button("Compare pairs", self._compare, "", "p")
+                button("Forget", lambda: self._do(lambda bench: bench.breeding.forget()))
+        with Tag("section", "", "zx-card", aria_label="Locks") as self.locking:
+            Tag("h2", "Keep as it is", "zx-h")
+            self.locks = Tag("div", "", "zx-chips")
+        with Tag("section", "", "zx-card", aria_label="Search on"):
+            Tag("h2", "Search on from the favourites", "zx-h")
+            Tag("p", "A search by the words, beginning around the pictures that you favour.", "zx-soft")
+            button("Search on", self._evolve, "", "e")
+        with Tag("section", "", "zx-card", aria_label="History"):
+            Tag("h2", "Steps", "zx-h")
+            self.history = Tag("div", "", "zx-chips")
+
+    async def _begin(self, event: Any) -> None:
+        prompt = str(dict(event.args).get("prompt", ""))
+        await self._while_busy(lambda: self.studio.breed(prompt), "Drawing …")
+
+    async def _while_busy(self, work: Callable[[], Any], said: str) -> Any:
+        """One thing at a time in a tab; a second key press meanwhile does nothing."""
+        if self._busy:
+            return None
+        self._busy = True
+        self.line.set_text(said)
+        try:
+            return await away(work)
+        finally:
+            self._busy = False
+            self._seen = ("", -1)
+            self._tick()
+
+    async def _do(self, action: Callable[[Bench], Any], said: str = "") -> Any:
+        bench = self.studio.bench
+        if bench is None:
+            say("Draw something first.", "warning")
+            return None
+        return await self._while_busy(lambda: bench.act(lambda: action(bench)), said or self.line.text)
+
+    async def _children(self, operator: str) -> None:
+        strength = self.strength
+        await self._do(lambda bench: bench.breeding.children(strength, operator), "Drawing children …")
+
+    async def _suggest(self) -> None:
+        strength = self.strength
+        await self._do(lambda bench: bench.breeding.suggest(strength), "Breeding a few rounds …")
+
+    async def _favour(self, made: Any) -> None:
+        await self._do(lambda bench: bench.breeding.favour(made.number))
+
+    async def _ban(self, made: Any) -> None:
+        await self._do(lambda bench: bench.breeding.ban(made.number))
+
+    def _open(self, made: Any) -> None:
+        if self.studio.bench is not None and made.number >= 0:
+            open_picture(self.studio.bench, made.number, self._ban_number)
+
+    async def _ban_number(self, number: int) -> None:
+        await self._do(lambda bench: bench.breeding.ban(number))
+
+    async def _compare(self) -> None:
+        """Show two pictures, or no longer: the one that is best by now, and one that may be better."""
+        now = not self.pair.visible
+        show(self.pair, now)
+        show(self.grid, not now)
+        if now:
+            self._next_pair()
+
+    def _next_pair(self) -> None:
+        bench = self.studio.bench
+        if bench is None or len(bench.family.table.shown) < 2:
+            return
+        for one, number in zip(self.two, bench.breeding.pair(), strict=True):
+            one.number = number  # type: ignore[attr-defined]
+            one.props["aria-label"] = f"Prefer picture {number}"
+            one.image.props["src"] = f"/bred/{bench.key}/{number}.jpg"  # type: ignore[attr-defined]
+
+    async def _prefer(self, one: Any) -> None:
+        other = next(two for two in self.two if two is not one)
+        await self._do(lambda bench: bench.breeding.prefer(one.number, other.number))  # type: ignore[attr-defined]
+        self._next_pair()
+
+    async def _evolve(self) -> None:
+        bench = self.studio.bench
+        numbers = bench.family.table.favourites if bench is not None else ()
+        if await self._while_busy(lambda: self.studio.evolve(numbers), self.line.text) is not None:
+            ui.navigate.to("/")
+
+    def _set_strength(self, event: Any) -> None:
+        self.strength = min(STRONG, max(SUBTLE, float(event.args)))
+
+    def _set_weight(self, event: Any) -> None:
+        if self.studio.bench is not None:
+            self.studio.bench.breeding.weight = min(1.0, max(0.0, float(event.args)))
+            self._seen = ("", -1)
+
+    def _tick(self) -> None:
+        bench = self.studio.bench
+        now = (bench.key, bench.version) if bench is not None else ("none", 0)
+        if now != self._seen and not self._busy:
+            self._seen = now
+            show(self.shown, bench is not None)
+            if bench is None:
+                self.line.set_text("Type a phrase to draw pictures, or pick some of a search first.")
+            else:
+                self._update(bench)
+
+    def _update(self, bench: Bench) -> None:
+        family, table = bench.family, bench.family.table
+        title = bench.artist.prompt.title
+        count = len(table.favourites)
+        picked = f"{count} favoured" if count else "click to favour, double click to open"
+        self.line.set_text(f"{title} · generation {table.generation} · {picked}")
+        for place, made in enumerate(self.cells):
+            number = table.shown[place] if place < len(table.shown) else -1
+            self._fill(made, bench, number)
+        enable(self.undo, family.can_undo)
+        enable(self.redo, family.can_redo)
+        show(self.mix, len(bench.breeding.variation.groups) > 1)
+        self.learnt.set_text(bench.learnt())
+        self._update_locks(bench)
+        self._update_history(bench)
+        self.set_command(self.studio.breeding_command())
+
+    def _fill(self, made: Any, bench: Bench, number: int) -> None:
+        show(made, number >= 0)
+        made.number = number
+        if number < 0:
+            return
+        one, table = bench.family.pictures[number], bench.family.table
+        favoured = number in table.favourites
+        made.image.props["src"] = f"/bred/{bench.key}/{number}.jpg"
+        made.props["aria-pressed"] = "true" if favoured else "false"
+        made.props["aria-label"] = f"Picture {number}, score {one.score:.2f}, made by {one.operator}"
+        made.score.set_text(f"{one.score:.2f}")
+
+    def _update_locks(self, bench: Bench) -> None:
+        names = bench.breeding.variation.locks
+        show(self.locking, bool(names))
+        self.locks.clear()
+        with self.locks:
+            for name in names:
+                pressed = "true" if name in bench.family.table.locks else "false"
+                button(name, lambda name=name: self._do(lambda b: b.breeding.lock(name)), aria_pressed=pressed)
+
+    def _update_history(self, bench: Bench) -> None:
+        steps = bench.family.generations()[-MOST_STEPS:]
+        here = max((step for step in steps if step <= bench.family.at), default=0)
+        self.history.clear()
+        with self.history:
+            for step in steps:
+                table = bench.family.tables[step]
+                text = f"{table.generation} {table.about}"
+                go = lambda step=step: self._do(lambda b: b.family.branch(step))  # noqa: E731
+                button(text, go, aria_pressed="true" if step == here else "false", aria_label=f"Go to step {text}")
