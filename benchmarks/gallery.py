@@ -9,11 +9,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from zeuxis.config import RunConfig
 from zeuxis.report.top import distinct
 from zeuxis.run import RunFolder
 from zeuxis.workflows import generate
@@ -33,16 +33,17 @@ DOCS = Path(__file__).parent.parent / "docs" / "images"
 SIZE, COLUMNS, MARGIN, LABEL = 96, 10, 4, 230
 
 
-def population(phrase: str, generations: int) -> list[Image.Image]:
+def population(phrase: str, generations: int | None) -> list[Image.Image]:
     """One run: its final population, the best first."""
     with TemporaryDirectory() as parent:
         folder = Path(parent) / "run"
-        generate(phrase, seed=1, generations=generations, out=folder)
+        told: dict[str, Any] = {} if generations is None else {"generations": generations}
+        generate(phrase, seed=1, out=folder, **told)
         print(phrase, flush=True)
         return [Image.open(file).convert("RGB") for file in RunFolder(folder).individuals()]
 
 
-def row(phrase: str, generations: int) -> np.ndarray:
+def row(phrase: str, generations: int | None) -> np.ndarray:
     """The best different pictures of a run, enlarged, side by side: uint8 (SIZE, COLUMNS * SIZE, 3)."""
     found = population(phrase, generations)
     pictures = [found[place] for place in distinct([np.asarray(p) for p in found], COLUMNS)]
@@ -51,7 +52,7 @@ def row(phrase: str, generations: int) -> np.ndarray:
     return np.concatenate(enlarged, axis=1)
 
 
-def sheet(phrases: tuple[str, ...], generations: int, path: Path) -> None:
+def sheet(phrases: tuple[str, ...], generations: int | None, path: Path) -> None:
     """All rows with their phrases to the left."""
     canvas = Image.new("RGB", (LABEL + COLUMNS * SIZE, len(phrases) * (SIZE + MARGIN)), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(18)
@@ -63,7 +64,7 @@ def sheet(phrases: tuple[str, ...], generations: int, path: Path) -> None:
     canvas.save(path, optimize=True)
 
 
-def contact(phrases: tuple[str, ...], generations: int, path: Path) -> None:
+def contact(phrases: tuple[str, ...], generations: int | None, path: Path) -> None:
     """The best picture of each phrase with the phrase below."""
     lines = -(-len(phrases) // ACROSS)
     canvas = Image.new("RGB", (ACROSS * (TILE + MARGIN), lines * (TILE + 24)), "white")
@@ -79,7 +80,7 @@ def contact(phrases: tuple[str, ...], generations: int, path: Path) -> None:
 def main() -> None:
     """The sheets."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--generations", type=int, default=RunConfig().generations)
+    parser.add_argument("--generations", type=int, help="in place of the defaults")
     parser.add_argument("--only", nargs="*", default=["gallery", "failures"])
     args = parser.parse_args()
     if "gallery" in args.only:

@@ -1,6 +1,6 @@
 """Does a search spoil the pictures? Searches side by side, judged by networks and features that did not guide.
 
-    python benchmarks/manifold.py --data DATA --out FOLDER [--only NAME ...] [--sets NAME ...] [--phrases 12] [--seeds 1]
+    python benchmarks/manifold.py --data DATA --out FOLDER [--only NAME ...] [--sets NAME ...] [--phrases N] [--seeds N]
 
 For each phrase and configuration (CONFIGURATIONS; `samples` is best-of-N, the baseline) at equal images: of the final
 population the share whose MobileNet v1 features lie inside the real manifold of the class (k = 3 nearest neighbours

@@ -150,11 +150,12 @@ def bred_figures(judges: dict[str, CifarResNet], seeds: int, generations: int) -
                 prompt=(f"a photo of {zero_shot.with_article(name)}",),
                 generator="pocket",
                 seed=seed,
+                search="cma-ga",
                 generations=generations,
             )
             with TemporaryDirectory() as folder, open_session(config, Path(folder) / "run") as session:
                 last = list(session)[-1]
-                search = session._search
+                search = session.search
                 images = session.problem.render(search.population_x, last.generation)
             labels = torch.full((len(images),), label)
             row: Figures = {"class": name, "seed": seed, "best": last.best_score, "effective": effective_number(images)}

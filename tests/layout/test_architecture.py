@@ -29,7 +29,8 @@ ORDER = [
     ["studies"],
     ["tools", "workflows"],
     ["demonstrations"],
-    ["cli", "studio", "pocket"],
+    ["studio"],
+    ["cli", "pocket"],
     ["notebook"],
     ["__main__"],
 ]

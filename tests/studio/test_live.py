@@ -7,7 +7,8 @@ import pytest
 
 from zeuxis.errors import BadInput
 from zeuxis.run import RunFolder
-from zeuxis.studio.live import COLUMNS, SHOWN, Live
+from zeuxis.studio.live import Live
+from zeuxis.studio.status import COLUMNS, SHOWN
 from zeuxis.workflows import Outputs, generate
 
 QUICK = Outputs(report=False, top=0)

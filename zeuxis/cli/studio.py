@@ -10,7 +10,7 @@ import typer
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
-@app.command(epilog="Examples:\n\nzeuxis studio\n\nzeuxis studio --port 8000 --no-show")
+@app.command(epilog="Examples:\n\nzeuxis studio --runs pictures\n\nzeuxis studio --port 8000 --no-show")
 def studio(
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="of the page; 8350, or the next free one, if not given")

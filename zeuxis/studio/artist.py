@@ -27,7 +27,7 @@ from zeuxis.scorers.combine import Combined, parse_weighted
 from zeuxis.scorers.measures import brightness, hue, saturation
 from zeuxis.scorers.pocket import PocketScorer
 from zeuxis.studio.genome import Variation, group_of_layers, is_latent
-from zeuxis.studio.live import Frame
+from zeuxis.studio.status import Frame
 from zeuxis.tools.sheets import MICRO_BATCH, info_of
 
 FIRST = 8  # pictures that a search shows before it has begun

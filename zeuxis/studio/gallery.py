@@ -150,8 +150,15 @@ class Gallery:
 
     def unfinished(self) -> list[str]:
         """Runs that were interrupted and can go on, newest first."""
+        return self._in_state("unfinished")
+
+    def bred(self) -> list[str]:
+        """Breedings by hand, newest first."""
+        return self._in_state("bred")
+
+    def _in_state(self, state: str) -> list[str]:
         with self._lock:
-            rows = self._base.execute("SELECT run FROM runs WHERE state = 'unfinished' ORDER BY run DESC")
+            rows = self._base.execute("SELECT run FROM runs WHERE state = ? ORDER BY run DESC", (state,))
             return [row[0] for row in rows]
 
     def mark(self, number: int, mark: int) -> None:

@@ -19,6 +19,7 @@ from zeuxis.report.commands import folder_command
 from zeuxis.run.auto import settle
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import Models, load_models
+from zeuxis.run.trust import KEY, check_files
 from zeuxis.storage.files import make_folder
 from zeuxis.studio.artist import Artist
 from zeuxis.studio.breeding import Breeding
@@ -26,7 +27,8 @@ from zeuxis.studio.dropped import INBOX, Dropped, take
 from zeuxis.studio.family import Family
 from zeuxis.studio.gallery import OWN, Gallery
 from zeuxis.studio.journal import Journal, read_config, read_family
-from zeuxis.studio.live import Frame, Live
+from zeuxis.studio.live import Live
+from zeuxis.studio.status import Frame
 from zeuxis.studio.taste import in_words
 
 WARM = ("a red fire truck", "red shoes")  # prompts by which the models are loaded before anybody asks
@@ -161,7 +163,7 @@ class Studio:
             raise BadInput("Select at least one picture first.")
         first = found[0]
         folder = self.runs / first.run
-        config = RunFolder(folder).config if (folder / "run.json").exists() else read_config(folder)
+        config = read_config(folder) if not (folder / "run.json").exists() else _trusted_config(RunFolder(folder))
         return self._bench(config, [torch.tensor(i.latent) for i in infos if i.sha256 == infos[0].sha256])
 
     def reopen(self, folder: Path) -> Bench:
@@ -213,3 +215,9 @@ class Studio:
 
     def _sketch(self, config: RunConfig) -> Frame | None:
         return self.artist(config).first()
+
+
+def _trusted_config(run: RunFolder) -> RunConfig:
+    """The configuration of a run. BadInput where it would have files read that its user did not name."""
+    check_files(run.config.model_dump(), run.path, said={}, given=run.record.get(KEY))
+    return run.config

@@ -20,7 +20,7 @@ from torch import Tensor
 SCALE = 3.0  # deviation of the prior of a weight, in units of utility for a step of 1 in a feature
 MISSED = 0.12  # share of clicks that are chance
 STEPS = 30
-CLEAR = 1.0  # deviations: a learnt direction is put into words from here on
+CLEAR = 0.35  # deviations: a learnt direction is put into words from here on
 MOST_WORDS = 3
 
 Choice = tuple[int, tuple[int, ...]]  # the row picked, and the other rows it was picked from

@@ -18,7 +18,7 @@ from zeuxis.pictures.reading import Limits, read_rgb
 from zeuxis.storage.files import atomic_write, make_folder
 from zeuxis.storage.reading import read_plain
 from zeuxis.studio.gallery import Found, Gallery
-from zeuxis.studio.live import fitted
+from zeuxis.studio.status import fitted
 
 SIDE = 192  # pixels
 LIMITS = Limits(bytes=64_000_000, pixels=4096 * 4096, side=8192, formats=("PNG",))

@@ -14,6 +14,7 @@ from zeuxis.studio.state import Bench, Studio
 
 PERIOD = 0.25  # seconds between looks at what another tab has done
 PLACES = 16
+MOST_EARLIER = 6  # breedings that are offered
 MOST_STEPS = 24  # of the history that are shown
 
 
@@ -32,6 +33,7 @@ class Breed:
         self._busy = False
         self.strength = 0.35
         self._form()
+        self.earlier = Tag("div")
         with Tag("div", "", "zx-side") as self.shown:
             with Tag("section", aria_label="Pictures"):
                 self._tools()
@@ -213,10 +215,23 @@ class Breed:
         if now != self._seen and not self._busy:
             self._seen = now
             show(self.shown, bench is not None)
+            self._show_earlier(bench is None)
             if bench is None:
                 self.line.set_text("Type a phrase to draw pictures, or pick some of a search first.")
             else:
                 self._update(bench)
+
+    def _show_earlier(self, on: bool) -> None:
+        """Breedings of earlier days, to go on with."""
+        self.earlier.clear()
+        with self.earlier:
+            for name in self.studio.gallery.bred()[:MOST_EARLIER] if on else []:
+                with Tag("div", "", "zx-note zx-bar"):
+                    Tag("span", name)
+                    button("Go on", lambda name=name: self._reopen(name), aria_label=f"Go on with {name}")
+
+    async def _reopen(self, name: str) -> None:
+        await self._while_busy(lambda: self.studio.reopen(self.studio.runs / name), "Drawing it again …")
 
     def _update(self, bench: Bench) -> None:
         family, table = bench.family, bench.family.table

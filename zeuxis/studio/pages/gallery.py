@@ -8,9 +8,9 @@ from typing import Any
 
 from nicegui import ui
 
-from zeuxis.report.commands import folder_command
 from zeuxis.studio.gallery import SORTS, Found, Query
-from zeuxis.studio.pages.common import FORM, VALUE, Tag, away, button, cell, code_line, enable, page, say, show, tried
+from zeuxis.studio.pages.common import FORM, Tag, away, button, cell, enable, page, say, show, tried
+from zeuxis.studio.pages.found import compare, open_found
 from zeuxis.studio.state import Studio
 from zeuxis.studio.thumbnails import archive
 
@@ -214,47 +214,11 @@ class Wall:
         if len(self.selected) != 2:
             say("Select two pictures to compare.", "warning")
             return
-        one, other = (self.gallery.one(number) for number in self.selected)
-        with ui.dialog() as dialog, Tag("div", "", "zx-dialog", aria_label="Two pictures"):
-            Tag("h2", "Two pictures", "zx-h")
-            with Tag("div", "", "zx-open"):
-                with Tag("div", "", "zx-split", style="--at:50%") as split:
-                    for found in (one, other):
-                        Tag("img", "", src=f"/large/{found.id}.webp", alt=found.prompt[:100])
-                with Tag("div", "", "zx-stack"):
-                    for side, found in (("Left", one), ("Right", other)):
-                        Tag("p", f"{side}: {_about(found)}")
-            slider = Tag("input", "", "zx-range", type="range", min=0, max=100, value=50, aria_label="Left or right")
-            slider.on("input", lambda e: split.style(f"--at:{float(e.args):.0f}%"), js_handler=VALUE)
-            button("Close", dialog.close)
-        dialog.on("hide", dialog.delete)
-        dialog.open()
+        compare(*(self.gallery.one(number) for number in self.selected))
 
     def _open(self, made: Any) -> None:
-        found = made.found
-        if found is None:
-            return
-        with ui.dialog() as dialog, Tag("div", "", "zx-dialog", aria_label="A picture"), Tag("div", "", "zx-open"):
-            Tag("img", "", "zx-big", src=f"/large/{found.id}.webp", alt=found.prompt[:100])
-            with Tag("div", "", "zx-stack"):
-                Tag("h2", found.prompt[:300], "zx-h")
-                Tag("p", _about(found))
-                code_line(folder_command("replay", self.gallery.path(found)))
-                with Tag("div", "", "zx-bar"):
-                    name = f"zeuxis-{found.id}.png"
-                    Tag("a", "Save as PNG", "zx-btn", href=f"/full/{found.id}.png", download=name)
-                    button("Close", dialog.close)
-        dialog.on("hide", dialog.delete)
-        dialog.open()
-
-
-def _about(found: Found) -> str:
-    said = [found.words] if found.words else []
-    said += [] if found.score is None else [f"score {found.score:.3f}"]
-    said += [] if found.judge is None else [f"judge {found.judge:.0%}"]
-    said += [f"seen as {found.label}"] if found.label else []
-    said += [found.generator, time.strftime("%Y-%m-%d %H:%M", time.localtime(found.made))]
-    return " · ".join(said)
+        if made.found is not None:
+            open_found(self.gallery, made.found)
 
 
 def _number(text: str) -> float | None:

@@ -11,8 +11,8 @@ from zeuxis.errors import ZeuxisError
 from zeuxis.pictures.writing import sheet_png
 from zeuxis.storage.reading import read_plain
 from zeuxis.studio.dropped import LIMITS
-from zeuxis.studio.live import fitted, jpeg
 from zeuxis.studio.state import Studio
+from zeuxis.studio.status import fitted, jpeg
 from zeuxis.studio.thumbnails import thumbnail
 
 BEST = 512  # pixels across

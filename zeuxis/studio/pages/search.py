@@ -12,9 +12,9 @@ from nicegui import ui
 
 from zeuxis.generators import GENERATORS
 from zeuxis.search import SEARCHES
-from zeuxis.studio.live import BUSY, COLUMNS, SHOWN, Point, Status
 from zeuxis.studio.pages.common import FORM, Tag, away, button, cell, code_line, enable, page, show, tried
 from zeuxis.studio.state import Studio
+from zeuxis.studio.status import BUSY, COLUMNS, SHOWN, Point, Status
 
 PERIOD = 0.2  # seconds: at most five updates of a page a second
 WIDTH, HEIGHT, LEFT, BOTTOM = 640, 250, 44, 24
@@ -22,6 +22,10 @@ STATES = {
     "loading": "Loading models", "running": "Searching", "stopping": "Stopping after this generation",
     "finishing": "Writing pictures and report", "done": "Done", "stopped": "Stopped", "failed": "Not done",
 }  # fmt: skip
+CHOICES = {
+    "generator": ["auto", *GENERATORS],
+    "search": ["cma-ga", *(name for name in SEARCHES if name != "cma-ga")],
+}
 EXAMPLES = ("a red fire truck", "a white horse", "blue running shoes")
 
 
@@ -59,8 +63,8 @@ class Search:
             with Tag("details"):
                 Tag("summary", "Settings", "zx-soft")
                 with Tag("div", "", "zx-row"):
-                    _select("generator", "Generator", ["auto", *GENERATORS])
-                    _select("search", "Search method", ["cma-ga", *(name for name in SEARCHES if name != "cma-ga")])
+                    _select("generator", "Generator", CHOICES["generator"])
+                    _select("search", "Search method", CHOICES["search"])
                     _number("generations", "Generations", "160", 0, 100_000)
                     _number("population", "Population", "64", 4, 1024)
                     _number("seed", "Seed (empty: a new one)", "", 0, 2**31)
@@ -114,7 +118,7 @@ class Search:
         prompt = given.pop("prompt", "")
         fields: dict[str, Any] = {}
         for name, text in given.items():
-            if text.strip() and name in ("generator", "search"):
+            if name in CHOICES and text in CHOICES[name]:  # no other name: one might be that of code
                 fields[name] = text
             elif text.strip() and name in ("generations", "population", "seed"):
                 fields[name] = int(text) if text.strip().isdecimal() else text

@@ -1,0 +1,98 @@
+"""The studio as a whole, without a page: from a search to the bench, to a search again, and back another day."""
+
+import pytest
+import torch
+
+from zeuxis.errors import BadInput
+from zeuxis.pictures.metadata import read_metadata
+from zeuxis.run import RunFolder
+from zeuxis.storage.checksummed import checksummed_json, verified_json
+from zeuxis.studio.state import Studio
+from zeuxis.workflows import Outputs
+
+TOY = {"generator": "toy", "scorer": ("toy",), "judge": None, "population": 12, "generations": 2, "search": "ga"}
+
+
+@pytest.fixture
+def studio(tmp_path):
+    made = Studio(tmp_path / "runs")
+    made.live.outputs = Outputs(report=False, top=0)
+    yield made
+    made.close()
+
+
+def searched(studio, words="a red disc"):
+    studio.live.start(words, **TOY, seed=1)
+    studio.live.wait(60)
+    assert studio.live.status.state == "done"
+
+
+def test_picked_pictures_lie_first_on_the_bench(studio):
+    searched(studio)
+    assert studio.pick(0) and studio.pick(3) and not studio.pick(3) and studio.pick(2)
+    with pytest.raises(BadInput, match="no such picture"):
+        studio.pick(400)
+    latents = [studio.picked[0][1], studio.picked[1][1]]
+    bench = studio.breed()
+    first = [bench.family.pictures[n].genome[0] for n in bench.family.table.shown[:2]]
+    assert all(any(torch.equal(one, other) for other in first) for one in latents)
+    assert studio.picked == [] and bench.artist.prompt.title == "a red disc"
+
+
+def test_without_a_phrase_or_a_pick_nothing_is_drawn(studio):
+    with pytest.raises(BadInput, match="Say what to draw"):
+        studio.breed(" ")
+
+
+def test_a_favourite_is_kept_verified_and_searched_on_from(studio):
+    bench = studio.breed("a red disc", generator="toy", scorer=("toy",))
+    number = bench.family.table.shown[0]
+    bench.act(lambda: bench.breeding.favour(number))
+    path = bench.journal.folder / "kept" / f"{number:05d}.png"
+    assert torch.equal(torch.tensor(read_metadata(path).latent), bench.family.pictures[number].genome[0])
+    assert studio.take(path.read_bytes()).agrees is True
+    assert str(path) in studio.breeding_command()
+    studio.evolve(bench.family.table.favourites)
+    studio.live.stop()
+    studio.live.wait(60)
+    config = RunFolder(studio.live.status.folder).config
+    assert config.start_from == (str(path),) and f"--start-from {path}" in studio.live.status.command
+    with pytest.raises(BadInput, match="at least one"):
+        studio.evolve(())
+
+
+def test_a_breeding_goes_on_another_day(studio):
+    bench = studio.breed("a blue square", generator="toy", scorer=("toy",))
+    bench.act(lambda: bench.breeding.favour(bench.family.table.shown[1]))
+    bench.act(lambda: bench.breeding.children(0.5))
+    studio.gallery.refresh()
+    again = Studio(studio.runs)
+    assert again.gallery.bred() == [bench.journal.folder.name]
+    opened = again.reopen(again.runs / again.gallery.bred()[0])
+    assert opened.family.tables == bench.family.tables
+    assert all((a == b).all() for a, b in zip(opened.family.pixels, bench.family.pixels, strict=True))
+    opened.act(lambda: opened.breeding.favour(opened.family.table.shown[2]))
+    assert "pick" in opened.learnt()
+    again.close()
+
+
+def test_pictures_of_the_gallery_are_bred_on(studio):
+    searched(studio)
+    studio.gallery.refresh()
+    numbers = [one.id for one in studio.gallery.find(limit=3)]
+    bench = studio.breed_from(numbers)
+    assert [bench.family.pictures[n].operator for n in bench.family.table.shown[:3]] == ["search"] * 3
+    with pytest.raises(BadInput, match="at least one"):
+        studio.breed_from([])
+
+
+def test_a_strangers_run_has_no_file_read(studio, tmp_path):
+    searched(studio)
+    run = studio.live.status.folder
+    record = verified_json(run / "run.json")
+    content = {k: v for k, v in record.items() if k != "sha256"}
+    content["config"]["image_prompt"] = [str(tmp_path / "private.png")]
+    (run / "run.json").write_bytes(checksummed_json(content))
+    studio.gallery.refresh()
+    with pytest.raises(BadInput, match="trust"):
+        studio.breed_from([studio.gallery.find()[0].id])
