@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-IMPORTED_AS = {"pillow": "PIL", "protobuf": "google", "pytest-xdist": "xdist"}
+IMPORTED_AS = {"pillow": "PIL", "ipython": "IPython", "protobuf": "google", "pytest-xdist": "xdist"}
 RUNTIME = [name for name in EXTRAS if name not in ("test", "docs")]
 BENCHMARK_ONLY = set()  # what a program under benchmarks/ asks for itself, in a sentence, where it is missing
 
