@@ -43,6 +43,8 @@ def small(name):
     kind = config.options.get("architecture", config.task)
     options = config.options | (SMALL[kind] if kind in SMALL else {part: NETS[kind][part] for part in PARTS})
     options |= {} if kind in SMALL else {"resolution": 16}
+    if name == "stylegan2-cifar10":  # a size less than products have
+        options |= {"generator": LATENT | {"widths": [6, 6, 4, 4]}, "discriminator": {"widths": [6, 6, 4, 4]}}
     if config.task == "adversarial":
         options["watch"] = 20
     if config.task == "translation":  # the small set has other colours
