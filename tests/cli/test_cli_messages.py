@@ -69,3 +69,26 @@ def test_names_that_are_near():
     known = ["clip-vit-b-32", "open-clip-b-32", "pocket", "siglip-b-16-224"]
     assert nearest("clip", known) == ["clip-vit-b-32", "open-clip-b-32"]
     assert nearest("pocet", known) == ["pocket"] and nearest("xyzzy", known) == []
+
+
+def _with(failure, monkeypatch):
+    """`zeuxis doctor` whose work is interrupted, and whose unwinding fails with `failure`."""
+
+    def interrupted(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise failure
+
+    monkeypatch.setattr("zeuxis.tools.doctor.examine", interrupted, raising=True)
+    return CliRunner().invoke(app, ["doctor"])
+
+
+def test_a_block_that_cannot_be_left_after_an_interrupt_is_an_interrupt(monkeypatch):
+    result = _with(RuntimeError("trying to pop from empty mode stack"), monkeypatch)
+    assert result.exit_code == 130 and "Interrupted." in result.output and "Error" not in result.output
+
+
+def test_what_could_not_be_saved_after_an_interrupt_is_said(monkeypatch):
+    result = _with(OSError(28, "No space left on device"), monkeypatch)
+    assert result.exit_code == 2 and "No space left" in result.output

@@ -97,11 +97,23 @@ class Commands(TyperGroup):
             ours = isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "show")  # of the option parser
             if ours or os.environ.get("ZEUXIS_DEBUG"):
                 raise
+            if _of_interrupt(error):
+                typer.echo("\nInterrupted.", err=True)
+                raise typer.Exit(INTERRUPTED) from None
             sentence, code = _in_words(error)
             sentence = printable(sentence)
             typer.secho("Error: ", fg="red", bold=True, nl=False, file=styled(sys.stderr))
             typer.echo(sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]}…", err=True)
             raise typer.Exit(code) from error
+
+
+def _of_interrupt(error: BaseException | None) -> bool:
+    """Whether a fault came while an interrupt ended the work: torch's own blocks may fail to close half-way."""
+    if isinstance(error, ZeuxisError | OSError | MemoryError):  # what could not be saved is to be said
+        return False
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _in_words(error: Exception) -> tuple[str, int]:
