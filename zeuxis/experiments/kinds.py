@@ -182,7 +182,7 @@ def run_config(config: Config) -> RunConfig:
 
 def train_config(config: Config, trusted: bool = False) -> TrainConfig:
     """The recipe of a job with the fields that the job has in their place; tables name by name."""
-    from zeuxis.lab.recipe_files import load
+    from zeuxis.lab.recipe_files import load, merged
 
     for name in ("recipe", "data"):
         if not isinstance(config.get(name), str):
@@ -193,22 +193,13 @@ def train_config(config: Config, trusted: bool = False) -> TrainConfig:
     given = {name: value for name, value in config.items() if name not in OF_TRAINING}
     if "reader" in config:  # what a recipe calls its data
         given["data"] = config["reader"]
-    fields = _merged(recipe, given)
+    fields = merged(recipe, given)
     if fields["precision"] == "auto":
         fields["precision"] = "fp32"
     try:
         return TrainConfig.model_validate(fields)
     except ValidationError as error:
         raise BadInput(in_words(error, (*OF_TRAINING, *TrainConfig.model_fields))) from error
-
-
-def _merged(plain: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """`plain` with `changes` over it, tables name by name."""
-    both = dict(plain)
-    for name, value in changes.items():
-        inner = both.get(name)
-        both[name] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return both
 
 
 def _plain_name(name: str) -> bool:

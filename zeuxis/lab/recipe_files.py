@@ -7,6 +7,7 @@ its `[variants.gpu.options]` have the fields of the recipe that differ, tables w
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,15 +87,15 @@ def _varied(raw: dict[str, Any], path: Path, variant: str) -> dict[str, Any]:
         return raw
     if variant not in tables:
         raise unknown(f"variant of {path.stem}", variant, [DEFAULT, *tables])
-    return _merged(raw, tables[variant])
+    return merged(raw, tables[variant])
 
 
-def _merged(plain: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+def merged(plain: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """`plain` with `changes` over it; tables name by name, everything else as a whole."""
     both = dict(plain)
     for name, value in changes.items():
         inner = both.get(name)
-        both[name] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        both[name] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
     return both
 
 

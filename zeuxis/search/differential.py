@@ -59,13 +59,13 @@ class DifferentialSearch(PopulationSearch):
                 "Raise the population, or use ga or random, which work from 1."
             )
         self.options = options
+        self.mean, self.spread, self.parts = sent(space.prior_mean, self.device), self._deviation(), blocks(space)
 
     def _ask(self, rng: torch.Generator) -> Tensor:
         target = self.population_x  # x_i (N, D)
         base, donor = self._donor(rng)
         if self.options.length == "keep":
-            mean, deviation = sent(self.space.prior_mean, self.device), self._deviation()
-            donor = keep_length(donor, base, mean=mean, deviation=deviation, parts=blocks(self.space))
+            donor = keep_length(donor, base, mean=self.mean, deviation=self.spread, parts=self.parts)
         donor = self._inside(donor, base, rng)
         return self._trial(target, donor, rng)
 

@@ -92,7 +92,8 @@ class GeneticSearch(PopulationSearch):
         self.elite = min(survival.elite, self.population)
         self.spread = self._deviation()  # (D,), the unit of gaussian mutation
         self.mean = sent(space.prior_mean, self.device)
-        self.normal = sent(gaussian(space), self.device)  # (D,), 1.0 for genes with a normal prior
+        normal = gaussian(space)  # (D,), 1.0 for genes with a normal prior
+        self.all_normal, self.normal = bool(normal.all()), sent(normal, self.device)
         self.parts = blocks(space)
 
     def _ask(self, rng: torch.Generator) -> Tensor:
@@ -124,7 +125,7 @@ class GeneticSearch(PopulationSearch):
         if how.mutation == "gaussian":
             return gaussian_mutation(x, lower, upper, rng, prob=prob, sigma=sigma)
         kept = prior_mutation(x, lower, upper, rng, prob=prob, strength=how.mutation_strength)
-        if bool(self.normal.all()):
+        if self.all_normal:
             return kept
         return torch.lerp(gaussian_mutation(x, lower, upper, rng, prob=prob, sigma=sigma), kept, self.normal)
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.compute.device import choose_device
-from zeuxis.compute.micro_batches import at_once, over_micro_batches
+from zeuxis.compute.micro_batches import at_once, micro_batches, over_micro_batches
 from zeuxis.config import RunConfig
 from zeuxis.generators.base import Generator
 from zeuxis.pictures.grid import picture_png, to_pixels
@@ -62,7 +62,7 @@ class Artist:
         self.scorers = models.scorers
         self.weights = [parse_weighted(name)[1] for name in self.config.scorer]
         self.variation = Variation.of(self.generator)
-        self.eye = next((s for s in models.scorers if isinstance(s, PocketScorer)), None) or PocketScorer(
+        self.encoder = next((s for s in models.scorers if isinstance(s, PocketScorer)), None) or PocketScorer(
             choose_device(self.config.device)
         )
         self._scorer = Combined(self.scorers, self.weights)
@@ -80,7 +80,7 @@ class Artist:
             self._scorer.set_precision(torch.float32)
             images = self._draw(genomes.to(self.generator.device))
             scores, features = [], []
-            for piece, count in over_micro_batches(lambda part: part, images, MICRO_BATCH, 1):
+            for piece, count in micro_batches(images, MICRO_BATCH):
                 scores.append(self._scorer.score(piece, self._prepared)[:count].cpu())
                 features.append(self._features(piece)[:count].cpu())
             self._drawn, self._seconds = self._drawn + len(images), self._seconds + time.perf_counter() - begun
@@ -110,7 +110,7 @@ class Artist:
     @cached_property
     def directions(self) -> tuple[Tensor, tuple[str, ...]]:
         """Directions `(K, F)` in the features with a name each, in which a taste is told."""
-        words = self.eye.embed_texts([f"a photo of something {word}" for word in TOLD]).cpu()
+        words = self.encoder.embed_texts([f"a photo of something {word}" for word in TOLD]).cpu()
         words = torch.nn.functional.normalize(words - words.mean(dim=0), dim=1)
         count = len(MEASURED)
         measures = torch.cat([torch.zeros(count, words.shape[1]), torch.eye(count)], dim=1)
@@ -145,7 +145,7 @@ class Artist:
         return images
 
     def _features(self, images: Tensor) -> Tensor:
-        looks = self.eye.embed_images(images)
+        looks = self.encoder.embed_images(images)
         return torch.cat([looks, measured(images)], dim=1)
 
 
