@@ -21,7 +21,7 @@ from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, score_label, to_pixels
 from zeuxis.report.curve import curve_png
 from zeuxis.run.finish import Summary
-from zeuxis.run.folder import Row, row
+from zeuxis.run.rows import Row, row
 from zeuxis.run.session import Session
 from zeuxis.studio.artist import Artist
 from zeuxis.studio.breeding import Breeding

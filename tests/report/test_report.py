@@ -23,7 +23,7 @@ from zeuxis.report.html import spread, write_report
 from zeuxis.report.top import distinct, too_few, write_top
 from zeuxis.report.verdict import Picture, short_verdict, verdict
 from zeuxis.run import RunFolder, open_session, read_metadata
-from zeuxis.run.folder import Row
+from zeuxis.run.rows import Row
 
 PROMPT = "<script>alert('x')</script> a red disc on blue & {{ prompt }}"
 NAN = float("nan")

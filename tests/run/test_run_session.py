@@ -17,7 +17,7 @@ from zeuxis.errors import BadInput, RunError, SearchStopped, UnknownName
 from zeuxis.rng import stream
 from zeuxis.run import RunFolder, open_session, reopen_session
 from zeuxis.run.auto import settle
-from zeuxis.run.folder import fresh_folder, slug
+from zeuxis.run.paths import fresh_folder, slug
 from zeuxis.run.store import copied, detached
 from zeuxis.scorers.toy import ToyScorer
 from zeuxis.search import SEARCHES

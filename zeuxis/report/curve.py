@@ -12,7 +12,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from zeuxis.run.folder import Row, RunFolder
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.rows import Row
 from zeuxis.storage.files import atomic_write
 
 DPI = 130

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from zeuxis.report.verdict import pictures, short_verdict
-from zeuxis.run.folder import Row, RunFolder
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.rows import Row
+from zeuxis.run.stopping import judge_peak
 
 
 def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -33,11 +35,21 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("scorer", " + ".join(_scorer(scorer) for scorer in models["scorers"])),
         ("judge", "none" if judge is None else _model(judge)),
         ("verdict", short_verdict(pictures(summary))),
+        *_peak(rows),
         *front_facts(summary),
         ("precision", precision(record["decisions"]["gate"])),
         ("device", f"{machine['device_name']}; {machine['cpu']}, threads: {machine['threads']}, {machine['system']}"),
         ("software", ", ".join(f"{name} {version}" for name, version in record["software"].items())),
     ]
+
+
+def _peak(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """The line on where the judge's mean was highest: a later gain of the score is none that the judge confirms."""
+    peak = judge_peak(rows)
+    if peak is None:
+        return []
+    after = f"; {peak.last:.3f} when it was asked last" if peak.last < peak.mean else ", where it was asked last"
+    return [("judge's peak", f"{peak.mean:.3f} in generation {peak.generation} ({peak.images:,} images){after}")]
 
 
 def best_words(summary: dict[str, Any]) -> str:
@@ -79,6 +91,9 @@ def archive_words(figures: dict[str, Any]) -> str:
 
 def start(facts: dict[str, Any]) -> str:
     """Where the first generation came from; a warm start is told apart, because its bank's images are not counted."""
+    if "warm_images" in facts:
+        rest = start({name: value for name, value in facts.items() if not name.startswith("warm_")})
+        return f"warm: {facts['warm_images']:,} latents of a network trained on a bank and on runs; the rest {rest}"
     if "bank_images" in facts:
         return f"warm: the best of a bank of {facts['bank_images']:,} images, which are not counted"
     if "sweep_images" in facts:

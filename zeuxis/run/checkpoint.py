@@ -20,7 +20,8 @@ from torch import Tensor
 from zeuxis.errors import RunDamaged
 from zeuxis.rng import stream
 from zeuxis.run.entry import OTHER
-from zeuxis.run.folder import Row, RunFolder, readable
+from zeuxis.run.folder import RunFolder, readable
+from zeuxis.run.rows import Row
 from zeuxis.search.base import Search
 from zeuxis.storage.checksummed import checksummed, damaged, verified
 from zeuxis.storage.files import remove

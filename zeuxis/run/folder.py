@@ -11,10 +11,8 @@ import hashlib
 import io
 import math
 import re
-import time
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,41 +27,17 @@ from zeuxis.errors import BadInput, RunDamaged, RunError
 from zeuxis.pictures.rich import card
 from zeuxis.run import entry, schema
 from zeuxis.run.entry import Entry
+from zeuxis.run.paths import FORMAT, RunPaths
+from zeuxis.run.rows import Row, row
 from zeuxis.storage.checksummed import Header, damaged, verified_json, verified_line
-from zeuxis.storage.files import make_folder
-from zeuxis.storage.reading import check_folder, read_plain, whole_png
-from zeuxis.types import NO_HEALTH, Event, JudgeEvaluation
+from zeuxis.storage.reading import read_plain, whole_png
 
-FORMAT = 1
-RUNS = Path("runs")
-LONGEST = 40  # letters of the phrase in a folder's name
 TIMING_LINE = 1024  # bytes, many times a line of timing.jsonl
-INNER = ("log", "checkpoint", "images", "cells", "top")
-FILES = ("run.json", "summary.json", "archive.json", "timing.jsonl", "lock")
 TIMED = {"generation", "images", "image_seconds", "seconds"}  # in a line of timing.jsonl
 MAX_PICTURE = 2**30  # bytes
+_NUMBER = re.compile(r"[0-9]{1,12}")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Row:
-    """One generation in figures. `best`, `mean` and `worst` are of its own images; NaN where none could be scored.
-
-    `best_score` is that of the search's best after it, `unscored` counts NaN scores, `images_per_second` is None for a
-    generation whose time was not kept.
-    """
-
-    generation: int
-    images_so_far: int
-    best_score: float
-    best: float
-    mean: float
-    worst: float
-    unscored: int
-    judged: JudgeEvaluation | None = None
-    images_per_second: float | None = None
-    health: Mapping[str, float] = field(default_factory=lambda: NO_HEALTH)
 
 
 @dataclass(frozen=True)
@@ -77,32 +51,8 @@ class Best:
     generation: int
 
 
-class RunFolder:
+class RunFolder(RunPaths):
     """One run on disk. BadInput if `path` is not a run folder; RunDamaged where a file is not as it was written."""
-
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.record_path = self.path / "run.json"
-        self.log = self.path / "log"
-        self.checkpoints = self.path / "checkpoint"
-        self.images = self.path / "images"
-        self.best_image = self.images / "best.png"
-        self.final_grid = self.images / "final.png"
-        self.summary_path = self.path / "summary.json"
-        self.archive_path = self.path / "archive.json"
-        self.timing_path = self.path / "timing.jsonl"
-
-    def exists(self) -> bool:
-        """Whether a run was begun here."""
-        try:
-            return self.record_path.is_file()
-        except (OSError, ValueError):  # a name that no folder can have
-            return False
-
-    def check(self) -> None:
-        """RunDamaged where a link, a pipe or a folder stands in the place of what a run reads or writes here."""
-        if self.path.is_dir():
-            check_folder(self.path, INNER, FILES)
 
     @cached_property
     def record(self) -> Header:
@@ -158,30 +108,6 @@ class RunFolder:
         lost = [name for name in self.pictures_sha256 if name.startswith("images/") and not (self.path / name).exists()]
         said = [f"{len(lost)} pictures of the run are missing: {', '.join(lost[:3])}."] if lost else []
         return [*map(str, self.record["notes"]), *self._timing[1], *said, *self._strays()]
-
-    def log_path(self, generation: int) -> Path:
-        """Where this generation's entry is."""
-        return self.log / f"{generation:06d}.safetensors"
-
-    def checkpoint_path(self, generation: int) -> Path:
-        """Where the search's state after this generation is (only the newest two are kept)."""
-        return self.checkpoints / f"{generation:06d}.safetensors"
-
-    def grid_path(self, generation: int) -> Path:
-        """The picture of this generation's population (every `view_every` generations)."""
-        return self.images / f"generation-{generation:06d}.png"
-
-    def individual_path(self, rank: int) -> Path:
-        """One picture of the final population; rank 0 is the best."""
-        return self.images / f"final-{rank:04d}.png"
-
-    def grids(self) -> list[Path]:
-        """The population grids that are there, in order."""
-        return sorted(path for path in self.images.glob("generation-*.png") if _GRID.fullmatch(path.name))
-
-    def individuals(self) -> list[Path]:
-        """The pictures of the final population, best first; none before the run has ended."""
-        return sorted(self.images.glob("final-*.png"))
 
     def entry(self, generation: int) -> Entry:
         """One generation in full. BadInput if there is none such."""
@@ -379,9 +305,6 @@ class RunFolder:
         return speed, said
 
 
-_GRID, _NUMBER = re.compile(r"generation-[0-9]{6,12}\.png"), re.compile(r"[0-9]{1,12}")
-
-
 def _place(path: Path) -> str:
     """A path for a sentence."""
     return name if len(name := str(path)) <= 200 else f"…{name[-199:]}"
@@ -395,19 +318,6 @@ def _found(path: Path) -> str:
         return f"cannot be looked up ({getattr(error, 'strerror', None) or error})"
 
 
-def row(e: Entry | Event, images_per_second: float | None = None) -> Row:
-    """A generation in figures."""
-    score = e.evaluation.score
-    known = score[score.isfinite()].double()
-    figures = (known.max(), known.mean(), known.min()) if len(known) else (torch.tensor(torch.nan),) * 3
-    best, mean, worst = (float(figure) for figure in figures)
-    unscored = len(score) - len(known)
-    return Row(
-        *(e.generation, e.images_so_far, e.best_score, best, mean, worst, unscored),
-        *(e.judged, images_per_second, e.health),
-    )
-
-
 def readable(folder: RunFolder) -> tuple[list[Row], str]:
     """The generations up to the first that cannot be read, and what is wrong with that one ("" if nothing is)."""
     rows: list[Row] = []
@@ -417,22 +327,6 @@ def readable(folder: RunFolder) -> tuple[list[Row], str]:
     except RunDamaged as error:
         return rows, str(error)
     return rows, ""
-
-
-def fresh_folder(config: RunConfig, parent: Path = RUNS) -> Path:
-    """Makes a new folder like `runs/20260131-140502-a-red-fire-truck-7`; a number is added where that is taken."""
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(' '.join(config.prompt))}-{config.seed}"
-    path, count = parent / name, 1
-    while not make_folder(path):
-        count += 1
-        path = parent / f"{name}-{count}"
-    return path
-
-
-def slug(text: str) -> str:
-    """Any text as 1 to 40 characters of a-z, 0-9 and hyphens; "run" when nothing is left."""
-    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "run"
 
 
 def _readable(parts: Mapping[str, Callable[[], T]]) -> dict[str, T]:

@@ -11,7 +11,8 @@ from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, RunLocked
 from zeuxis.plugins import FIELDS
 from zeuxis.run.auto import advise
-from zeuxis.run.folder import RUNS, RunFolder, fresh_folder
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.paths import RUNS, fresh_folder
 from zeuxis.run.prepare import CHANGEABLE, Prepared, prepare_run
 from zeuxis.run.session import Session
 from zeuxis.run.store import RunStore, check_usable
