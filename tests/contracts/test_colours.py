@@ -30,15 +30,18 @@ def facts(family, channels):
         "stylegan2": {"z_dim": 8, "c_dim": 0, "w_dim": 8, "channels": [6, 6], "img_channels": channels},
         "stylegan3": sg3,
         "biggan-deep": biggan | {"layers": [[True, 4, 2]], "img_channels": channels},
+        "biggan": {"z_dim": 9, "class_embed_dim": 8, "num_classes": 3, "first": 16, "widths": [8, 8],
+                   "img_channels": channels},
         "vqgan": {"codes": 20, "embed": 6, "z_channels": 8, "widths": [32], "blocks": 1, "img_channels": channels},
         "gan-dcgan": {"resolution": 16, "channels": channels, "width": 8},
         "gan-stylegan2": {"resolution": 16, "channels": channels, "widths": [16, 16, 16]},
         "gan-wgan-gp": {"resolution": 16, "channels": channels, "width": 8},
-    }[family]
+    }[family]  # fmt: skip
 
 
 DRAWN = {"stylegan": (1, 3, 4), "stylegan2": (1, 3, 4), "stylegan3": (1, 3, 4), "biggan-deep": (1, 3),
-         "vqgan": (1, 3, 4), "gan-dcgan": (1, 3), "gan-stylegan2": (1, 3), "gan-wgan-gp": (1, 3)}  # fmt: skip
+         "biggan": (1, 3), "vqgan": (1, 3, 4), "gan-dcgan": (1, 3), "gan-stylegan2": (1, 3),
+         "gan-wgan-gp": (1, 3)}  # fmt: skip
 
 
 def filled(net):

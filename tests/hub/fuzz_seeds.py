@@ -27,7 +27,7 @@ from zeuxis.nets import NETWORKS
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 FORMATS = {
-    "zip": ["style.pt", "weights.bin", "lightning.ckpt", "callbacks.ckpt", "script.pt"],
+    "zip": ["style.pt", "biggan.pth", "weights.bin", "lightning.ckpt", "callbacks.ckpt", "script.pt"],
     "legacy": ["style_old.pt", "weights_old.bin", "arguments_old.ckpt"],
     "safetensors": ["style.safetensors", "plain.safetensors"],
     "model": ["model.safetensors"],
@@ -49,6 +49,8 @@ def seed(kind: str, folder: Path) -> bytes:
     match kind:
         case "style.pt" | "style_old.pt":
             return saved({"g_ema": style(), "latent_avg": torch.zeros(2)}, old="old" in kind)
+        case "biggan.pth":
+            return saved(biggan())
         case "weights.bin" | "weights_old.bin":
             return saved(plain, old="old" in kind)
         case "lightning.ckpt":
@@ -128,6 +130,20 @@ def style(z: int = 2, widths: tuple[int, ...] = (2, 2)) -> dict[str, torch.Tenso
         out |= {f"{layer}.conv.modulation.weight": torch.randn(width, z),
                 f"{layer}.conv.modulation.bias": torch.randn(width)}  # fmt: skip
     return out
+
+
+def biggan(width: int = 8) -> dict[str, torch.Tensor]:
+    """A whole BigGAN of 8 pixels and two classes under BigGAN-PyTorch's names."""
+    shapes = {"linear": (16 * width, 2), "blocks.0.0.conv1": (width, width, 3, 3), "output_layer.2": (3, width, 3, 3)}
+    shapes |= {"blocks.0.0.conv2": (width, width, 3, 3), "blocks.0.0.conv_sc": (width, width, 1, 1)}
+    out = {f"{layer}.bias": torch.randn(shape[0]) for layer, shape in shapes.items()}
+    shapes |= {f"blocks.0.0.{norm}.{part}": (width, 5) for norm in ("bn1", "bn2") for part in ("gain", "bias")}
+    out |= {f"{layer}.weight": torch.randn(*shape) for layer, shape in shapes.items()}
+    out |= {f"{layer}.u0": torch.randn(1, shape[0]) for layer, shape in shapes.items()}
+    for norm in ("blocks.0.0.bn1", "blocks.0.0.bn2", "output_layer.0"):
+        out |= {f"{norm}.stored_mean": torch.randn(width), f"{norm}.stored_var": torch.rand(width)}
+    out |= {"output_layer.0.gain": torch.randn(width), "output_layer.0.bias": torch.randn(width)}
+    return out | {"shared.weight": torch.randn(2, 3)}
 
 
 EMPTY = legacy(PROTO + storage("FloatStorage", text("0"), 1) + b".", ["0"], b"\1" + bytes(11))

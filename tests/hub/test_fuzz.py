@@ -60,7 +60,7 @@ def test_hostile_files_of_full_size(tmp_path):
 
 def test_the_seeds_that_are_whole_are_read_as_they_are(tmp_path):
     """So that a mutant of one can get past the parser."""
-    for kind in ("style.pt", "style_old.pt", "style.safetensors", "model.safetensors", "pack.npz"):
+    for kind in ("style.pt", "biggan.pth", "style_old.pt", "style.safetensors", "model.safetensors", "pack.npz"):
         (tmp_path / kind).write_bytes(seed(kind, tmp_path))
         read(tmp_path / kind)
 

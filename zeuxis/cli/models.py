@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from zeuxis.cli.terminal import styled
-from zeuxis.errors import BadInput, Missing
+from zeuxis.errors import BadInput, Missing, MissingModel
 from zeuxis.hub.catalogue import MODELS, Model, find, size_in_words
 from zeuxis.storage.reading import printable
 
@@ -108,15 +108,31 @@ def path(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
     typer.echo(str(locate(name, find(name).kind)))
 
 
-@app.command(epilog="Examples:\n\nzeuxis models verify\n\nzeuxis models verify biggan-deep-256")
+@app.command(
+    epilog="Examples:\n\nzeuxis models verify\n\nzeuxis models verify biggan-deep-256"
+    "\n\nzeuxis models verify clip-vit-b-32 --numeric"
+)
 def verify(
     names: Annotated[
         list[str] | None, typer.Argument(help="of the catalogue; without any: all", show_default=False)
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="everything in the cache, as without names")] = False,
+    numeric: Annotated[
+        bool, typer.Option("--numeric", help="compare what they compute with published numbers")
+    ] = False,
+    file: Annotated[Path | None, typer.Option(help="with --numeric: this file in place of the fetched one")] = None,
+    picture: Annotated[
+        list[Path] | None, typer.Option(help="with --numeric: a picture that numbers are published for")
+    ] = None,
 ) -> None:
     """Hash the files of models anew, and say what has changed since they came."""
     from zeuxis.hub.verify import verify_all, verify_model
+
+    if numeric:
+        _verify_numbers([] if every else names or [], file, picture or [])
+        return
+    if file is not None or picture:
+        raise BadInput("Expected --numeric with --file and --picture. Add it, or leave them out.")
 
     chosen = [] if every else [find(name) for name in names or []]
     findings = (row for model in chosen for row in verify_model(model)) if chosen else verify_all()
@@ -131,6 +147,22 @@ def verify(
         )
     if not count and not chosen:
         typer.echo("The cache is empty.")
+
+
+def _verify_numbers(names: list[str], file: Path | None, pictures: list[Path]) -> None:
+    """Published numbers against those of the models here; without names of all that have any and are here."""
+    from zeuxis.scorers.reference import REFERENCES, compare, report
+
+    if file is not None and len(names) != 1:
+        raise BadInput(f"Expected one name with --file, such as {next(iter(REFERENCES))}, got {len(names)}.")
+    chosen = names or [name for name in REFERENCES if _here(find(name))]
+    if not chosen:
+        raise MissingModel(
+            f"None of {', '.join(REFERENCES)} is here. Fetch one: zeuxis models pull {next(iter(REFERENCES))}"
+        )
+    made = [report(find(name).name, list(compare(name, pictures, file)), typer.echo) for name in chosen]
+    if not any(made):
+        raise BadInput("Nothing was compared: give the pictures named above with --picture FILE.")
 
 
 def _accept(model: Model, accepted: bool) -> None:

@@ -152,7 +152,8 @@ def _of_classifier(name: str, word: str, path: Path, device: torch.device, *, gu
     else:
         judge = make_judge(str(path), device)
     net = getattr(judge, "net", None)
-    head = next((m for n in ("fc", "head", "classes") if isinstance(m := getattr(net, n, None), nn.Module)), None)
+    layers = (getattr(net, name, None) for name in ("fc", "head", "classes", "classifier"))
+    head = next((layer for layer in layers if isinstance(layer, nn.Module)), None)
     if head is None or not hasattr(judge, "probabilities"):
         raise BadInput(
             f"Expected the file of a classifier for features, got {name}, which has no last layer of classes."

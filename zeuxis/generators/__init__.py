@@ -30,6 +30,7 @@ FAMILIES = Table(
     "generator family",
     {
         "biggan-deep": Entry("zeuxis.generators.biggan:BigGAN", "class-conditional, ImageNet, 128 to 512 px"),
+        "biggan": Entry("zeuxis.generators.biggan:BigGAN", "class-conditional, BigGAN-PyTorch and StudioGAN"),
         "vqgan": Entry("zeuxis.generators.vqgan:VQGAN", "VQGAN's decoder (taming-transformers), a grid of codes"),
         "diffusion": Entry("zeuxis.generators.diffusion:Diffusion", "one- to eight-step latent diffusion, a folder"),
         "stylegan": Entry("zeuxis.generators.stylegan:StyleGAN", "StyleGAN (2019), Z, W and W+"),

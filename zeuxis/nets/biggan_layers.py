@@ -149,7 +149,7 @@ class Block(nn.Module):
         h = self.conv_1.doubled(h) if self.up else self.conv_1(h)
         h = self.conv_2(self.bn_2.relu(h, factors[2]))
         h = self.conv_3(self.bn_3.relu(h, factors[3]))
-        return _add(h, x[:, : self.kept], self.up)
+        return added(h, x[:, : self.kept], self.up)
 
 
 class Attention(nn.Module):
@@ -193,7 +193,7 @@ def norm_relu(x: Tensor, factors: tuple[Tensor, Tensor], fresh: bool = False) ->
     return torch.addcmul(bias, x, gain, out=x).relu_()
 
 
-def _add(h: Tensor, short: Tensor, up: bool) -> Tensor:
+def added(h: Tensor, short: Tensor, up: bool) -> Tensor:
     """h + short, or h + short at twice its size (nearest neighbour), without drawing that: (N, C, H, W) or 2H, 2W.
 
     h is fresh from a convolution whose gradient does not need it.

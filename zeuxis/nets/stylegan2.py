@@ -25,6 +25,7 @@ from zeuxis.nets.stylegan_layers import (
     drawn,
     filter_shape,
     finish,
+    of_rows,
     positive,
     upsample,
 )
@@ -34,7 +35,10 @@ ARCHITECTURES = ("skip", "resnet", "orig")
 
 @dataclass(frozen=True)
 class Kind:
-    """What all layers of a network have in common; `taps` is the shape of the resampling filter."""
+    """What all layers of a network have in common; `taps` is the shape of the filter, `base` of the constant.
+
+    Layers are named by powers of two from 4 up; those of a constant of another shape have (size // 4) * base pixels.
+    """
 
     w_dim: int
     colours: int
@@ -42,6 +46,11 @@ class Kind:
     clamp: float | None
     noise: bool
     taps: Sequence[int]
+    base: tuple[int, int]
+
+    def shape(self, size: int) -> tuple[int, int]:
+        """Rows and columns of the layer that is called `size`."""
+        return size // 4 * self.base[0], size // 4 * self.base[1]
 
 
 class StyledConv(ModulatedConv):
@@ -58,7 +67,7 @@ class StyledConv(ModulatedConv):
         self.register_buffer("resample_filter", torch.zeros(*kind.taps))
         if kind.noise:
             self.noise_strength = nn.Parameter(torch.zeros(()))
-            self.register_buffer("noise_const", torch.zeros(resolution, resolution))
+            self.register_buffer("noise_const", torch.zeros(kind.shape(resolution)))
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise, single: bool = False, gain: float = 1.0) -> Tensor:
         """x (N, in, H, W), w (N, w_dim); `gain` scales the output, clamped at gain * clamp; `single` wants N = 1."""
@@ -73,7 +82,7 @@ class StyledConv(ModulatedConv):
         else:
             x = self.single(x, style, scale, bias) if single else self.shared(x, style, scale)
         if noise and self.has_noise:
-            offset = drawn(noise, self.noise_const, len(x)) * (self.noise_strength * gain)
+            offset = drawn(noise, self.noise_const, len(x), self.up) * (self.noise_strength * gain)
             x = x + offset.to(x.dtype) if x.requires_grad or offset.requires_grad else x.add_(offset)
         return finish(x, late, None if self.clamp is None else self.clamp * gain / GAIN)
 
@@ -127,14 +136,14 @@ class Block(nn.Module):
         if cin:
             self.conv0 = StyledConv(cin, cout, resolution, kind, up=True)
         else:
-            self.const = nn.Parameter(torch.zeros(cout, resolution, resolution))
+            self.const = nn.Parameter(torch.zeros(cout, *kind.shape(resolution)))
         self.conv1 = StyledConv(cout, cout, resolution, kind, up=False)
         self.coloured = last or kind.how == "skip"
         if self.coloured:
             self.torgb = ToRgb(cout, kind)
         if cin and kind.how == "resnet":
             self.skip = PlainConv(cin, cout, kind.taps)
-        self.pays_single = cin > 0 and cout * resolution**2 > 9 * cin * cout
+        self.pays_single = cin > 0 and cout * math.prod(kind.shape(resolution)) > 9 * cin * cout
 
     def forward(
         self, x: Tensor | None, image: Tensor | None, ws: Tensor, noise: Noise, single: bool
@@ -179,7 +188,7 @@ class Synthesis(nn.Module):
             for n in range(len(ws)):
                 one = slice(n, n + 1)
                 below = None if image is None else image[one]
-                rows.append(_through(blocks[batched:], x[one], below, rest[one], noise, single=True)[1])
+                rows.append(_through(blocks[batched:], x[one], below, rest[one], of_rows(noise, one), single=True)[1])
             image = torch.cat([row for row in rows if row is not None])
         assert image is not None
         return image
@@ -200,8 +209,10 @@ def _through(
 class StyleGAN2(nn.Module):
     """z (N, z_dim) -> w (N, w_dim) -> images (N, img_channels, R, R), nominally in [-1, 1].
 
-    `channels` are the widths at 4, 8, ..., R pixels; `label_concat` is TensorFlow's way to know classes. Noise is the
-    stored one or none, so the same w is the same picture; in training it is drawn anew (zeuxis.nets.gan.styles).
+    `channels` are the widths at 4, 8, ..., R pixels; `label_concat` is TensorFlow's way to know classes. `base` is the
+    shape of the constant, rows and columns: pictures of (h, w) are `img_size` = (h, w) * 2^k, R the larger. Noise is
+    the stored one, none, or given, so the same w is the same picture; in training it is drawn anew
+    (zeuxis.nets.gan.styles).
     """
 
     def __init__(
@@ -218,6 +229,7 @@ class StyleGAN2(nn.Module):
         use_noise: bool = True,
         resample_taps: Sequence[int] = (4, 4),
         label_concat: bool = False,
+        base: Sequence[int] = (4, 4),
     ) -> None:
         super().__init__()
         for name, value, low, high in (
@@ -235,12 +247,31 @@ class StyleGAN2(nn.Module):
         positive("rate", rate)
         positive("conv_clamp", conv_clamp, optional=True)
         taps = filter_shape(resample_taps)
+        if not isinstance(base, list | tuple) or len(base) != 2:
+            raise BadInput(f"Expected the shape of the constant as rows and columns, got {str(base)[:40]}.")
+        shape = (bounded("base[0]", base[0], 1, 64), bounded("base[1]", base[1], 1, 64))
         self.z_dim, self.c_dim, self.w_dim = z_dim, c_dim, w_dim
-        self.img_resolution = 4 * 2 ** (len(channels) - 1)
+        doublings = 2 ** (len(channels) - 1)
+        self.img_size = (shape[0] * doublings, shape[1] * doublings)
+        self.img_resolution = max(self.img_size)
         self.num_ws = 2 * len(channels)
         concat = bool(label_concat)
         self.mapping = Mapping(z_dim, c_dim, w_dim, mapping_layers, rate=rate, averages=1, label_concat=concat)
-        self.synthesis = Synthesis(channels, Kind(w_dim, img_channels, architecture, conv_clamp, bool(use_noise), taps))
+        kind = Kind(w_dim, img_channels, architecture, conv_clamp, bool(use_noise), taps, shape)
+        self.synthesis = Synthesis(channels, kind)
+
+    def noise_shapes(self, most: int) -> dict[tuple[int, bool], tuple[int, int]]:
+        """Of each layer of at most `most` pixels a side the shape of its noise: see `stylegan_layers.Maps`."""
+        shapes = {key: tuple(noise.shape) for key, noise in self._noises().items()}
+        return {key: (shape[0], shape[1]) for key, shape in shapes.items() if max(shape) <= most}
+
+    def stored_noise(self, key: tuple[int, bool]) -> Tensor:
+        """The noise (H, W) that came with the network, of one of `noise_shapes`."""
+        return self._noises()[key]
+
+    def _noises(self) -> dict[tuple[int, bool], Tensor]:
+        layers = [layer for layer in self.modules() if isinstance(layer, StyledConv) and layer.has_noise]
+        return {(layer.noise_const.shape[0], layer.up): layer.noise_const for layer in layers}
 
     @property
     def w_avg(self) -> Tensor:

@@ -6,6 +6,7 @@ Karras et al., "Analyzing and improving the image quality of StyleGAN" (2020), h
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping as Mapping_
 from typing import Any
 
 import torch
@@ -114,11 +115,19 @@ def truncate(w: Tensor, w_avg: Tensor, psi: float, cutoff: int | None = None) ->
     return near if cutoff is None else torch.cat([near[:, :cutoff], w[:, cutoff:]], dim=1)
 
 
-Noise = bool | torch.Generator  # the stored noise, none, or drawn anew for each picture
+Maps = Mapping_[tuple[int, bool], Tensor]  # (rows of the layer, whether it enlarges) -> (N, 1, H, W)
+Noise = bool | torch.Generator | Maps  # the stored noise, none, drawn anew for each picture, or given for some layers
 
 
-def drawn(noise: Noise, stored: Tensor, count: int) -> Tensor:
-    """The noise of one layer: `stored` (H, W), or fresh normal numbers (count, 1, H, W)."""
+def of_rows(noise: Noise, rows: slice) -> Noise:
+    """The same noise for some of the pictures."""
+    return {key: value[rows] for key, value in noise.items()} if isinstance(noise, Mapping_) else noise
+
+
+def drawn(noise: Noise, stored: Tensor, count: int, up: bool = False) -> Tensor:
+    """The noise of one layer: `stored` (H, W), fresh normal numbers or those that are given (count, 1, H, W)."""
+    if isinstance(noise, Mapping_):
+        return noise.get((stored.shape[0], up), stored)
     if not isinstance(noise, torch.Generator):
         return stored
     return torch.randn(count, 1, *stored.shape, generator=noise, device=stored.device)

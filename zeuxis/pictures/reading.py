@@ -78,10 +78,16 @@ def read_rgb(
 
 def square(picture: Image.Image, size: int) -> np.ndarray:
     """The middle square, bicubic with antialiasing: RGB of any size -> uint8 (size, size, 3)."""
-    side = min(picture.size)
-    left, top = (picture.width - side) // 2, (picture.height - side) // 2
-    box = (left, top, left + side, top + side)
-    return np.array(picture.resize((size, size), Image.Resampling.BICUBIC, box))
+    return middle(picture, size, size)
+
+
+def middle(picture: Image.Image, height: int, width: int) -> np.ndarray:
+    """The largest middle part of that shape, bicubic with antialiasing: RGB -> uint8 (height, width, 3)."""
+    share = min(picture.height / height, picture.width / width)
+    down, across = (max(1, round(side * share)) for side in (height, width))
+    left, top = (picture.width - across) // 2, (picture.height - down) // 2
+    box = (left, top, left + across, top + down)
+    return np.array(picture.resize((width, height), Image.Resampling.BICUBIC, box))
 
 
 def _decode(data: bytes, limits: Limits, ground: tuple[int, int, int], name: str) -> tuple[Image.Image, bool]:

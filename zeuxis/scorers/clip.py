@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.scorers import open_clip
+from zeuxis.scorers.clip_tokenizer import clip_tokenizer
 from zeuxis.scorers.dual import DualScorer, cut_after
 from zeuxis.scorers.folder import filled, folder_sha256, need_transformers, pooled, read_config, read_state
 from zeuxis.scorers.preprocess import Preprocess
@@ -34,13 +35,13 @@ class ClipScorer(DualScorer):
         else:
             config = read_config(folder, "text_config", "vision_config", "projection_dim")
             state, file = read_state(folder)
-        self.tokenizer = _tokenizer(transformers, folder)
         try:
             settings = transformers.CLIPConfig(**config)
-            size = int(settings.vision_config.image_size)
+            size, words = int(settings.vision_config.image_size), int(settings.text_config.vocab_size)
             self.longest = int(settings.text_config.max_position_embeddings)
         except Exception as error:  # whatever transformers makes of a forged configuration
             raise WeightsRefused(folder / "config.json", f"describes no CLIP: {str(error)[:160]}") from error
+        self.tokenizer = clip_tokenizer(transformers, folder, words)
         net = filled(lambda: transformers.CLIPModel(settings), state, file)
         super().__init__(net, of_folder(folder, Preprocess(size)), device)
 
@@ -61,11 +62,3 @@ class ClipScorer(DualScorer):
         """What does not fit into 77 tokens, the first and the last of which are marks."""
         found = self.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
         return cut_after(text, [end for _, end in found["offset_mapping"]], self.longest - 2)
-
-
-def _tokenizer(transformers: Any, folder: Path) -> Any:
-    """Of the folder, else of the one above (an OpenCLIP checkpoint may lie inside its transformers folder)."""
-    for place in (folder, folder.parent, folder.parent / "hf"):
-        if (place / "tokenizer.json").is_file() or (place / "merges.txt").is_file():
-            return transformers.CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
-    raise WeightsRefused(folder, "holds no tokenizer: expected tokenizer.json, or vocab.json and merges.txt")

@@ -16,6 +16,7 @@ from zeuxis.hub.convert import read_raw
 from zeuxis.hub.weights import fill
 
 READ = (".safetensors", ".bin", ".json", ".txt", ".model")
+BPE_TABLE = "bpe_simple_vocab_16e6.txt.gz"  # of OpenAI's tokenizer
 PASSING = ("position_ids",)  # counters that older versions saved
 
 
@@ -70,7 +71,7 @@ def folder_sha256(folder: Path, weights: Path | None = None) -> str:
     """One hash over every file that has a say: weights (`weights` alone, if given), configuration, tokenizer."""
     digest = hashlib.sha256()
     kinds = READ if weights is None else READ[2:]
-    files = {path for path in folder.iterdir() if path.is_file() and path.suffix in kinds}
+    files = {path for path in folder.iterdir() if path.is_file() and (path.suffix in kinds or path.name == BPE_TABLE)}
     for path in sorted(files if weights is None else files | {weights}):
         with path.open("rb") as file:
             digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())

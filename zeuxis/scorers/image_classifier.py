@@ -13,6 +13,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.hub.model_file import build, file_sha256, read_model
 from zeuxis.nets import imagenet_classes
+from zeuxis.nets.efficientnet import EfficientNet
 from zeuxis.nets.layers import exact_convolutions, placed
 from zeuxis.nets.lenet import LeNet
 from zeuxis.nets.mobilenet import MobileNetV1, MobileNetV2
@@ -52,7 +53,7 @@ class ImageClassifier:
         model = read_model(path)
         about = model.about
         net = build(path, "network")
-        if not isinstance(net, ResNet | MobileNetV1 | MobileNetV2 | LeNet):
+        if not isinstance(net, ResNet | EfficientNet | MobileNetV1 | MobileNetV2 | LeNet):
             raise WeightsRefused(path, f"holds a {type(net).__name__}, expected a classifier")
         self.sha256 = file_sha256(path)
         self.preprocess = _preprocess(about, model.known_as)

@@ -48,8 +48,8 @@ def mix(
     if not layers:
         raise BadInput(f"{generator.name} draws {generator.resolution} pixels and has no {styles} layers.")
     a, b = source.styles(latents_of(generator, rows)), source.styles(latents_of(generator, columns))
-    cells, labels = [np.full((generator.resolution, generator.resolution, 3), 24, np.uint8)], [styles]
-    cells += list(to_pixels(source.draw(b)))
+    top = to_pixels(source.draw(b))  # (K, H, W, 3)
+    cells, labels = [np.full_like(top[0], 24), *top], [styles]
     labels += [f"seed {seed}" for seed in columns]
     for seed, row in zip(rows, a, strict=True):
         table = row.expand(len(columns) + 1, -1, -1).clone()  # the row itself, then one per column

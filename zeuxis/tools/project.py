@@ -25,7 +25,7 @@ from zeuxis.nets.mobilenet import load_pocket
 from zeuxis.nets.picture_features import resized
 from zeuxis.pictures.enlarge import SHOWN, Enlarge
 from zeuxis.pictures.grid import grid, picture_png
-from zeuxis.pictures.reading import read_rgb, square
+from zeuxis.pictures.reading import middle, read_rgb
 from zeuxis.pictures.writing import FORMATS, encoded
 from zeuxis.rng import sent, stream
 from zeuxis.spaces import ClassMix, Space, SparseMix, Whitened, parts
@@ -232,12 +232,12 @@ def project(
     enlarge: Enlarge = SHOWN,
     **how: Any,
 ) -> tuple[Projection, list[Path]]:
-    """Project the middle square of a picture file; `how` is for `find`. Returns the projection and the files written.
+    """Project the middle of a picture file; `how` is for `find`. Returns the projection and the files written.
 
     The PNG has the metadata of any picture of a run: `replay` draws it again, `generate --start-from` breeds around it.
     """
     where = places(out)
-    target = read_target(photo, generator.resolution)
+    target = read_target(photo, *getattr(generator, "img_size", (generator.resolution,)))
     found = find(torch.from_numpy(target).permute(2, 0, 1).float() / 255, generator, seed=seed, **how)
     pixels = draw(generator, torch.stack([found.latent, found.drawn]))
     info = info_of(generator, found.latent, seed, options or {}, f"projection of {photo.name}")
@@ -247,6 +247,9 @@ def project(
     return found, [save(where.picture, picture_png(pixels[0], info)), save(where.beside, beside)]
 
 
-def read_target(photo: Path, resolution: int) -> np.ndarray:
-    """The middle square of a picture file at a generator's size: `(R, R, 3)` uint8. BadInput for no picture."""
-    return square(read_rgb(photo), resolution)
+def read_target(photo: Path, height: int, width: int = 0) -> np.ndarray:
+    """The middle of a picture file at a generator's size: `(H, W, 3)` uint8, a square unless a width is given.
+
+    BadInput for no picture.
+    """
+    return middle(read_rgb(photo), height, width or height)

@@ -99,13 +99,15 @@ class Module:
         return group if isinstance(group, dict) else {}
 
 
-def check_square(tensors: Mapping[str, Tensor], file: Path) -> None:
-    """WeightsRefused for a network whose constant input or noise is no square, with the size of the largest."""
-    grids = {name: value for name, value in tensors.items() if name.endswith(("const", "input.input"))}
-    odd = [(v.shape[-2], v.shape[-1]) for v in grids.values() if v.ndim >= 2 and v.shape[-2] != v.shape[-1]]
-    if odd:
-        size = " x ".join(map(str, max(odd, key=math.prod)))
-        raise WeightsRefused(file, f"has layers of {size} pixels; only square networks are read")
+def base_of(const: Tensor, file: Path) -> dict[str, list[int]]:
+    """The fact that says that a StyleGAN2's constant (C, h, w) is no square of 4 pixels; {} for one that is.
+
+    So forks draw rectangles: every layer is that shape, doubled. WeightsRefused for what is no constant.
+    """
+    if const.ndim != 3:
+        raise WeightsRefused(file, f"has a constant of shape {tuple(const.shape)}, expected (channels, rows, columns)")
+    shape = list(const.shape[1:])
+    return {} if shape == [4, 4] else {"base": shape}
 
 
 def rate_of(linear: Module) -> float:
@@ -116,3 +118,13 @@ def rate_of(linear: Module) -> float:
     if not math.isclose(gain, rate / math.sqrt(linear.tensor("weight").shape[1]), rel_tol=1e-5):
         linear.refuse(f"has gain {gain:g} on its weights, which does not fit gain {rate:g} on its biases")
     return float(rate)
+
+
+def class_labels(config: Mapping[str, Any], classes: int) -> list[str]:
+    """The names in config.json, when they are names and as many as there are classes; [] otherwise."""
+    table = config.get("id2label")
+    named = [table.get(str(i)) for i in range(classes)] if isinstance(table, dict) else config.get("label_names")
+    if not isinstance(named, list) or len(named) != classes:
+        return []
+    real = [str(n) for n in named if isinstance(n, str) and n.isprintable() and 0 < len(n) <= 200]
+    return [] if len(real) != classes or real[0].startswith("LABEL_") else real

@@ -7,7 +7,7 @@ from typing import Any
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
 from zeuxis.hub.layouts import nvidia_stylegan3
-from zeuxis.hub.layouts.modules import Module, check_square, rate_of
+from zeuxis.hub.layouts.modules import Module, base_of, rate_of
 from zeuxis.hub.model_file import Part
 from zeuxis.hub.pickles import Inert
 
@@ -42,7 +42,7 @@ def translate(raw: Raw) -> Checkpoint:
     else:
         raise WeightsRefused(raw.file, f"holds a generator of the unknown kind {root.name[:60]!r}")
     parts = {"generator": generator}
-    if isinstance(held.get("D"), Inert):
+    if isinstance(held.get("D"), Inert) and "base" not in generator.facts:  # a rectangle's ends in another shape
         judge = Module(held["D"], raw.file, "D")
         if judge.has("b4.mbstd") or judge.has("b4.conv"):  # StyleGAN-XL has another kind, which we do not need
             parts["discriminator"] = _discriminator(judge)
@@ -72,9 +72,7 @@ def _generator(root: Module) -> Part:
         "architecture": kinds.pop(),
         "use_noise": noise.pop(),
     }
-    tensors = root.tensors()
-    check_square(tensors, root.file)
-    return Part(facts, tensors)
+    return Part(facts | base_of(blocks[0].tensor("const"), root.file), root.tensors())
 
 
 def _discriminator(root: Module) -> Part:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
+from zeuxis.hub.layouts.modules import class_labels
 from zeuxis.hub.model_file import Part
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -148,7 +149,7 @@ def _about(facts: dict[str, Any], config: dict[str, Any]) -> dict[str, Any]:
     assert isinstance(told, dict)
     if large:  # timm says it for each network; its entries for 3x3 stems are copies of the 224 pixel network's
         mean, std = (_triple(told.get(key)) or own for key, own in (("mean", mean), ("std", std)))
-    labels = _labels(config, facts["classes"])
+    labels: list[str] | str = class_labels(config, facts["classes"])
     if not labels and facts["classes"] == (1000 if large else 10):
         labels = "imagenet-1k" if large else "cifar-10"
     size, crop = (224, 0.875) if large else (32, 1.0)
@@ -163,13 +164,3 @@ def _triple(value: Any) -> tuple[float, float, float] | None:
     if not all(isinstance(v, float) and math.isfinite(v) and 0 < v < 1 for v in value):
         return None
     return (value[0], value[1], value[2])
-
-
-def _labels(config: dict[str, Any], classes: int) -> list[str] | str:
-    """The names in config.json, when they are names and as many as there are classes."""
-    table = config.get("id2label")
-    named = [table.get(str(i)) for i in range(classes)] if isinstance(table, dict) else config.get("label_names")
-    if not isinstance(named, list) or len(named) != classes:
-        return []
-    real = [str(n) for n in named if isinstance(n, str) and n.isprintable() and 0 < len(n) <= 200]
-    return [] if len(real) != classes or real[0].startswith("LABEL_") else real

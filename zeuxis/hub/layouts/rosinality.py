@@ -18,7 +18,7 @@ from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
-from zeuxis.hub.layouts.modules import check_square
+from zeuxis.hub.layouts.modules import base_of
 from zeuxis.hub.model_file import Part
 from zeuxis.hub.weights import fill
 from zeuxis.nets.stylegan_layers import Mapping
@@ -58,8 +58,7 @@ def translate(raw: Raw) -> Checkpoint:
     left = [name for name in state if not str(name).endswith(".kernel")]
     if left:
         raise WeightsRefused(raw.file, "is not expected in a StyleGAN2 of this port", str(left[0])[:80])
-    check_square(out, raw.file)
-    facts = {
+    facts: dict[str, Any] = {
         "z_dim": out["mapping.fc0.weight"].shape[1] if layers else 0,
         "c_dim": 0,
         "w_dim": out["mapping.w_avg"].shape[0],
@@ -67,6 +66,7 @@ def translate(raw: Raw) -> Checkpoint:
         "img_channels": out["synthesis.b4.torgb.bias"].shape[0],
         "mapping_layers": layers,
         "rate": RATE,
+        **base_of(out["synthesis.b4.const"], raw.file),
     }
     return Checkpoint("stylegan2", {"generator": Part(facts, out)}, about)
 
