@@ -124,6 +124,13 @@ class ScoreSection(Section):
         description="count each scorer in its standard deviations over pictures of the prior for this prompt, so that "
         "weights mean the same in every mixture",
     )
+    disagreement: float = Field(
+        0.0,
+        ge=0,
+        le=1e9,
+        description="two scorers or more: count a gain as far as they agree, their standardised mean less so many of "
+        "their standard deviations",
+    )
     measures: tuple[Name, ...] = Field(
         (),
         max_length=16,
@@ -153,7 +160,10 @@ class SearchSection(Section):
         "generator's start bank; sweep: one picture of each class",
     )
     start_from: Names = Field(
-        (), description="PNGs of a run or of `zeuxis project`, around whose latents the first generation is bred"
+        (), description="PNGs of a run or of `zeuxis project` to breed around, or saved styles (.pt, .npz, .npy)"
+    )
+    warm: Name | None = Field(
+        None, description="file of `zeuxis bank warm`: half of the first generation is what it expects for the prompt"
     )
     start_images: int | None = Field(
         None, ge=1, le=100_000, description="draws of the prior in the first generation, the best of which are kept"
@@ -181,6 +191,13 @@ class StopSection(Section):
         ge=1,
         le=MOST_IMAGES,
         description="stop when for so many evaluations the judge stays below its best while the score rises",
+    )
+    stop_on_disagreement: int | None = Field(
+        None,
+        ge=1,
+        le=MOST_IMAGES,
+        description="the same without the judge: by a scorer of weight 0, which guides nothing; the generators of the "
+        "package have one",
     )
 
 
@@ -233,8 +250,11 @@ class RunConfig(ComputeSection, StopSection, SearchSection, ScoreSection, Genera
         return {k: SAID.get((k, v), v) if isinstance(v, str) else v for k, v in flat.items()}
 
     def sections(self) -> dict[str, dict[str, Any]]:
-        """Section -> its fields, for files; fields at their default are left out."""
+        """Section -> its fields, for files; fields at their default are left out, but for those that were set and
+        mean something else than their absence: without a seed a new one is drawn, and "auto" may choose generations.
+        """
         plain = self.model_dump(mode="json", exclude_defaults=True)
+        plain |= {name: getattr(self, name) for name in ("seed", "generations") if name in self.model_fields_set}
         found = {name: {f: plain[f] for f in kind.model_fields if f in plain} for name, kind in SECTIONS.items()}
         return {name: fields for name, fields in found.items() if fields}
 

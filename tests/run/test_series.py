@@ -1,6 +1,7 @@
 """Several prompts: matrices, files, one run each, one page."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,20 @@ def test_what_a_folder_holds_is_not_mixed_with_a_series():
     assert result.exit_code == 2 and "mine.txt" in result.output
     with pytest.raises(BadInput):
         folders([("a",)], Path("many"))
+
+
+def test_a_file_with_far_too_many_prompts_is_refused_at_once():
+    Path("p.txt").write_text("{a|b|c|d}{a|b|c|d}{a|b|c|d}{a|b|c|d}\n" * 20_000)
+    begun = time.process_time()
+    with pytest.raises(BadInput, match="got more"):
+        read_prompts("p.txt")
+    assert time.process_time() - begun < 2
+
+
+def test_a_file_that_a_kill_broke_off_is_no_strange_one():
+    Path("many").mkdir()
+    Path("many/.best.png.part").write_bytes(b"half")
+    assert len(folders([("a",), ("b",)], Path("many"))) == 2
 
 
 def test_a_dry_run_prints_each_configuration_and_one_prompt_is_an_ordinary_run():

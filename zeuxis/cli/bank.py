@@ -1,7 +1,8 @@
-"""`zeuxis bank build|list|verify`: start banks, rendered and embedded once, from which later searches start."""
+"""`zeuxis bank build|warm|list|verify`: start banks, rendered and embedded once, from which later searches start."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,6 +46,39 @@ def build(
     bank = build_bank(made, told, images, options, micro_batch=micro_batch, report=_say, say=_note)
     typer.echo(f"{bank.done:,} images of {made.name} for the scorer {told.name}", err=True)
     typer.echo(str(bank.folder))
+
+
+@app.command(
+    epilog="Examples:\n\nzeuxis bank warm pocket\n\n"
+    "zeuxis bank warm pocket-products --scorer pocket-64 --run runs/a-red-shoe --out shoes.safetensors"
+)
+def warm(
+    generator: Annotated[str, typer.Argument(help="as for `zeuxis generate`; one with a bank", show_default=False)],
+    scorer: Annotated[str, typer.Option(help="as for `zeuxis bank build`")] = "pocket",
+    run: Annotated[list[str] | None, typer.Option(help="folder of a run to learn from as well")] = None,
+    out: Annotated[Path | None, typer.Option(help="file to write; default: warm.safetensors beside the bank")] = None,
+    truncation: Annotated[float | None, typer.Option(help="as for `zeuxis generate`")] = None,
+    space: Annotated[str | None, typer.Option(help="as for `zeuxis generate`")] = None,
+    classes: Annotated[list[str] | None, typer.Option("--class", help="as for `zeuxis generate`")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
+) -> None:
+    """Train a small network from prompts to good latents, for `zeuxis generate --warm`, on a bank and on runs."""
+    from zeuxis.cli.generators import open_generator
+    from zeuxis.run.winners import winners
+    from zeuxis.scorers.bank import embedding_scorer, open_bank
+    from zeuxis.scorers.choose import make_scorer
+    from zeuxis.scorers.warm import FILE, fit
+    from zeuxis.storage.files import check_file_place
+
+    if out is not None:
+        check_file_place(out)
+    trust(scorer)
+    made, options = open_generator(generator, truncation, space, classes, device)
+    told = embedding_scorer(make_scorer(scorer, made.device))
+    bank = open_bank(made, told, options)
+    path = out or bank.folder / FILE
+    found = winners(run or (), made, options)
+    typer.echo(str(fit(made, told, options, bank, path, winners=found, report=_say)))
 
 
 @app.command("list", epilog="Examples:\n\nzeuxis bank list\n\nzeuxis bank list | wc -l")

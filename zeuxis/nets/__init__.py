@@ -10,6 +10,7 @@ NETWORKS = Table(
     "network",
     {
         "biggan-deep/generator": Entry("zeuxis.nets.biggan:BigGANDeep", "Brock et al. 2019, as ported by Hugging Face"),
+        "biggan/generator": Entry("zeuxis.nets.biggan_classic:BigGANClassic", "Brock et al. 2019, not the deep one"),
         "stylegan/generator": Entry("zeuxis.nets.stylegan:StyleGAN", "Karras et al. 2019"),
         "stylegan2/generator": Entry("zeuxis.nets.stylegan2:StyleGAN2", "Karras et al. 2020"),
         "stylegan2/discriminator": Entry("zeuxis.nets.stylegan2_discriminator:Discriminator", "Karras et al. 2020"),
@@ -22,6 +23,7 @@ NETWORKS = Table(
         "dual-encoder/text": Entry("zeuxis.nets.dual_encoder:TextTower", "sentence vectors"),
         "aligned/heads": Entry("zeuxis.nets.aligned:AlignedHeads", "frozen features and sentences in one space"),
         "text-tower/text": Entry("zeuxis.nets.dual_encoder:TextTower", "sentence vectors"),
+        "warm-start/start": Entry("zeuxis.nets.warm_start:WarmStart", "from a prompt to latents for it"),
         "gan-pocket/generator": Entry("zeuxis.nets.gan.pocket:PocketGenerator", "the lab's small BigGAN"),
         "gan-pocket/discriminator": Entry("zeuxis.nets.gan.pocket:PocketDiscriminator", "its discriminator"),
         "gan-dcgan/generator": Entry("zeuxis.nets.gan.dcgan:Generator", "Radford et al. 2016"),
@@ -68,6 +70,7 @@ NETWORKS = Table(
         "gan-stargan/discriminator": Entry("zeuxis.nets.gan.stargan:Discriminator", "its discriminator"),
         "resnet/network": Entry("zeuxis.nets.resnet:ResNet", "He et al. 2016, for ImageNet and for CIFAR"),
         "lenet/network": Entry("zeuxis.nets.lenet:LeNet", "LeCun et al. 1998, for MNIST"),
+        "efficientnet/network": Entry("zeuxis.nets.efficientnet:EfficientNet", "and MobileNet v2, v3, in float"),
         "inception/network": Entry("zeuxis.nets.inception:Inception", "Szegedy et al. 2016, as used for FID"),
         "mobilenet-v1/network": Entry("zeuxis.nets.mobilenet:MobileNetV1", "Howard et al. 2017, 8-bit weights"),
         "mobilenet-v2/network": Entry("zeuxis.nets.mobilenet:MobileNetV2", "Sandler et al. 2018, 8-bit weights"),

@@ -44,6 +44,7 @@ class Member:
     start: Literal["prior", "labels"]
     search: str
     generations: int
+    held_out: str  # the scorer that --stop-on-disagreement stops by
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -52,8 +53,12 @@ class Member:
 
 
 MEMBERS = {
-    "pocket": Member("generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 55),
-    "pocket-products": Member("products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160),
+    "pocket": Member(
+        "generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 55, "pocket-second"
+    ),
+    "pocket-products": Member(
+        "products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160, "pocket"
+    ),
 }
 
 
@@ -70,6 +75,11 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
 
     `known` is the configuration of the run to go on with: its names are taken, whatever would be chosen today.
     """
+    return _with_held_out(*_named(config, known))
+
+
+def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfig, list[str]]:
+    """The configuration with a name for every "auto" in it, and notes on the choice."""
     config, licence = _with_text(config)
     fields = {name: getattr(config, name) for name in ("generator", "scorer", "judge", "start", "search")}
     if not any(map(_any_auto, fields.values())):
@@ -100,6 +110,17 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
         chosen, why = _search(config, fields["generator"])
         fields, notes = fields | chosen, [*notes, why] if why else notes
     return config.model_copy(update=fields), notes
+
+
+def _with_held_out(config: RunConfig, notes: list[str]) -> tuple[RunConfig, list[str]]:
+    """With a scorer that guides nothing, where one is needed and the package has one for this generator."""
+    names = [parse_weighted(name)[0] for name in config.scorer if parse_weighted(name)[1]]
+    member = MEMBERS.get(config.generator)
+    needed = config.stop_on_disagreement is not None and len(names) == len(config.scorer)
+    if member is None or not needed or member.held_out in names:
+        return config, notes
+    note = f"The scorer {member.held_out} guides nothing: by it the run is stopped."
+    return config.model_copy(update={"scorer": (*config.scorer, f"{member.held_out}:0")}), [*notes, note]
 
 
 def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,11 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
 from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, picture_png, score_label, to_pixels
 from zeuxis.pictures.metadata import PictureInfo
-from zeuxis.run.folder import FORMAT, Best, RunFolder
+from zeuxis.run.folder import Best, RunFolder
+from zeuxis.run.paths import FORMAT
 from zeuxis.run.problem import Problem
 from zeuxis.run.schema import cell_file
+from zeuxis.run.stopping import JudgePeak
 from zeuxis.run.store import RunStore
 from zeuxis.scorers.measures import parse_measure
 from zeuxis.search.archive import Archive, HasArchive
@@ -51,8 +53,8 @@ class Summary:
         return RunFolder(self.folder)._repr_html_()
 
 
-def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> Summary:
-    """Write the last pictures and summary.json. RunError while no generation is done."""
+def finish(config: RunConfig, store: RunStore, search: Search, reason: str, peak: JudgePeak | None = None) -> Summary:
+    """Write the last pictures and summary.json, the judge's `peak` in it. RunError while no generation is done."""
     folder, problem = store.folder, store.problem
     done = folder.generations
     if done == 0:
@@ -69,7 +71,8 @@ def finish(config: RunConfig, store: RunStore, search: Search, reason: str) -> S
     describe = problem.generator.describe
     summary = Summary(folder.path, reason, done, last.images_so_far, best, describe(best.latent), judged)
     words = [describe(latent) for latent in x]
-    content = _to_json(summary, score, words) | _front_to_json(search, order, tuple(last.evaluation.parts))
+    content = _to_json(summary, score, words) | {"judge_peak": None if peak is None else asdict(peak)}
+    content |= _front_to_json(search, order, tuple(last.evaluation.parts))
     archive = search.elites() if isinstance(search, HasArchive) else None
     if archive is not None:
         info = partial(_info, config, problem, generation=done - 1)

@@ -136,6 +136,8 @@ def _built(
         norm_prior=config.norm_prior,
         drift=config.drift,
         standardise=config.standardise,
+        disagreement=config.disagreement,
+        held_out_every=config.view_every if config.stop_on_disagreement else 0,
         describe=_helped(config) or SEARCHES.has_trait(config.search, "looks"),
         measures=measures if config.measures else None,
         seed=config.seed,
@@ -192,6 +194,7 @@ def check_config(config: RunConfig) -> Prompt:
     for name in config.scorer:
         check_scorer(parse_weighted(name)[0])
     _check_objectives(config)
+    _check_ensemble(config)
     if config.judge is not None:
         check_judge(config.judge)
     _check_measures(config)
@@ -208,6 +211,21 @@ def _check_objectives(config: RunConfig) -> None:
         raise BadInput(
             f"Search {config.search!r} keeps the front between two or more parts of the score, got {parts}. Let the "
             "discriminator be the other, e.g. --realism 0.1, name a second --scorer, or choose --search ga."
+        )
+
+
+def _check_ensemble(config: RunConfig) -> None:
+    """BadInput where scorers are to be compared and there are too few of them."""
+    guides = [name for name in config.scorer if parse_weighted(name)[1]]
+    if config.disagreement and len(guides) < 2:
+        raise BadInput(
+            f"Expected two scorers or more for --disagreement, got {guides}. Name a second one: --scorer pocket "
+            "--scorer pocket-second"
+        )
+    if config.stop_on_disagreement is not None and len(guides) == len(config.scorer):
+        raise BadInput(
+            f"Expected a scorer of weight 0 for --stop-on-disagreement, one that guides nothing, got {guides}. Name "
+            "one: --scorer pocket-second:0"
         )
 
 

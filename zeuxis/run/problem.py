@@ -19,9 +19,11 @@ from zeuxis.metrics.health import descriptors, health
 from zeuxis.rng import stream
 from zeuxis.run.entry import judge_images
 from zeuxis.run.record import Decisions
+from zeuxis.run.stopping import GUIDE, HELD_OUT
 from zeuxis.scorers.augment import Augmented
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.combine import Combined, CombinedPrompt
+from zeuxis.scorers.disagreement import NAME, HeldOut, disagreement
 from zeuxis.scorers.drift import Drift
 from zeuxis.scorers.measures import Measures
 from zeuxis.scorers.realism import Realism
@@ -42,6 +44,8 @@ class Problem:
     `augment` views are added to each scorer's score, `realism` is the weight of the generator's discriminator,
     `norm_prior` that of the penalty for latents longer than the prior's and `drift` that of the penalty for pictures
     unlike the prior's. With `standardise`, each s_k but the drift counts in deviations from its mean over the prior.
+    With `disagreement` k it does so as well, and the scorers' sum becomes its lower confidence bound: less k times
+    their spread. Scorers of weight 0 are held out: every `held_out_every` generations (0: never) their mean is told.
     `describe` adds descriptors to evaluations; `measures` are told to the search beside the score.
     Images are rendered and scored `micro_batch` at a time. `decisions` is what a resumed run must decide alike.
     """
@@ -59,20 +63,28 @@ class Problem:
         norm_prior: float = 0.0,
         drift: float = 0.0,
         standardise: bool = False,
+        disagreement: float = 0.0,
+        held_out_every: int = 0,
         describe: bool = False,
         measures: Measures | None = None,
         micro_batch: int = MICRO_BATCH,
         seed: int = 0,
         decisions: Decisions | None = None,
     ) -> None:
-        members: list[Scorer] = [Augmented(s, augment) if augment else s for s in scorers]
+        told = list(zip(scorers, weights, strict=True))
+        self.held_out = HeldOut([s for s, weight in told if not weight], held_out_every) if held_out_every else None
+        told = [(s, weight) for s, weight in told if weight or not held_out_every]
+        members: list[Scorer] = [Augmented(s, augment) if augment else s for s, _ in told]
         if realism:
             members.append(Realism(generator))
         if drift:
             members.append(Drift(generator))
         self.generator = generator
-        self.scorer = Combined(members, [*weights, *(weight for weight in (realism, drift) if weight)])
-        self.standardise = standardise
+        self.scorer = Combined(members, [*(w for _, w in told), *(weight for weight in (realism, drift) if weight)])
+        self.disagreement = disagreement
+        self.standardise = standardise or disagreement > 0
+        named = zip(self.scorer.names, told, strict=False)  # without realism and drift
+        self._ensemble = {name: weight for name, (_, weight) in named if weight}
         self.prompt = prompt
         self.measures = measures
         self.judge = judge
@@ -94,7 +106,8 @@ class Problem:
         asked = self._asked_of_judge
         measure_notes = () if self._prepared_measures is None else self._prepared_measures.notes
         judge_notes = () if asked is None else getattr(asked[1], "notes", ())
-        for note in (*self.prompt.notes, *self._prepared.notes, *measure_notes, *judge_notes):
+        held_notes = [note for told in self._asked_of_held_out for note in getattr(told, "notes", ())]
+        for note in (*self.prompt.notes, *self._prepared.notes, *measure_notes, *judge_notes, *held_notes):
             self.decisions.note(note)
 
     @cached_property
@@ -123,6 +136,10 @@ class Problem:
         except BadInput as error:
             self.decisions.note(f"No judge: {error}")
             return None
+
+    @cached_property
+    def _asked_of_held_out(self) -> tuple[Any, ...]:
+        return () if self.held_out is None else self.held_out.prepare(self.prompt)
 
     def gate(self, population: int, precision: str = "auto") -> Gate:
         """Choose the precision for good: as told, as decided before, or by scoring the first population in both types.
@@ -194,7 +211,17 @@ class Problem:
         seconds = time.perf_counter() - started
         shown, u = descriptors(images).cpu(), self._deviations(batch.x.cpu())
         told = replace(evaluation, descriptors=shown.half()) if self.describe else evaluation
-        return Evaluated(told, images, seconds, health(shown, score, u).to_dict())
+        figures = health(shown, score, u).to_dict() | self._held_out_figures(images, score, generation)
+        return Evaluated(told, images, seconds, figures)
+
+    def _held_out_figures(self, images: Tensor, score: Tensor, generation: int) -> dict[str, float]:
+        """Means of the held-out scorers and of the score `(N,)`, in the generations in which they are asked."""
+        out, prepared = self.held_out, self._asked_of_held_out
+        if out is None or generation % out.every:
+            return {}
+        work = partial(out.mean, images, prepared, threads=self._at_once)
+        known = score[score.isfinite()].double()
+        return {HELD_OUT: self._within_memory(generation, work, len(images)), GUIDE: float(known.mean())}
 
     def _deviations(self, x: Tensor) -> Tensor:
         """Latents `(N, D)` in deviations of the prior about its mean."""
@@ -245,6 +272,9 @@ class Problem:
             parts = self.scorer.parts(image, prepared)
             for name, (mean, deviation) in zip(self.scorer.names, self.decisions.scales or (), strict=False):
                 parts[name] = (parts[name] - mean) / deviation
+            if self.disagreement and self.decisions.scales is not None:
+                members = [parts[name] for name in self._ensemble]
+                parts[NAME] = disagreement(members, list(self._ensemble.values()), self.disagreement)
             if self.norm_prior:
                 parts["norm prior"] = -self.norm_prior * excess(self._deviations(x)).square()
             slope = self._slope(parts, x) if batch.gradient else None

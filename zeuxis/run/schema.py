@@ -93,6 +93,8 @@ class Started(Table):
     bank_images: Count | None = None
     sweep_images: Count | None = None
     start_images: Count | None = None
+    warm_images: Count | None = None
+    warm_sha256: Digest | None = None
     labels: Annotated[list[Words], Field(max_length=SHORT)] = []
     latents: Annotated[list[Annotated[str, Field(max_length=LATENT)]], Field(max_length=MOST_STARTS)] = []
 
@@ -145,6 +147,15 @@ class Judged(Table):
     gap: Number | None
     best_label: Words
     population: Annotated[list[Seen], Field(max_length=MOST_ROWS)]
+
+
+class JudgePeak(Table):
+    """Where the judge's mean was highest."""
+
+    generation: Count
+    images: Count
+    mean: Number
+    last: Number
 
 
 class Front(Table):
@@ -210,6 +221,7 @@ class Summary(Table):
     best: Best
     population: Annotated[list[Member], Field(max_length=MOST_ROWS)]
     judge: Judged | None
+    judge_peak: JudgePeak | None = None
     front: Front | None = None
     archive: Figures | None = None
     pictures: Annotated[dict[Words, Digest], Field(max_length=3 * MOST_ROWS)] = {}

@@ -8,8 +8,9 @@ from itertools import product
 from pathlib import Path
 
 from zeuxis.errors import BadInput
-from zeuxis.run.folder import slug
+from zeuxis.run.paths import slug
 from zeuxis.scorers.weights import quoted
+from zeuxis.storage.files import PART
 from zeuxis.storage.reading import read_bounded
 
 MOST, LARGEST = 256, 2**20  # prompts in a series; bytes of a file
@@ -64,9 +65,12 @@ def read_prompts(path: str | Path) -> list[Phrases]:
     if "\x00" in text:
         raise BadInput(f"Expected a text file of prompts, got bytes that are no text in {path}. Give another one.")
     lines = [line.strip() for line in text.splitlines()]
-    prompts = [one for line in lines if line and not line.startswith("#") for one in expanded([line])]
+    prompts: list[Phrases] = []
+    for line in lines:
+        if line and not line.startswith("#") and len(prompts) <= MOST:
+            prompts += expanded([line])
     if not 1 <= len(prompts) <= MOST:
-        raise BadInput(f"Expected 1 to {MOST} prompts in {path}, one a line, got {len(prompts)}.")
+        raise BadInput(f"Expected 1 to {MOST} prompts in {path}, one a line, got {_counted(len(prompts))}.")
     return prompts
 
 
@@ -75,10 +79,15 @@ def folders(prompts: Sequence[Phrases], out: Path) -> list[Path]:
     digits = len(str(len(prompts)))
     found = [out / f"{k:0{digits}}-{slug(' '.join(prompt))}" for k, prompt in enumerate(prompts, 1)]
     if out.is_dir():
-        strange = sorted({path.name for path in out.iterdir()} - {path.name for path in found} - set(OWN))
+        there = {path.name for path in out.iterdir() if not (path.name.startswith(".") and path.name.endswith(PART))}
+        strange = sorted(there - {path.name for path in found} - set(OWN))
         if strange:
             raise BadInput(
                 f"Expected an empty or new folder for {len(prompts)} runs, or one that holds them, but {out} holds "
                 f"{strange[0][:80]!r}. Give another --out."
             )
     return found
+
+
+def _counted(number: int) -> str:
+    return str(number) if number <= MOST else "more"

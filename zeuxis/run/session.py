@@ -18,7 +18,7 @@ from zeuxis.run.finish import Summary, finish
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.loop import judged, run
 from zeuxis.run.prepare import Prepared
-from zeuxis.run.stopping import from_config
+from zeuxis.run.stopping import JudgePeak, from_config, judge_peak
 from zeuxis.run.store import RunStore, record
 from zeuxis.search.base import Search
 from zeuxis.types import Event, JudgeEvaluation
@@ -37,6 +37,7 @@ class Session:
         self.problem = prepared.problem
         self.reason = ""
         self.judged: JudgeEvaluation | None = None  # the judge's newest evaluation of the population
+        self.peak: JudgePeak | None = None  # where the judge's mean was highest so far
         self.start = Start()  # generation 0, or where the folder's log ended
         self.search: Search = prepared.new_search()
         self._new_search = prepared.new_search
@@ -85,7 +86,7 @@ class Session:
         reason = self.reason or "Interrupted; the run can be resumed."
         if self._interrupted:
             self._load()
-        summary = finish(self.config, store, self.search, self.reason or reason)
+        summary = finish(self.config, store, self.search, self.reason or reason, self.peak)
         store.write_record()
         return summary
 
@@ -132,6 +133,7 @@ class Session:
             with contextlib.closing(events):  # type: ignore[type-var]  # all three are generators; an error is heard
                 for event in events:
                     self.judged = event.judged or self.judged
+                    self.peak = judge_peak([event], self.peak)
                     self.reason = self._rule(event) or ""
                     self._done, self._interrupted = event.generation, False
                     yield event
@@ -152,7 +154,7 @@ class Session:
         note = self.problem.decisions.note
         self.start = start = load_latest(self.folder, self.search, self.config.seed, note)
         self._done, self._interrupted = start.generation - 1, False
-        self._rule = from_config(self.config)
+        self._rule, self.peak = from_config(self.config), judge_peak(start.rows)
         for row in start.rows:
             self.reason = self._rule(row) or ""
             self.judged = row.judged or self.judged

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,9 @@ from zeuxis.config import GENERATOR_OPTIONS, RunConfig
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
+from zeuxis.generators.styles_file import genes_of, is_styles
 from zeuxis.hub.catalogue import MODELS
+from zeuxis.hub.model_file import read_model
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.pictures.metadata import PictureInfo, read_metadata
 from zeuxis.rng import stream
@@ -22,9 +25,11 @@ from zeuxis.run.schema import MOST_STARTS
 from zeuxis.scorers.bank import open_bank
 from zeuxis.scorers.base import Prompt, Scorer
 from zeuxis.scorers.pocket import PocketScorer
+from zeuxis.scorers.warm import open_warm
 from zeuxis.spaces import ClassMix, Space, class_sweep, parts
 
 NEAREST, FURTHEST = 0.1, 0.6  # share of noise in the latents bred around a saved one: from hardly to clearly another
+WARM = 0.5  # share of a first generation that a network draws
 MOST_LABELS, WITHIN = 8, 0.1  # labels that a start draws from, and how far their cosine may be below the best one's
 
 
@@ -36,7 +41,32 @@ def start_of(
     prompt: Prompt,
     known: Mapping[str, Any],
 ) -> tuple[Tensor | None, dict[str, Any]]:
-    """The first latents `(M, D)` (None: the prior) and what run.json says about them.
+    """The first latents `(M, D)` (None: the prior) and what run.json says about them, `warm` ones before the rest."""
+    first, told = _cold(config, generator, scorers, weights, prompt, known)
+    if config.warm is None:
+        return first, told
+    warm, row = open_warm(Path(config.warm), generator, scorers, config.generator_arguments())
+    if known.get("warm_sha256", warm.sha256) != warm.sha256:
+        raise BadInput(
+            f"The run was started with another {config.warm}: sha256 {str(known['warm_sha256'])[:12]}..., got "
+            f"{warm.sha256[:12]}.... Bring that file back, or start a new run."
+        )
+    count = max(config.population, config.start_images or 0)
+    share = max(1, round(WARM * count))
+    rest = generator.space.sample(count, stream(config.seed, "cold")) if first is None else first
+    x = warm.draw(scorers[row].prepare(prompt), share, generator.space, stream(config.seed, "warm"))
+    return torch.cat([x, rest[: count - share]]), told | {"warm_images": share, "warm_sha256": warm.sha256}
+
+
+def _cold(
+    config: RunConfig,
+    generator: Generator,
+    scorers: Sequence[Scorer],
+    weights: Sequence[float],
+    prompt: Prompt,
+    known: Mapping[str, Any],
+) -> tuple[Tensor | None, dict[str, Any]]:
+    """The first latents `(M, D)` (None: the prior) without a network's, and what run.json says about them.
 
     "bank" costs no image: the best of the generator's bank for this prompt. "sweep" is one latent of each class, all
     of them counted. "labels" are draws of the few labels whose names are nearest to the phrase. "draws" are
@@ -93,7 +123,12 @@ def near_labels(space: Space, prompt: Prompt, count: int, rng: torch.Generator) 
 
 
 def check_start(config: RunConfig) -> None:
-    """BadInput for saved pictures beside another kind of start, or too many of them."""
+    """BadInput for saved pictures or a warm start beside another kind of start, or too many pictures."""
+    if config.warm is not None and (config.start_from or config.start in ("bank", "sweep")):
+        other = "--start-from" if config.start_from else f"--start {config.start}"
+        raise BadInput(f"Expected --warm or {other}, got both. Leave one out.")
+    if config.warm is not None:
+        read_model(Path(config.warm))  # that it is one, before anything large is loaded
     if not config.start_from:
         return
     if config.start not in ("auto", "prior") or config.start_images:
@@ -109,6 +144,12 @@ def adopted(config: RunConfig) -> tuple[dict[str, Any], str]:
 
     Only a generator of the program, of an installed plugin or of the catalogue: a picture must not open other files.
     """
+    if is_styles(config.start_from[0]):
+        if config.generator == "auto":
+            raise BadInput(
+                f"{config.start_from[0]} does not say which generator it belongs to. Name it: --generator FILE"
+            )
+        return {}, ""
     info = _read(config.start_from[0])
     fields: dict[str, Any] = {}
     if config.generator == "auto":
@@ -145,6 +186,9 @@ def _saved(config: RunConfig, generator: Generator) -> Tensor:
     """The latents `(K, D)` of the pictures in `start_from`. BadInput for those of another generator or its options."""
     rows = []
     for file in config.start_from:
+        if is_styles(file):
+            rows += list(genes_of(file, generator))
+            continue
         info = _read(file)
         if first_sha256(info.sha256) != first_sha256(generator.sha256):
             raise BadInput(
@@ -159,6 +203,8 @@ def _saved(config: RunConfig, generator: Generator) -> Tensor:
                 "thing there. Give the same ones."
             )
         rows.append(torch.tensor(info.latent))
+    if len(rows) > (most := min(MOST_STARTS, config.population)):
+        raise BadInput(f"Expected at most {most} latents to start from, got {len(rows)}. Take fewer.")
     return torch.stack(rows)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from zeuxis.config import RunConfig
 from zeuxis.types import JudgeEvaluation
+
+HELD_OUT, GUIDE = "held_out", "guide"  # means of the held-out scorers and of the score, among the figures of health
 
 
 class Progress(Protocol):
@@ -31,6 +34,11 @@ class Progress(Protocol):
     @property
     def judged(self) -> JudgeEvaluation | None:
         """The judge's evaluation of this generation, where it was asked."""
+        ...
+
+    @property
+    def health(self) -> Mapping[str, float]:
+        """Figures on the population."""
         ...
 
 
@@ -83,26 +91,73 @@ def over_optimisation(evaluations: int) -> Rule:
     That gain of the scorer is not confirmed by the judge. Early stopping with patience, the judge as the
     validation set (Prechelt, "Early stopping - but when?", 1998). It has to see every generation.
     """
-    peak: JudgeEvaluation | None = None
+
+    def told(now: Progress) -> tuple[float, float] | None:
+        return None if now.judged is None else (now.judged.guide, now.judged.mean)
+
+    return _parted(evaluations, told, "Scorer over-optimisation", "the judge's mean")
+
+
+def disagreement(evaluations: int) -> Rule:
+    """The same by the scorers that are held out of the score in place of the judge, which stays unheard.
+
+    A gain on which the members of an ensemble part is no gain of the picture (zeuxis.scorers.disagreement).
+    """
+
+    def told(now: Progress) -> tuple[float, float] | None:
+        return (now.health[GUIDE], now.health[HELD_OUT]) if HELD_OUT in now.health else None
+
+    return _parted(evaluations, told, "The scorers part", "the held-out scorer's mean")
+
+
+def _parted(evaluations: int, told: Callable[[Progress], tuple[float, float] | None], what: str, whose: str) -> Rule:
+    """Stop when the second of two means has stayed below its highest, with the first above what it was then."""
+    best: tuple[int, float, float] | None = None  # generation, guide and value where the value was highest
     since = 0
 
     def rule(now: Progress) -> str | None:
-        nonlocal peak, since
-        seen = now.judged
-        if seen is None or math.isnan(seen.mean):
+        nonlocal best, since
+        seen = told(now)
+        if seen is None or math.isnan(seen[1]):
             return None
-        if peak is None or seen.mean >= peak.mean:
-            peak, since = seen, 0
+        guide, value = seen
+        if best is None or value >= best[2]:
+            best, since = (now.generation, guide, value), 0
             return None
-        since = since + 1 if seen.guide > peak.guide else 0
+        since = since + 1 if guide > best[1] else 0
         if since < evaluations:
             return None
         return (
-            f"Scorer over-optimisation: for {since} evaluations the judge's mean has stayed below the {peak.mean:.3f} "
-            f"of generation {peak.generation}, while the score's mean rose from {peak.guide:.3f} to {seen.guide:.3f}."
+            f"{what}: for {since} evaluations {whose} has stayed below the {best[2]:.3f} of generation {best[0]}, "
+            f"while the score's mean rose from {best[1]:.3f} to {guide:.3f}."
         )
 
     return rule
+
+
+@dataclass(frozen=True)
+class JudgePeak:
+    """Where the judge's mean was highest: generation, images evaluated by then, the mean there and the newest one."""
+
+    generation: int
+    images: int
+    mean: float
+    last: float
+
+
+def judge_peak(history: Iterable[Progress], before: JudgePeak | None = None) -> JudgePeak | None:
+    """The first generation in which the judge's mean was highest; None where it was never asked or knows no word.
+
+    `before` is the peak of what came earlier.
+    """
+    for now in history:
+        if now.judged is None or not math.isfinite(now.judged.mean):
+            continue
+        mean = now.judged.mean
+        if before is None or mean > before.mean:
+            before = JudgePeak(now.generation, now.images_so_far, mean, mean)
+        before = replace(before, last=mean)
+    return before
 
 
 def first_of(*rules: Rule) -> Rule:
@@ -126,4 +181,6 @@ def from_config(config: RunConfig) -> Rule:
         rules.append(patience(config.patience))
     if config.stop_on_exploitation is not None:
         rules.append(over_optimisation(config.stop_on_exploitation))
+    if config.stop_on_disagreement is not None:
+        rules.append(disagreement(config.stop_on_disagreement))
     return first_of(*rules)

@@ -29,6 +29,7 @@ FIELDS: dict[str, tuple[Table, ...]] = {  # of a configuration, that may name fi
     "held_out": (JUDGES, SCORERS),
     "image_prompt": (),
     "start_from": (),
+    "warm": (),
 }
 KEY = "mark"  # in run.json and in a configuration file
 SHOWN = 5  # files named in one sentence

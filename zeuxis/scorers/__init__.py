@@ -54,6 +54,9 @@ FILE_JUDGES = Table(
         "trunk": Entry("zeuxis.scorers.classifier:ClassifierJudge", "a classifier from `zeuxis train`"),
         "resnet": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published ResNet"),
         "lenet": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published LeNet-5 for MNIST"),
+        "efficientnet": Entry(
+            "zeuxis.scorers.image_classifier:ImageClassifier", "a published MobileNet or EfficientNet of timm"
+        ),
         "mobilenet-v1": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published MobileNet"),
         "mobilenet-v2": Entry("zeuxis.scorers.image_classifier:ImageClassifier", "a published MobileNet"),
     },

