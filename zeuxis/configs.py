@@ -147,7 +147,8 @@ def write_config(config: RunConfig, path: Path, mark: str = "") -> Path:
             "Give another name."
         )
     tables = {
-        name: [f"{field} = {_toml(value)}" for field, value in of.items()] for name, of in config.sections().items()
+        name: [f"{field} = {toml_value(of)}" for field, of in fields.items()]
+        for name, fields in config.sections().items()
     }
     text = "\n".join(f"[{name}]\n" + "\n".join(lines) + "\n" for name, lines in tables.items())
     text = f'mark = "{mark}"\n\n{text}' if mark else text  # before the first table
@@ -163,12 +164,12 @@ def _is_toml_config(path: Path) -> bool:
     return path.suffix != ".json"
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """A value of a field in TOML; None, which TOML has not, is "none"."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(of)}" for key, of in value.items()) + " }"
+        return "{ " + ", ".join(f"{toml_value(key)} = {toml_value(of)}" for key, of in value.items()) + " }"
     if isinstance(value, list):
-        return "[" + ", ".join(map(_toml, value)) + "]"
+        return "[" + ", ".join(map(toml_value, value)) + "]"
     return json.dumps("none" if value is None else value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

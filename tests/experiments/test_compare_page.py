@@ -1,14 +1,19 @@
 """The page of an experiment: every search in every figure, pictures, and tables that a phone can show."""
 
+import html
 import io
 import re
+import shlex
 from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from zeuxis import workflows
+from zeuxis.cli.main import app
 from zeuxis.experiments import page
 from zeuxis.experiments.analysis import table
 from zeuxis.experiments.design import Cell, make_design
@@ -115,3 +120,17 @@ def test_what_is_not_on_the_page_is_not_explained(done, tmp_path):
     carry_out(make_design(**TOY, judge=None, variants=("ga",), phrases=PHRASES[:1]), alone)
     text = write_results(alone)[0].read_text(encoding="utf-8")
     assert "remains" not in text and "guided no search" not in text
+
+
+def test_the_page_has_the_command_that_makes_the_same_again_and_the_versions(done, monkeypatch):
+    folder, text = done
+    plain = html.unescape(" ".join(text.split()))
+    for said in ("one training seed of each", f"torch {torch.__version__}", "cells.csv, table.csv"):
+        assert said in plain, said
+    command = re.search(r"<pre>(zeuxis compare .*?)</pre>", plain)[1]
+    heard = {}
+    monkeypatch.setattr(workflows, "compare", lambda out, **given: heard.update(given, out=out) or [])
+    assert CliRunner().invoke(app, shlex.split(command)[1:]).exit_code == 0
+    assert heard["out"] == folder.path
+    names = [name for name in folder.design().model_dump() if name != "micro_batch"]
+    assert make_design(**{name: heard[name] for name in names}) == folder.design()

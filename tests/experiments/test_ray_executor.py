@@ -11,7 +11,7 @@ import sys
 import pytest
 from naps import group
 
-from zeuxis.errors import BadInput
+from zeuxis.errors import BadInput, RunError
 from zeuxis.experiments import ray_executor
 from zeuxis.experiments.driver import Settings, run_experiment
 from zeuxis.experiments.executors import Call, Needs, spread
@@ -45,6 +45,80 @@ def test_a_cluster_of_this_machine_is_closed_to_others(monkeypatch):
     monkeypatch.setattr(os, "environ", other)
     ray_executor.import_ray(alone=False)
     assert "RAY_AUTH_TOKEN" not in other and "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER" not in other
+
+
+class FakeRay:
+    """A Ray whose cluster ends while its first call is under way, as one does that is killed for want of memory."""
+
+    class exceptions:
+        RayTaskError = type("RayTaskError", (Exception,), {})
+        RayError = type("RayError", (Exception,), {})
+
+    LocalRayletDiedError = type(ray_executor.LOST, (exceptions.RayError,), {})
+
+    def __init__(self, ends=1, refuses=0):
+        self.ends, self.refuses, self.starts, self.alive = ends, refuses, 0, False
+
+    def init(self, **settings):
+        self.starts += 1
+        if self.starts <= self.refuses:
+            raise TimeoutError("a busy\nmachine")
+        self.alive = True
+
+    def nodes(self):
+        return [{"NodeManagerAddress": LOOPBACK, "Alive": self.alive}]
+
+    def cluster_resources(self):
+        return {"CPU": 2}
+
+    def remote(self, *given, **options):
+        if options:
+            return lambda function: function
+        return type("Remote", (), {"options": lambda self, **o: type("Task", (), {"remote": lambda s, *a: a})()})()
+
+    def wait(self, tasks, **how):
+        return tasks[:1], []
+
+    def get(self, task):
+        if self.ends:
+            self.ends, self.alive = self.ends - 1, False
+        if not self.alive:
+            raise self.LocalRayletDiedError
+        return task[1](*task[2]), None
+
+    def shutdown(self):
+        self.alive = False
+
+
+def opened(monkeypatch, ray, address=None):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray_executor, "import_ray", lambda alone=True: ray)
+    monkeypatch.setitem(sys.modules, "ray._private.worker", type("worker", (), {}))
+    return RayExecutor(2, Setup(), address)
+
+
+def test_a_cluster_that_ends_is_started_again_and_costs_each_call_one_try_at_most(monkeypatch):
+    ray, lost = FakeRay(), []
+    calls = [Call(str(k), math.sqrt, (k,)) for k in range(9)]
+    again = lambda reply: bool(reply.died) and not lost.append(reply.call.name)  # noqa: E731
+    found = {r.call.name: r.value for r in spread(opened(monkeypatch, ray), calls, again)}
+    assert found == {str(k): math.sqrt(k) for k in range(9)} and ray.starts == 2
+    assert sorted(lost) == ["0", "1", "2", "3"]  # those under way, none of the five others
+
+
+def test_the_end_of_somebodys_cluster_blames_no_call(monkeypatch):
+    executor = opened(monkeypatch, FakeRay(), "10.0.0.1:6379")
+    executor.submit(Call("one", math.sqrt, (4,)))
+    with pytest.raises(RunError, match=r"10\.0\.0\.1:6379 ended\. Start it again"):
+        executor.wait()
+
+
+def test_a_start_that_fails_is_tried_once_more_and_then_said(monkeypatch):
+    assert opened(monkeypatch, FakeRay(refuses=1))._ray.starts == 2
+    ray = FakeRay(refuses=2)
+    with pytest.raises(BadInput, match="Ray did not start: a busy machine") as error:
+        opened(monkeypatch, ray)
+    assert ray.starts == 2 and "\n" not in str(error.value)
 
 
 @needs_ray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,7 +89,12 @@ def run(
     trust(search, generator, scorer, judge, evaluation)
     workers = workers or cores()
     executor = executor or ("local" if workers == 1 else "processes")
-    settings = Settings(executor, workers, retry_failed, trust_paths, parquet)
+    own_code = {"search": search, "generator": generator, "scorer": scorer, "judge": judge, "evaluation": evaluation}
+    more = [f"--{name}={one}" for name, said in own_code.items() for one in said or ()]
+    more += ["--trust-paths"] * trust_paths + ["--parquet"] * parquet
+    how = ["--executor", executor, "--workers", str(workers)]
+    command = shlex.join(["zeuxis", "experiment", str(file), "--out", str(out), *how, *more])
+    settings = Settings(executor, workers, retry_failed, trust_paths, parquet, command)
     with _gently(out) as stop:
         if job is not None:
             one, result = run_one(plan, out, job, settings, stop)
@@ -114,12 +120,15 @@ def show(
     folder: Annotated[Path, typer.Argument(help="the folder of an experiment", show_default=False)],
 ) -> None:
     """Read an experiment: how far it is, what has failed and why, the first rows of its table."""
-    from zeuxis.experiments.results import JobFolder, Results, table_records
+    from zeuxis.experiments.results import TABLES, JobFolder, Results, table_records
     from zeuxis.storage.reading import printable
 
     results = Results(folder, _note)
     plan = results.plan()
     jobs, known = plan.all_jobs(), results.index()
+    known |= results.beside(known)  # of array jobs that no driver has collected yet
+    if others := len(set(known) - {job.key for job in jobs}):
+        _note(f"{others} results here are of jobs that experiment.json has not, or not any more.")
     typer.echo(printable(f"{plan.name}{': ' if plan.about else ''}{plan.about}") + "\n")
     for group in plan.jobs:
         here = [known.get(job.key) for job in jobs if job.group == group.name]
@@ -136,7 +145,7 @@ def show(
         elif tries:
             typer.echo(f"tried {len(tries)} times: {printable(job.title)} ({job.key}): {printable(tries[-1])}")
     _table(table_records(jobs, known))
-    for name in ("table.csv", "table.parquet", "timing.csv"):
+    for name in (*TABLES, "report.html"):
         if (folder / name).exists():
             typer.echo(str(folder / name))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
+import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,6 +51,7 @@ def metrics(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress")] = False,
 ) -> None:
     """Compare generated pictures with real ones."""
+    given = dict(locals())
     from zeuxis.evaluation.compare import compare_sets
     from zeuxis.storage.files import check_file_place, check_folder_place
 
@@ -69,10 +72,26 @@ def metrics(
         typer.echo(f"note: {note}", err=True)
     _table(found)
     if out is not None:
-        from zeuxis.evaluation.report import write_report
+        from zeuxis.experiments.metrics_page import write_metrics
 
-        for path in write_report(out, found):
+        for path in write_metrics(out, found, _command(given)):
             typer.echo(str(path))
+
+
+def _command(given: dict[str, Any]) -> str:
+    """The words that make the same again: what is not as it is without a flag."""
+    words = ["zeuxis", "metrics", str(given["generated"]), str(given["real"])]
+    for name, parameter in inspect.signature(metrics).parameters.items():
+        value = given[name]
+        if name in ("generated", "real", "quiet") or value == parameter.default or value == []:
+            continue
+        flag = "--metrics" if name == "wanted" else f"--{name.replace('_', '-')}"
+        words += (
+            [flag]
+            if value is True
+            else [w for v in (value if isinstance(value, list) else [value]) for w in (flag, str(v))]
+        )
+    return shlex.join(words)
 
 
 def _say(what: str, done: int, of: int) -> None:

@@ -77,10 +77,10 @@ def _floor(
     """Real rows in place of the generated ones."""
     bare = replace(sample, train=None, test=None, images=None, texts=None)
     if held_out is not None:
-        rows = _drawn(len(held_out), min(n, len(held_out)), seed, "held out")
+        rows = _drawn(len(held_out), min(n, len(held_out)), seed, "held out").sort().values
         mapped = None if held_out.labels is None or not sample.classes else _by_name(held_out, reference)
-        return replace(bare, generated=held_out.features[rows], generated_labels=mapped[rows] if mapped is not None
-                       else None)  # fmt: skip
+        return replace(bare, generated=_taken(held_out.features, rows),
+                       generated_labels=mapped[rows] if mapped is not None else None)  # fmt: skip
     real, labels = reference.features, reference.labels if sample.classes else None
     if len(real) >= 2 * n:
         return replace(bare, generated=real[order[:n]], generated_labels=None if labels is None else labels[order[:n]])
@@ -92,13 +92,16 @@ def _floor(
 
 
 def _uncopied(sample: Sample, seed: int) -> Sample | None:
-    """Half of the test rows in place of the generated ones, the other half as test rows."""
+    """Half of the test rows in place of the generated ones, the other half as test rows: copies of no more than that.
+
+    The halves are every second row, so that a large set is looked at in place.
+    """
     if sample.test is None or len(sample.test) < 4:
         return None
-    order = _drawn(len(sample.test), len(sample.test), seed, "uncopied")
-    half = len(order) // 2
-    first = sample.test[order[:half]][: len(sample.generated)]
-    return replace(sample, generated=first, test=sample.test[order[half:]], images=None, texts=None)
+    first, second = sample.test[0::2], sample.test[1::2]
+    if len(first) > len(sample.generated):
+        first = first[_drawn(len(first), len(sample.generated), seed, "uncopied").sort().values]
+    return replace(sample, generated=first, test=second, images=None, texts=None)
 
 
 def _taken(rows: Tensor, wanted: Tensor | None) -> Tensor:

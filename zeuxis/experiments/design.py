@@ -7,6 +7,7 @@ import json
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -65,6 +66,17 @@ class Design(BaseModel):
         """What the files of an experiment are told from those of another by: all that it cannot be given more of."""
         fixed = self.model_dump(mode="json", exclude={*GROWS, "precision"})
         return hashlib.sha256(json.dumps(fixed, sort_keys=True).encode()).hexdigest()[:16]
+
+    def command(self, out: str | Path) -> str:
+        """The `zeuxis compare ...` that carries out this very experiment."""
+        words = ["zeuxis", "compare"]
+        for name, value in self:
+            default = type(self).model_fields[name].get_default()
+            if name == "micro_batch" or (value == default and name != "variants"):
+                continue
+            for one in value if isinstance(value, tuple) else (value,):
+                words += [f"{FLAGS.get(name, flag(name))}={'none' if one is None else one}"]
+        return shlex.join([*words, f"--out={out}"])
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, seed by seed, so that an experiment broken off has the same seeds for all variants."""
@@ -144,5 +156,8 @@ def make_design(**given: Any) -> Design:
 
 
 def is_warm(variant: str) -> bool:
-    """Whether a variant starts from a bank: its images were paid for before, so it is told apart from the rest."""
-    return fields(variant).get("start") == "bank"
+    """Whether a variant starts from a bank or from what a network has learnt of one: those images were paid for before,
+    so it is told apart from the rest.
+    """
+    own = fields(variant)
+    return own.get("start") == "bank" or own.get("warm") is not None

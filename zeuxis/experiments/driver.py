@@ -39,11 +39,12 @@ class Settings:
     retry_failed: bool = False
     trust_paths: bool = False
     parquet: bool = False
+    command: str = ""  # what the user has typed, for the page
 
 
 @dataclass(frozen=True)
 class Done:
-    """Jobs by how they ended, and the files written, the table first."""
+    """Jobs by how they ended, and the files written, the table first and the page last."""
 
     done: int
     failed: list[tuple[Job, Result]]
@@ -94,6 +95,7 @@ def _carry_out(
                 results.write_tables(jobs, known)
             raise
         files = results.write_tables(jobs, known, settings.parquet)
+        files.append(_write_page(plan, jobs, results, known, settings, files))
         ended = [(job, known[job.key]) for job in jobs]
         bad = [(job, result) for job, result in ended if _failed(result)]
         return Done(len(ended) - len(bad), bad, files)
@@ -155,6 +157,16 @@ def check_jobs(jobs: Iterable[Job], known: Mapping[str, str], trust_paths: bool)
         except ZeuxisError as error:
             raise _about(job, error) from error
     return dict(known) | {words: mark([words]) for words in named}
+
+
+def _write_page(
+    plan: Plan, jobs: list[Job], results: Results, known: dict[str, Result], settings: Settings, files: list[Path]
+) -> Path:
+    """report.html. Imported here: nothing before needs torch and matplotlib in this process."""
+    from zeuxis.experiments.jobs_page import write_jobs_page
+
+    command = settings.command or f"zeuxis experiment FILE --out {results.root}"
+    return write_jobs_page(results.root, plan, jobs, known, command, [path.name for path in files])
 
 
 class _Driver:

@@ -29,7 +29,7 @@ from zeuxis.config import Name, in_words
 from zeuxis.errors import BadInput, unreadable
 from zeuxis.experiments.executors import Needs
 from zeuxis.experiments.kinds import KINDS
-from zeuxis.storage.reading import bounded, read_bounded
+from zeuxis.storage.reading import MOST_DEPTH, bounded, read_bounded
 
 LARGEST = 4 * 2**20  # bytes of an experiment file
 MOST_JOBS = 100_000
@@ -172,6 +172,8 @@ def make_plan(content: Mapping[str, Any], source: str = "the experiment") -> Pla
 
 def _put(config: Values, place: list[str], value: Any) -> None:
     """`value` at a dotted place of nested tables."""
+    if len(place) > MOST_DEPTH // 2:
+        raise BadInput(f"Expected at most {MOST_DEPTH // 2} tables within one another, got {len(place)} in the grid.")
     for name in place[:-1]:
         config = config.setdefault(name, {})
         if not isinstance(config, dict):

@@ -12,6 +12,7 @@ Nothing is chosen by the clock (a precision that is faster now): the same job gi
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any, Protocol
@@ -59,13 +60,8 @@ class Run:
 
     def paths(self, config: Config) -> list[tuple[str, str]]:
         """Files of generators, scorers, judges and picture prompts."""
-        fields = run_config(config).model_dump(include={"generator", "scorer", "judge", "image_prompt"})
-        names = [fields["generator"], *fields["scorer"], fields["judge"] or "none"]
-        if not fields["image_prompt"] and all(map(_plain_name, names)):
-            return []
-        from zeuxis.run.trust import named_files  # loads torch: only where a name is in no table
-
-        return named_files(fields)
+        named = {"generator", "scorer", "judge", "image_prompt", "start_from"}
+        return model_files(run_config(config).model_dump(include=named))
 
     def work(self, config: Config, folder: Path) -> Numbers:
         """A run folder, without its page: `zeuxis show FOLDER --report` draws it."""
@@ -93,8 +89,12 @@ class Train:
             raise BadInput(f"Expected a data set at {str(config['data'])[-120:]}, found nothing there.")
 
     def paths(self, config: Config) -> list[tuple[str, str]]:
-        """The data set, networks to build on, a recipe of the user's own."""
+        """The data set, networks to build on, a recipe of the user's own, folders that its options name."""
+        from zeuxis.lab.recipe_files import PATHS
+
         found = [(name, str(config[name])) for name in ("data", "weights") if config.get(name)]
+        options = config.get("options")
+        found += [(name, str(options[name])) for name in PATHS if isinstance(options, dict) and options.get(name)]
         recipe = str(config.get("recipe"))
         return found + ([("recipe", recipe)] if recipe.endswith(".toml") or "/" in recipe else [])
 
@@ -118,37 +118,74 @@ class Evaluate:
     """A callable `(folder, **arguments) -> table of numbers` by its name."""
 
     def check(self, config: Config, trusted: bool) -> None:
-        """Its name, and the names of its arguments where they are known here."""
+        """Its name, and its arguments where they are known here."""
         name = EVALUATIONS.check(str(config.get("evaluation") or "none"))
-        strange = sorted(set(config) - {"evaluation", *METRIC_FIELDS}) if name == "metrics" else []
+        if (own := _own(config)) is not None:
+            own.check(_arguments(config), trusted)
+        strange = sorted(set(_arguments(config)) - set(METRIC_FIELDS)) if name == "metrics" else []
         if strange:
             raise BadInput(f"The evaluation metrics has no {strange[0]!r}, only {', '.join(METRIC_FIELDS)}.")
+        texts = ("generated", "real", "data", "reference", "held_out", "features", "scorer", "device")
+        for one in texts if name == "metrics" else ():
+            if not isinstance(config.get(one, ""), str):
+                raise BadInput(f"The evaluation metrics needs a text as {one!r}, got {str(config[one])[:60]!r}.")
         for needed in ("generated", "real") if name == "metrics" else ():
             if needed not in config:
                 raise BadInput(f"The evaluation metrics needs {needed!r}: a folder of pictures.")
 
     def paths(self, config: Config) -> list[tuple[str, str]]:
-        """Every text that looks like a path."""
-        texts = [(name, v) for name, value in config.items() for v in (value if isinstance(value, list) else [value])]
-        return [(name, text) for name, text in texts if name != "evaluation" and isinstance(text, str) and _path(text)]
+        """Every text that looks like a path, unless the evaluation knows better which are."""
+        if (own := _own(config)) is not None:
+            return own.paths(_arguments(config))
+        texts = [
+            (n, v) for n, given in _arguments(config).items() for v in (given if isinstance(given, list) else [given])
+        ]
+        return [(name, text) for name, text in texts if isinstance(text, str) and looks_like_a_path(text)]
 
     def work(self, config: Config, folder: Path) -> Numbers:
         """Call it; what it writes goes into `folder`."""
-        arguments = {name: value for name, value in config.items() if name != "evaluation"}
-        return dict(EVALUATIONS[config["evaluation"]](folder, **arguments))
+        return dict(EVALUATIONS[config["evaluation"]](folder, **_arguments(config)))
+
+
+class Own(Protocol):
+    """An evaluation of the program that knows its arguments: as a kind of job does."""
+
+    def check(self, config: Config, trusted: bool) -> None:
+        """As of a kind."""
+        ...
+
+    def paths(self, config: Config) -> list[tuple[str, str]]:
+        """As of a kind."""
+        ...
+
+
+def _own(config: Config) -> Own | None:
+    """The evaluation of a job where it knows its arguments; never code of somebody else's."""
+    name = config.get("evaluation")
+    found = EVALUATIONS[name] if isinstance(name, str) and name in EVALUATIONS.rows else None
+    return found if hasattr(found, "check") and hasattr(found, "paths") else None
+
+
+def _arguments(config: Config) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name != "evaluation"}
 
 
 def metrics(folder: Path, generated: str, real: str, **settings: Any) -> Numbers:
     """`zeuxis metrics` as an evaluation: each metric's value, its interval and its floor. Report files in `folder`."""
     from zeuxis.evaluation.compare import compare_sets
-    from zeuxis.evaluation.report import write_report
+    from zeuxis.experiments.metrics_page import write_metrics
 
+    words = ["zeuxis", "metrics", generated, real, "--out", str(folder)]
+    for name, value in settings.items():
+        said = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+        flag = f"--{name.replace('_', '-')}"
+        words += [flag] * value if isinstance(value, bool) else [] if value is None else [flag, said]
     if isinstance(settings.get("metrics"), str):
         settings["metrics"] = [name.strip() for name in settings["metrics"].split(",")]
     for name in ("data", "held_out"):
         settings[name] = Path(settings[name]) if settings.get(name) else None
     found = compare_sets(Path(generated), real, **settings)
-    write_report(folder, found)
+    write_metrics(folder, found, shlex.join(words))
     numbers: Numbers = {}
     for result in found.results:
         low, high = result.interval or (None, None)
@@ -167,9 +204,28 @@ KINDS = Table(
 )
 EVALUATIONS = Table(
     "evaluation",
-    {"metrics": Entry("zeuxis.experiments.kinds:metrics", "pictures against real ones, as `zeuxis metrics`")},
+    {
+        "metrics": Entry("zeuxis.experiments.kinds:metrics", "pictures against real ones, as `zeuxis metrics`"),
+        "fooling": Entry(
+            "zeuxis.studies.jobs:fooling", "bred pictures before classifiers, as `zeuxis evaluate fooling`"
+        ),
+        "searches": Entry("zeuxis.studies.jobs:searches", "searches at the same images, against a judge"),
+        "similarity": Entry("zeuxis.studies.jobs:similarity", "range and plateau of the score"),
+        "leakage": Entry("zeuxis.studies.jobs:leakage", "how far a colour word spreads"),
+        "generators": Entry("zeuxis.studies.jobs:generators", "the same phrases over several generators"),
+    },
     group="zeuxis.evaluations",
 )
+
+
+def model_files(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(field, path) of what fields such as generator, scorer, judge and image_prompt name by path."""
+    texts = [text for name in ("generator", "scorer", "judge", "held_out") for text in _listed(fields.get(name))]
+    if not any(fields.get(name) for name in ("image_prompt", "start_from")) and all(map(_plain_name, texts)):
+        return []
+    from zeuxis.run.trust import named_files  # loads torch: only where a name is in no table
+
+    return named_files(fields)
 
 
 def run_config(config: Config) -> RunConfig:
@@ -203,7 +259,7 @@ def train_config(config: Config, trusted: bool = False) -> TrainConfig:
 
 
 def _plain_name(name: str) -> bool:
-    """Whether a name is of the program or an installed package, or code: no file."""
+    """Whether a name, perhaps with a weight, is of the program or an installed package, or code: no file."""
     from zeuxis.generators import GENERATORS
     from zeuxis.scorers import JUDGES, SCORERS
 
@@ -212,10 +268,17 @@ def _plain_name(name: str) -> bool:
     return name in ("auto", "none") or any(name in t.rows or bare in t.rows or t.refers(name) for t in tables)
 
 
-def _path(text: str) -> bool:
+def _listed(value: Any) -> list[str]:
+    return [] if value is None else [value] if isinstance(value, str) else [str(one) for one in value]
+
+
+def looks_like_a_path(text: str) -> bool:
+    """Whether a text of a job's configuration may name something on the disk."""
+    if not text.strip():
+        return False
     if any(c in text for c in "/\\~") or PurePath(text).suffix:
         return True
     try:
-        return Path(text).exists()
+        return any(Path(part).exists() for part in (text, text.partition(":")[2]) if part)  # dinov2:PLACE
     except (OSError, ValueError):  # a name that nothing can have
         return False

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from zeuxis.compute.device import choose_device
+from zeuxis.compute.device import choose_device, software
 from zeuxis.errors import MissingExtra, RunDamaged, ZeuxisError
 from zeuxis.experiments.analysis import table
 from zeuxis.experiments.cell import evaluator_names
@@ -74,6 +74,9 @@ def write_results(folder: ExperimentFolder, *, parquet: bool = False) -> list[Pa
         stopped=any(line.spent.low < STOPPED for line in lines),
         figures=[(title, data_uri("png", wide), data_uri("png", narrow)) for title, wide, narrow in figures],
         pictures=best_pictures(folder, design, rows),
+        command=design.command(folder.path),
+        versions=", ".join(f"{name} {version}" for name, version in software().items()),
+        files=", ".join(path.name for path in written if path.suffix in (".csv", ".parquet")),
     )
     atomic_write(page, html.encode())
     return [page, *written]

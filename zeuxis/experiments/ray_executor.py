@@ -16,7 +16,7 @@ import signal
 import tempfile
 from typing import Any
 
-from zeuxis.errors import BadInput, Missing, MissingExtra
+from zeuxis.errors import BadInput, Missing, MissingExtra, RunError
 from zeuxis.experiments.executors import PATIENCE, Call, Reply
 from zeuxis.experiments.worker import Answer, Setup, answer, settle
 
@@ -29,7 +29,11 @@ ENVIRONMENT = {
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "1",  # a job without a GPU sees none
 }
-ALONE = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # else 127.0.0.1 is taken for "all addresses", on Linux too
+ALONE = {
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # else 127.0.0.1 is taken for "all addresses", on Linux too
+    "RAY_health_check_failure_threshold": "10",  # x 3 s: on a machine with much other work a late answer is no death
+}
+LOST = "LocalRayletDiedError"  # Ray's own process on this machine: no call comes through any more
 TOKENS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 
 
@@ -37,16 +41,26 @@ class RayExecutor:
     """Calls as Ray tasks, in the cluster at `address`, else RAY_ADDRESS, else one of `workers` CPUs of this machine."""
 
     def __init__(self, workers: int, setup: Setup, address: str | None = None) -> None:
-        address = address or os.environ.get("RAY_ADDRESS")
-        self._ray, self._setup = import_ray(alone=not address), setup
-        self._folder = None if address else tempfile.mkdtemp(prefix="zx")  # short: sockets lie in it
+        self._address = address or os.environ.get("RAY_ADDRESS")
+        self._ray, self._setup, self._workers = import_ray(alone=not self._address), setup, workers
+        self._folder: str | None = None
         self._calls: dict[Any, Call] = {}
+        self._open()
+
+    def _open(self) -> None:
+        """Join the cluster, or start one; a start that fails, of a machine with much other work, is tried once more."""
         before = signal.getsignal(signal.SIGTERM)
         try:
-            self._ray.init(**_settings(workers, address, self._folder))
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            self._clean()
-            raise BadInput(f"Ray did not start: {' '.join(str(error).split())[:200].rstrip('.')}.") from error
+            for left in (0,) if self._address else (1, 0):
+                self._folder = None if self._address else tempfile.mkdtemp(prefix="zx")  # short: sockets lie in it
+                try:
+                    self._ray.init(**_settings(self._workers, self._address, self._folder))
+                    break
+                except Exception as error:  # of many kinds: timeouts, ports, processes that ended
+                    self._leave()
+                    if not left:
+                        said = " ".join(str(error).split())[:200].rstrip(".")
+                        raise BadInput(f"Ray did not start: {said or type(error).__name__}.") from error
         finally:
             with contextlib.suppress(ValueError, TypeError):  # not the main thread; a handler of another language
                 signal.signal(signal.SIGTERM, before)  # ray.init puts its own there
@@ -54,7 +68,7 @@ class RayExecutor:
             inner: Any = importlib.import_module("ray._private.worker")
             inner._worker_logs_enabled = False
         places = {node["NodeManagerAddress"] for node in self._ray.nodes()}
-        if not address and places != {LOOPBACK}:
+        if not self._address and places != {LOOPBACK}:
             self.close()
             raise BadInput(f"Expected Ray on {LOOPBACK}, but it opened ports on {', '.join(places)}, and was ended.")
         self._has = self._ray.cluster_resources()
@@ -72,9 +86,30 @@ class RayExecutor:
         self._calls[task.remote(self._setup, call.function, call.arguments)] = call
 
     def wait(self) -> list[Reply]:
-        """What is done, or lost with its worker or its machine."""
+        """What is done, or lost with its worker or its machine. A cluster of this machine that ended is started again:
+        the calls under way lose a try, and not all that are left lose all of theirs. RunError for another's that ended.
+        """
         ready, _ = self._ray.wait(list(self._calls), num_returns=1, timeout=PATIENCE)
-        return [self._reply(task) for task in ready]
+        replies = [self._reply(task) for task in ready]
+        if any(reply.died == LOST or (reply.died and not self._alive()) for reply in replies):
+            if self._address:
+                raise RunError(f"The Ray cluster at {self._address} ended. Start it again; the same command goes on.")
+            replies += [Reply(call, died="the cluster ended") for call in self._calls.values()]
+            self._calls.clear()
+            self._leave()
+            self._open()
+        return replies
+
+    def _alive(self) -> bool:
+        try:
+            return any(node["Alive"] for node in self._ray.nodes())
+        except Exception:  # who would answer has ended
+            return False
+
+    def _leave(self) -> None:
+        with contextlib.suppress(Exception):
+            self._ray.shutdown()
+        self._clean()
 
     def close(self, grace: float = 0.0) -> None:
         """Leave the cluster, or end it where it was started here. Tasks under way are killed."""

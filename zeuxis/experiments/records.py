@@ -6,6 +6,7 @@ import csv
 import importlib
 import io
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,25 +19,42 @@ Record = dict[str, str | int | float | bool | None]
 
 
 def write_csv(path: Path, records: Sequence[Record]) -> Path:
-    """Comma-separated, one header line, UTF-8. A text that a spreadsheet would take for a formula begins with "'"."""
+    """`csv_text` in a file."""
+    atomic_write(path, csv_text(records).encode())
+    return path
+
+
+def csv_text(records: Sequence[Record]) -> str:
+    """Comma-separated, one header line. A text that a spreadsheet would take for a formula begins with "'"."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, list(records[0]) if records else [], lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: _no_formula(value) for name, value in record.items()} for record in records)
-    atomic_write(path, text.getvalue().encode())
-    return path
+    return text.getvalue()
 
 
 def write_parquet(path: Path, records: Sequence[Record]) -> Path:
-    """The same as Parquet. MissingExtra without pyarrow."""
+    """The same as Parquet, a column for each name with one type. MissingExtra without pyarrow."""
     try:
         arrow, parquet = importlib.import_module("pyarrow"), importlib.import_module("pyarrow.parquet")
     except ImportError as error:
+        if re.search("map segment|allocate memory", str(error)):  # it is there, and the memory for it is not
+            raise MemoryError(str(error)) from error
         raise MissingExtra("pyarrow", "parquet", "A Parquet file") from error
+    names = list(dict.fromkeys(name for record in records for name in record))
+    columns = {name: _column(arrow, [record.get(name) for record in records]) for name in names}
     data = io.BytesIO()
-    parquet.write_table(arrow.Table.from_pylist(list(records)), data)
+    parquet.write_table(arrow.table(columns), data)
     atomic_write(path, data.getvalue())
     return path
+
+
+def _column(arrow: Any, values: list[Any]) -> Any:
+    """Of one type: numbers beside texts, or larger than 64 bits, become texts."""
+    try:
+        return arrow.array(values)
+    except (arrow.ArrowInvalid, arrow.ArrowTypeError, OverflowError):
+        return arrow.array([None if value is None else str(value) for value in values])
 
 
 def append_checked(path: Path, *contents: Mapping[str, Any], key: str = "") -> None:

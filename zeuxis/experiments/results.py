@@ -5,6 +5,7 @@
     jobs/KEY/            job.json, result.json, tries.jsonl (how earlier attempts ended), lock, work/ (the job's own)
     table.csv            the numbers of all jobs, in the order of the file: the same bytes under every executor
     timing.csv           seconds and attempts
+    report.html          both as people read them: zeuxis.experiments.jobs_page
 
 A job is done once its result.json is there; the index spares a look at ten thousand of them.
 """
@@ -26,7 +27,8 @@ from zeuxis.storage.checksummed import MAX_JSON, checksummed_json, damaged, veri
 from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder, remove
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 
-FILES = ("experiment.json", "results.jsonl", "table.csv", "timing.csv", "table.parquet", "lock")
+TABLES = ("table.csv", "timing.csv", "table.parquet", "timing.parquet")
+FILES = ("experiment.json", "results.jsonl", *TABLES, "report.html", "lock")
 JOB_FILES = ("job.json", "result.json", "tries.jsonl", "lock")
 MOST_NUMBERS = 1000
 Number = float | int | bool | None | Annotated[str, Field(max_length=1000)]
@@ -171,11 +173,17 @@ class Results:
 
     def collect(self, known: dict[str, Result]) -> dict[str, Result]:
         """`known` and the results that lie in jobs/ only: of array jobs, and of a driver that was killed."""
-        folders = {entry.name for entry in os.scandir(self.root / "jobs")} - set(known)
-        found = {key: result for key in sorted(folders) if (result := JobFolder(self.root, key).result()) is not None}
+        found = self.beside(known)
         if found:
             self.append(found.values())
         return known | found
+
+    def beside(self, known: Mapping[str, Result]) -> dict[str, Result]:
+        """The results that lie in jobs/ and are not `known`."""
+        if not (self.root / "jobs").is_dir():
+            return {}
+        folders = {entry.name for entry in os.scandir(self.root / "jobs")} - set(known)
+        return {key: result for key in sorted(folders) if (result := JobFolder(self.root, key).result()) is not None}
 
     def append(self, results: Iterable[Result]) -> None:
         """Lines of the index, on disk on return."""
@@ -191,6 +199,7 @@ class Results:
         written = [write_csv(self.root / "table.csv", table), write_csv(self.root / "timing.csv", timing)]
         try:
             written += [write_parquet(self.root / "table.parquet", table)]
+            written += [write_parquet(self.root / "timing.parquet", timing)]
         except MissingExtra:
             if parquet:
                 raise

@@ -34,6 +34,8 @@ def frechet_distance(real: Tensor, fake: Tensor) -> float:
     BadInput for fewer than two rows, rows of two widths, NaN or infinity.
     """
     check_rows({"real": real, "generated": fake}, 2, "for a covariance")
+    if len(real) * len(fake) < real.shape[1] ** 2 / 4:
+        return _of_few(real.double(), fake.double())
     return gaussian_distance(*_moments(real), *_moments(fake))
 
 
@@ -54,6 +56,15 @@ def gaussian_distance(m1: Tensor, c1: Tensor, m2: Tensor, c2: Tensor) -> float:
     return float((m1 - m2).square().sum() + c1.trace() + c2.trace() - 2 * cross)
 
 
+def _of_few(real: Tensor, fake: Tensor) -> float:
+    """The same of fewer rows than columns, without matrices (D, D): with C1 = A'A and C2 = B'B the eigenvalues of C1 C2
+    are the squared singular values of A B', (N, M).
+    """
+    a, b = ((x - x.mean(0)) / (len(x) - 1) ** 0.5 for x in (real, fake))
+    cross = torch.linalg.svdvals(a @ b.T).sum()
+    return float((real.mean(0) - fake.mean(0)).square().sum() + a.square().sum() + b.square().sum() - 2 * cross)
+
+
 def frechet_to_infinity(real: Tensor, fake: Tensor, *, sizes: int = SIZES, seed: int = 0) -> Extrapolated:
     """Least-squares line through FD at `sizes` numbers n of rows, from a tenth to all, against 1 / n.
 
@@ -69,7 +80,7 @@ def frechet_to_infinity(real: Tensor, fake: Tensor, *, sizes: int = SIZES, seed:
     for index, count in enumerate(counts):
         rows = [torch.randperm(len(x), generator=stream(seed, "frechet", index, s))[:count]
                 for s, x in enumerate((real, fake))]  # fmt: skip
-        found.append(frechet_distance(real[rows[0]], fake[rows[1]]))
+        found.append(gaussian_distance(*_moments(real, rows[0]), *_moments(fake, rows[1])))
     x, y = 1 / torch.tensor(counts).double(), torch.tensor(found).double()
     spread = (x - x.mean()).square().sum()
     slope = ((x - x.mean()) * (y - y.mean())).sum() / spread
@@ -79,9 +90,12 @@ def frechet_to_infinity(real: Tensor, fake: Tensor, *, sizes: int = SIZES, seed:
     return Extrapolated(float(value), float(error), float(slope), tuple(zip(counts, found, strict=True)))
 
 
-def _moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    if len(x) > 2 * PIECE:  # a second copy in float64 would not be bounded
-        found = Moments().add(x)
+def _moments(x: Tensor, rows: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Mean and covariance of all, or of the `rows` with these numbers."""
+    if (len(x) if rows is None else len(rows)) > 2 * PIECE:  # a second copy would not be bounded
+        found = Moments()
+        for piece in (x,) if rows is None else torch.split(rows, PIECE):
+            found.add(piece if rows is None else x[piece])
         return found.mean, found.covariance
-    x = x.double()
+    x = (x if rows is None else x[rows]).double()
     return x.mean(0), torch.cov(x.T).reshape(x.shape[1], x.shape[1])  # of one column cov gives a number

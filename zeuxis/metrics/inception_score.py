@@ -18,12 +18,12 @@ def inception_score(logits: Tensor, *, splits: int = 10, shuffle: bool = True, s
     if splits < 1:
         raise BadInput(f"Expected at least 1 split, got {splits}.")
     check_rows({"logit": logits}, splits, f"for {splits} split{'s' * (splits > 1)}")
+    order = np.arange(count)
     if shuffle:  # pictures may be sorted by class
         order = np.random.RandomState(seed).permutation(count)  # frozen stream
-        logits = logits[torch.from_numpy(order)]
     found = []
     for i in range(splits):
-        rows = logits[i * count // splits : (i + 1) * count // splits].double()
+        rows = logits[torch.from_numpy(order[i * count // splits : (i + 1) * count // splits])].double()
         log_p = rows.log_softmax(1)
         log_mean = torch.logsumexp(log_p, 0) - np.log(len(rows))  # of p, not of log p
         found.append(float((log_p.exp() * (log_p - log_mean)).sum(1).mean().exp()))

@@ -52,17 +52,18 @@ def block_mmd(x: Tensor, y: Tensor, *, block: int = 5000, seed: int = SEED) -> f
     size); with fewer than 2 `block` rows in both sets it is `squared_mmd`.
     """
     check_rows({"first": x, "second": y}, 2, "for pairs within one set")
-    xs, ys = _blocks(x, block, seed), _blocks(y, block, seed + 1)
+    xs, ys = _blocks(len(x), block, seed), _blocks(len(y), block, seed + 1)
     pairs = [(xs[k % len(xs)], ys[k % len(ys)]) for k in range(max(len(xs), len(ys)))]
-    across = float(np.mean([_sum(a, b) / (len(a) * len(b)) for a, b in pairs]))
-    return float(np.mean([_within(a) for a in xs])) + float(np.mean([_within(b) for b in ys])) - 2 * across
+    across = float(np.mean([_sum(x[a], y[b]) / (len(x[a]) * len(y[b])) for a, b in pairs]))
+    return float(np.mean([_within(x[a]) for a in xs])) + float(np.mean([_within(y[b]) for b in ys])) - 2 * across
 
 
-def _blocks(rows: Tensor, block: int, seed: int) -> tuple[Tensor, ...]:
-    count = max(len(rows) // max(block, 2), 1)
+def _blocks(rows: int, block: int, seed: int) -> list[Tensor | slice]:
+    """Which rows each block has; copies are made of one block at a time."""
+    count = max(rows // max(block, 2), 1)
     if count == 1:
-        return (rows,)
-    return rows[torch.from_numpy(np.random.RandomState(seed).permutation(len(rows)))].tensor_split(count)
+        return [slice(None)]
+    return list(torch.from_numpy(np.random.RandomState(seed).permutation(rows)).tensor_split(count))
 
 
 def _within(x: Tensor) -> float:

@@ -39,7 +39,8 @@ def distance_ratio(generated: Tensor, train: Tensor, held_out: Tensor, *, seed: 
     """
     check_rows({"generated": generated, "training": train, "held-out": held_out})
     count = min(len(train), len(held_out))
-    sets = [x[torch.randperm(len(x), generator=stream(seed, "thin"))[:count].sort().values] for x in (train, held_out)]
+    sets = [x if len(x) == count else x[torch.randperm(len(x), generator=stream(seed, "thin"))[:count].sort().values]
+            for x in (train, held_out)]  # fmt: skip
     near, far = (neighbours(generated, x, 1)[0][:, 0] for x in sets)
     nearer = float(((near < far).double() + 0.5 * (near == far).double()).mean())
     apart = float(far.median())

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from zeuxis.metrics.rows import check_rows
 
-PIECE = 4096  # rows turned into float64 at once
+PIECE = 4096  # rows turned into float64 at once, fewer where they are wide
+ENTRIES = 2**21  # of such a piece at most: 16 MB
 
 
 class Moments:
@@ -27,10 +28,10 @@ class Moments:
     def add(self, rows: Tensor) -> Moments:
         """BadInput for rows of another width, NaN or infinity. Returns itself."""
         check_rows({"feature": rows} | ({"earlier": self.mean[None]} if self.count else {}))
-        for piece in torch.split(rows, PIECE):
-            x = piece.double()
+        for piece in torch.split(rows, max(1, min(PIECE, ENTRIES // rows.shape[1]))):
+            x = piece.to(torch.float64, copy=True)
             mean = x.mean(0)
-            x = x - mean
+            x -= mean
             self._merge(len(x), mean, x.T @ x)
         return self
 
@@ -52,6 +53,6 @@ class Moments:
             self.count, self.mean, self._scatter = count, mean.clone(), scatter.clone()
             return
         total, shift = self.count + count, mean - self.mean
-        self._scatter = self._scatter + scatter + torch.outer(shift, shift) * (self.count * count / total)
+        self._scatter.add_(scatter).addr_(shift, shift, alpha=self.count * count / total)
         self.mean = self.mean + shift * (count / total)
         self.count = total

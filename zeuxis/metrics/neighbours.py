@@ -1,7 +1,8 @@
 """Nearest neighbours: the nearest training image, k-th neighbour distances, and who lies in whose ball.
 
-All but `nearest` are exact in float64 and work in tiles, so that 50,000 rows against 50,000 fit into 200 MB: distances
-come from a matrix product, and wherever its rounding could decide, they are computed again from the differences.
+All but `nearest` are exact in float64 and work in tiles, so that 50,000 rows against 50,000 need 100 MB beside them:
+distances come from a matrix product, and wherever its rounding could decide, they are computed again from the
+differences.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from zeuxis.errors import BadInput
 from zeuxis.metrics.rows import check_rows
 
 TILE = 1024, 4096  # rows and centres looked at together
+ENTRIES = 2**21  # of the centres: fewer of them where they are wide, 16 MB in float64
 SPARE = 6  # candidates beyond the k-th neighbour, of which the exact distance decides
 ROUNDING = 1e-11  # of the squared lengths: more than a product in float64 can be wrong by
 
@@ -42,7 +44,7 @@ def neighbours(rows: Tensor, others: Tensor, k: int, block: int = TILE[0]) -> tu
         raise BadInput(f"Expected at least 1 neighbour, got k = {k}.")
     check_rows({"query": rows, "neighbour": others})
     check_rows({"neighbour": others}, k, f"for {k} neighbours")
-    middle = others.double().mean(0) if len(others) <= TILE[1] else others.mean(0, dtype=torch.float64)
+    middle = _middle(others)
     found = [_of_block(part, others, k, middle) for part in torch.split(rows, block)]
     return torch.cat([d for d, _ in found]), torch.cat([i for _, i in found])
 
@@ -77,8 +79,8 @@ def _of_block(rows: Tensor, others: Tensor, k: int, middle: Tensor) -> tuple[Ten
     x = rows.double() - middle
     best, where = torch.empty(len(rows), 0, dtype=torch.float64), torch.empty(len(rows), 0, dtype=torch.int64)
     keep = min(k + SPARE, len(others))
-    for start in range(0, len(others), TILE[1]):
-        part = others[start : start + TILE[1]].double() - middle
+    for start in range(0, len(others), step := _step(others)):
+        part = others[start : start + step].double() - middle
         best = torch.cat([best, _squared(x, part)], 1)
         where = torch.cat([where, torch.arange(start, start + len(part)).expand(len(rows), -1)], 1)
         order = best.topk(min(keep, best.shape[1]), dim=1, largest=False).indices
@@ -90,18 +92,28 @@ def _of_block(rows: Tensor, others: Tensor, k: int, middle: Tensor) -> tuple[Ten
 
 def _tiles(rows: Tensor, centres: Tensor, radius: Tensor, block: int) -> Iterator[tuple[int, int, Tensor]]:
     """First row, first centre, and which of the tile's rows lie in which balls."""
-    middle = centres.mean(0, dtype=torch.float64)
+    middle = _middle(centres)
     for i in range(0, len(rows), block):
         a = rows[i : i + block].double() - middle
-        for j in range(0, len(centres), TILE[1]):
-            b, r = centres[j : j + TILE[1]].double() - middle, radius[j : j + TILE[1]]
+        for j in range(0, len(centres), step := _step(centres)):
+            b, r = centres[j : j + step].double() - middle, radius[j : j + step]
             gap = _squared(a, b).sub_(r.square())
             within = gap <= 0
             doubtful = gap.abs_() <= ROUNDING * (a.square().sum(1)[:, None] + b.square().sum(1))
-            for some in torch.split(doubtful.nonzero(), TILE[1]):
+            for some in torch.split(doubtful.nonzero(), step):
                 far = distance(rows[i + some[:, 0]], centres[j + some[:, 1]])
                 within[some[:, 0], some[:, 1]] = far <= r[some[:, 1]]
             yield i, j, within
+
+
+def _middle(rows: Tensor) -> Tensor:
+    """Mean in float64, without a copy of all rows in it."""
+    return torch.stack([piece.double().sum(0) for piece in torch.split(rows, _step(rows))]).sum(0) / len(rows)
+
+
+def _step(rows: Tensor) -> int:
+    """How many of these are looked at together."""
+    return max(1, min(TILE[1], ENTRIES // rows.shape[1]))
 
 
 def _squared(a: Tensor, b: Tensor) -> Tensor:

@@ -118,8 +118,9 @@ def means_png(names: Sequence[str], series: Mapping[str, Sequence[Interval | Non
     """A value with its interval for each name and series, side by side."""
     figure, axes = figure_of(9.5, 3.8)
     ax, step = axes[0, 0], 0.3 / max(len(series) - 1, 1)
+    first = -0.15 if len(series) > 1 else 0.0
     for k, (label, values) in enumerate(series.items()):
-        rows = [(i - 0.15 + k * step, *v) for i, v in enumerate(values) if v is not None]
+        rows = [(i + first + k * step, *v) for i, v in enumerate(values) if v is not None]
         if rows:
             x, y, low, high = (np.array(column) for column in zip(*rows, strict=True))
             ax.errorbar(x, y, [np.maximum(y - low, 0), np.maximum(high - y, 0)], fmt=MARKS[k % 7], color=INKS[k % 7],

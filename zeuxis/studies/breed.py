@@ -16,6 +16,7 @@ from torch import Tensor
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
+from zeuxis.experiments.worker import asked
 from zeuxis.run.auto import settle
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.opening import open_session
@@ -28,7 +29,8 @@ def breed(config: RunConfig, place: Path) -> RunFolder:
         make_folder(place.parent)
         with open_session(config, place) as session:
             for _ in session:
-                pass
+                if asked() and not session.reason:
+                    raise KeyboardInterrupt  # on the way out its state is saved
             session.finish()
     return RunFolder(place)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zeuxis import __version__
+from zeuxis.compute.device import software
 from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.evaluation.held_out import looked_through
 from zeuxis.experiments.records import Record, write_csv, write_parquet
+from zeuxis.experiments.worker import asked
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.report.evaluation import Page, Section, TableView, write_page
 from zeuxis.run.folder import RunFolder
@@ -22,13 +24,15 @@ from zeuxis.studies.folder import Cell, Row, Say, StudyFolder
 from zeuxis.studies.rows import Line, is_line
 from zeuxis.studies.settings import Settings
 
+MOST_FIGURES = 500  # in a row
 Report = Callable[[int, int, Cell, str], object]  # cells done, of how many, the newest and what came of it
 
 
 @dataclass(frozen=True)
 class Answer:
     """What a study found: `tables` for people, `records` file -> rows for programs, `figures` file -> PNG bytes, and
-    the page's title, leading sentences and sections. `made` are further lines on how.
+    the page's title, leading sentences and sections. `made` are further lines on how; `numbers` the few for the row of
+    an experiment, see `in_a_row`.
     """
 
     title: str
@@ -38,6 +42,7 @@ class Answer:
     sections: tuple[Section, ...]
     figures: Mapping[str, bytes] = field(default_factory=dict)
     made: tuple[tuple[str, str], ...] = ()
+    numbers: Mapping[str, int | float | str | None] = field(default_factory=dict)
 
 
 class Study(ABC):
@@ -97,6 +102,8 @@ def carry_out(
         for number, cell in enumerate(cells, 1):
             if cell in done and not study.needs(done[cell]):
                 continue
+            if asked():
+                raise KeyboardInterrupt
             row, words = study.do(cell, folder)
             folder.append(cell, row)
             done[cell] = row
@@ -106,10 +113,31 @@ def carry_out(
         files = _write(folder, study, answer, parquet)
         record = folder.finish(
             {"tables": [t.to_dict() for t in answer.tables], "lead": list(answer.lead), "files": files}
+            | {"numbers": dict(answer.numbers)}
         )
         return Outcome(out, record, before=False)
     finally:
         folder.close()
+
+
+def in_a_row(records: Sequence[Record], by: Sequence[str], of: Sequence[str]) -> dict[str, int | float | str | None]:
+    """Figures `of` the records under names such as "ga best", as one row of a table can hold them.
+
+    A name begins with those of the columns `by` that are not alike in all records. At most MOST_FIGURES, the first;
+    figures that no record has are left out.
+    """
+    varied = [name for name in by if len({record[name] for record in records}) > 1]
+    known = [name for name in of if any(record.get(name) is not None for record in records)]
+    found: dict[str, int | float | str | None] = {}
+    for record in records:
+        words = [word for name in varied if (word := _short(str(record[name])))]
+        found |= {" ".join([*words, name]): record.get(name) for name in known}
+    return dict(list(found.items())[:MOST_FIGURES])
+
+
+def _short(text: str) -> str:
+    """At most 50 letters, different ones for different texts."""
+    return text if len(text) <= 50 else f"{text[:43]} {hashlib.sha256(text.encode()).hexdigest()[:6]}"
 
 
 def check_once(names: Sequence[str], flag: str) -> None:
@@ -147,8 +175,9 @@ def _write(folder: StudyFolder, study: Study, answer: Answer, parquet: bool) -> 
     s = study.settings
     seeds = f"{s.seeds[0]} to {s.seeds[-1]}" if len(s.seeds) > 1 else str(s.seeds[0])
     drawn_by = s.generator if isinstance(s.generator, str) else ", ".join(s.generator)
+    versions = ", ".join(f"{name} {of}" for name, of in software().items())
     made = (*answer.made, ("generator", drawn_by), ("guided by", " + ".join(s.scorer)), ("seeds of the runs", seeds),
-            ("networks", "one training seed of each"), ("version", f"Zeuxis {__version__}"))  # fmt: skip
+            ("networks", "one training seed of each"), ("versions", versions))  # fmt: skip
     page = Page(study.brand, answer.title, answer.lead, answer.sections, s.command(folder.path), made, tuple(files))
     write_page(folder.path, page)
     return ["report.html", *files, *answer.figures]

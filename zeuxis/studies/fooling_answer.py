@@ -15,13 +15,14 @@ from zeuxis.report.evaluation_figures import accuracy_png, confusion_png, taken_
 from zeuxis.report.html import embed
 from zeuxis.storage.checksummed import damaged
 from zeuxis.studies.breed import population
-from zeuxis.studies.carry import Answer
+from zeuxis.studies.carry import Answer, in_a_row
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.fooling_records import OfReal, Realness, SeenBy, classes, confusions, hits, pictures
 
 if TYPE_CHECKING:
     from zeuxis.studies.fooling import FoolingStudy
 
+OF_ALL = ("accuracy", "low", "high", "top5", "inside", "inside_real", "distance", "distance_floor")  # in a row
 FEW_LABELS = 20  # up to so many labels in all a matrix is drawn, else bars
 SHOWN, ACROSS = 8, 720  # pictures of a grid, pixels across it on the page
 WARNING = (
@@ -62,7 +63,11 @@ def answer(
     sections.insert(0, Section("At a glance", (), (), (png(overview, "accuracy of each class", words),)))
     records = {"pictures": list(pictures(rows, seen)), "classes": list(classes(study, seen, real, of_real))}
     records["confusion"] = list(confusions(study, seen))
-    return Answer(_title(study), _lead(study, seen), tuple(tables), records, tuple(sections), figures, _made(study))
+    numbers = in_a_row([r for r in records["classes"] if not r["class"]], ("search", "classifier"), OF_ALL)
+    numbers |= in_a_row([r for r in records["classes"] if r["class"]], ("search", "classifier", "class"), ("accuracy",))
+    return Answer(
+        _title(study), _lead(study, seen), tuple(tables), records, tuple(sections), figures, _made(study), numbers
+    )
 
 
 def _title(study: FoolingStudy) -> str:

@@ -20,7 +20,7 @@ from zeuxis.run.prepare import check_config
 from zeuxis.scorers.choose import make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.studies.breed import population
-from zeuxis.studies.carry import Answer, Study, check_judge, check_once, run_of
+from zeuxis.studies.carry import Answer, Study, check_judge, check_once, in_a_row, run_of
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.questions import Generators
 from zeuxis.studies.rows import GeneratorsLine
@@ -89,7 +89,12 @@ class GeneratorsStudy(Study):
         lead = tuple(f"{row[0]}: best score {row[2]}, judge {row[4]}." for row in whole.rows)
         made = (("phrases", " · ".join(s.phrase)), ("search", s.search), ("judge", s.judge))
         records = {"generators": list(_records(rows))}
-        return Answer(title, lead, (whole, *each), records, tuple(sections), figures, made)
+        numbers = in_a_row([self._means(rows, name) for name in s.generator], ("generator",), FIGURES)
+        return Answer(title, lead, (whole, *each), records, tuple(sections), figures, made, numbers)
+
+    def _means(self, rows: Mapping[Cell, Row], name: str) -> Record:
+        """Of all runs of one generator."""
+        return {"generator": name} | {what: _mean(_of(rows, name, None, what)) for what in FIGURES}
 
     def _table(self, title: str, rows: Mapping[Cell, Row], phrase: str | None) -> TableView:
         lines = []

@@ -23,13 +23,14 @@ from zeuxis.report.search_figures import Interval, pairs_png
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import check_config
 from zeuxis.studies.breed import population
-from zeuxis.studies.carry import Answer, Study, check_once, run_of
+from zeuxis.studies.carry import Answer, Study, check_once, in_a_row, run_of
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.questions import Leakage
 from zeuxis.studies.rows import LeakageLine
 
 SHOWN, WIDTH = 8, 720
 WITH, WITHOUT = "with", "without"
+WHERE = ("inside", "outside")  # of the object
 Rise = dict[str, Any]
 
 
@@ -90,7 +91,8 @@ class LeakageStudy(Study):
         title = f"{counted(len(s.phrase), 'phrase')}: does the colour stay on its object?"
         records = {"leakage": [_record(key, of) for key, of in found.items()], "pictures": list(_pictures(rows))}
         made = (("phrases", " · ".join(s.phrase)), ("searches", " · ".join(s.search)))
-        return Answer(title, lead, (table,), records, sections, {"leakage.png": drawn}, made)
+        numbers = in_a_row(records["leakage"], ("search", "phrase"), ("leak", *(f"{w}_rise" for w in WHERE), "flat"))
+        return Answer(title, lead, (table,), records, sections, {"leakage.png": drawn}, made, numbers)
 
     def _grids(self, folder: StudyFolder) -> list[Shown]:
         s, shown = self.settings, []
@@ -130,7 +132,7 @@ def rise(rows: Mapping[Cell, Row], search: str, phrase: str) -> Rise:
     own = {cell[2:]: row for cell, row in rows.items() if cell[:2] == (search, phrase)}
     seeds = sorted({seed for _, seed in own}, key=int)
     found: Rise = {"seeds": len(seeds), "flat": _mean([float(f) for row in own.values() for f in row["flat"]])}
-    for where in ("inside", "outside"):
+    for where in WHERE:
         said, plain = ([_mean(own[how, seed][where]) for seed in seeds] for how in (WITH, WITHOUT))
         gaps = torch.tensor(said, dtype=torch.float64) - torch.tensor(plain, dtype=torch.float64)
         low, high = bootstrap(gaps) if len(gaps) > 1 else (float(gaps.mean()), float(gaps.mean()))
@@ -154,7 +156,7 @@ def _points(of: Rise, where: str) -> Interval:
 
 def _line(key: tuple[str, str], of: Rise) -> tuple[str, ...]:
     cells = [key[1], key[0]]
-    for where in ("inside", "outside"):
+    for where in WHERE:
         cells += [f"{of[f'{where}_without']:.1%}, {of[f'{where}_with']:.1%}"]
         cells += [f"{of[f'{where}_rise']:+.1%} ({of[f'{where}_low']:+.1%} to {of[f'{where}_high']:+.1%})"]
     return (*cells, "–" if of["leak"] is None else f"{of['leak']:.2f}", f"{of['flat']:.0%}")

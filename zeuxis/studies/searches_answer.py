@@ -13,7 +13,7 @@ from zeuxis.experiments.records import Record
 from zeuxis.report.evaluation import Section, Shown, TableView, counted, png
 from zeuxis.report.html import embed
 from zeuxis.report.search_figures import against_judge_png, bands_png
-from zeuxis.studies.carry import Answer
+from zeuxis.studies.carry import Answer, in_a_row
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.questions import BASELINES
 
@@ -67,7 +67,10 @@ def answer(study: SearchesStudy, rows: Rows, folder: StudyFolder) -> Answer:
         "searches": _lines(study, rows, tops, areas),
     }
     made = (("phrases", " · ".join(s.phrase)), ("judge", s.judge), ("score", "plain, unless a search says augment=N"))
-    return Answer(title, lead, (table,), records, tuple(sections), figures, made)
+    numbers = in_a_row(
+        records["searches"], ("search",), ("best", "judge_peak", "judge_peak_images", "judge_lost", "area")
+    )
+    return Answer(title, lead, (table,), records, tuple(sections), figures, made, numbers)
 
 
 def _curves(rows: Rows, name: str, x: str, y: str) -> list[Curve]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
@@ -81,11 +81,17 @@ class Settings(BaseModel):
         trust(
             *(str(one) for value in fields.values() for one in (value if isinstance(value, list | tuple) else [value]))
         )
+        return cls.read(fields, lambda name: f"--{name.replace('_', '-')}")
+
+    @classmethod
+    def read(cls, given: Mapping[str, Any], spelled: Callable[[str], str]) -> Self:
+        """From a file: nothing that it names may be imported for that. A text stands for a list of one."""
+        lists = {name for name, field in cls.model_fields.items() if isinstance(field.default, tuple)}
+        fields = {name: (v,) if name in lists and isinstance(v, str) else v for name, v in given.items()}
         try:
             return cls.model_validate(fields)
         except ValidationError as error:
-            known = tuple(cls.model_fields)
-            raise BadInput(in_words(error, known, lambda name: f"--{name.replace('_', '-')}")) from error
+            raise BadInput(in_words(error, tuple(cls.model_fields), spelled)) from error
 
 
 def search_fields(search: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from zeuxis.report.search_figures import best_png, scores_png
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import check_config
 from zeuxis.storage.checksummed import damaged
-from zeuxis.studies.carry import Answer, Study, check_once, run_of
+from zeuxis.studies.carry import Answer, Study, check_once, in_a_row, run_of
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.questions import Similarity
 from zeuxis.studies.rows import SimilarityLine
@@ -100,7 +100,10 @@ class SimilarityStudy(Study):
         title = f"{counted(len(s.phrase), 'phrase')}: what a score means"
         records = {"ranges": list(_ranges(rows)), "curves": list(_curves(rows))}
         made = (("phrases", " · ".join(s.phrase)), ("searches", " · ".join(s.search)))
-        return Answer(title, _lead(first), (table,), records, tuple(sections), figures, made)
+        numbers = in_a_row(
+            list(_ends(rows)), ("search", "phrase", "seed"), ("best", "plateau", "prior_median", "prior_highest")
+        )
+        return Answer(title, _lead(first), (table,), records, tuple(sections), figures, made, numbers)
 
     def _sorted(self, cell: Cell, row: Row, folder: StudyFolder) -> Shown:
         """Pictures evenly from the lowest score to the highest, drawn again from the log."""
@@ -166,6 +169,16 @@ def _ranges(rows: Mapping[Cell, Row]) -> Iterator[Record]:
         for what in ("prior", "all", "last"):
             record: Record = {"search": cell[0], "phrase": cell[1], "seed": int(cell[2]), "pictures": what}
             yield record | {f"p{share}": value for share, value in zip(SHARES, row[what], strict=True)}
+
+
+def _ends(rows: Mapping[Cell, Row]) -> Iterator[Record]:
+    for cell, row in rows.items():
+        record: Record = {"search": cell[0], "phrase": cell[1], "seed": cell[2], "best": row["best"][-1]}
+        yield record | {
+            "plateau": row["plateau"],
+            "prior_median": row["prior"][SHARES.index(50)],
+            "prior_highest": row["prior"][-1],
+        }
 
 
 def _curves(rows: Mapping[Cell, Row]) -> Iterator[Record]:
