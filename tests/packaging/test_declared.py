@@ -15,7 +15,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 IMPORTED_AS = {"pillow": "PIL", "ipython": "IPython", "protobuf": "google", "pytest-xdist": "xdist"}
 RUNTIME = [name for name in EXTRAS if name not in ("test", "docs")]
-BENCHMARK_ONLY = set()  # what a program under benchmarks/ asks for itself, in a sentence, where it is missing
+BENCHMARK_ONLY = {
+    "aiohttp",
+    "socketio",
+}  # of the extra studio: NiceGUI stands on them, and a benchmark is a client of it
 
 
 def modules(requirements):

@@ -75,7 +75,19 @@ def test_two_hosts_are_refused():
 @pytest.mark.parametrize("origin", FOREIGN)
 def test_another_origin_is_refused_whatever_the_route_and_the_method(origin):
     for method, path in itertools.product(
-        METHODS, ("/", "/breed", "/gallery", "/open", "/live/sheet/1.jpg", "/nothing")
+        METHODS,
+        (
+            "/",
+            "/breed",
+            "/gallery",
+            "/open",
+            "/queue",
+            "/plots",
+            "/live/sheet/1.jpg",
+            "/queued/x.jpg",
+            "/plotted/x/0.jpg",
+            "/nothing",
+        ),
     ):
         assert ask(path, method, more=[("Origin", origin)])[::2] == (403, False)
     assert ask("/_nicegui_ws/socket.io/", kind="websocket", more=[("Origin", origin)])[::2] == (1008, False)
@@ -113,7 +125,20 @@ def encodings():
     for _ in range(500):
         depth = pick.randint(1, 6)
         up = "".join(pick.choice(dots) + pick.choice(slashes) for _ in range(depth))
-        start = pick.choice(["/own/", "/thumb/", "/full/", "/dropped/", "/bred/", "/", "/_nicegui/3.18.0/static/"])
+        start = pick.choice(
+            [
+                "/own/",
+                "/thumb/",
+                "/full/",
+                "/dropped/",
+                "/bred/",
+                "/queued/",
+                "/plotted/",
+                "/plotted/x/",
+                "/",
+                "/_nicegui/3.18.0/static/",
+            ]
+        )
         yield start + up + pick.choice(["etc/passwd", "run.json", "%00", quote("index.sqlite3")])
 
 

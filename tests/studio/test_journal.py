@@ -7,7 +7,7 @@ import torch
 from studio_toys import ToyArtist, breeding
 
 from zeuxis.config import make_config
-from zeuxis.errors import BadInput, RunDamaged
+from zeuxis.errors import BadInput, RunDamaged, RunLocked
 from zeuxis.storage.checksummed import checked_line
 from zeuxis.studio.journal import NAME, Journal, read_config, read_family
 
@@ -96,3 +96,27 @@ def test_a_link_is_not_followed(bred, tmp_path):
     journal.path.symlink_to(kept)
     with pytest.raises(RunDamaged):
         read_config(journal.folder)
+
+
+def test_what_comes_after_a_broken_step_is_put_aside_and_the_next_step_is_not_lost(bred):
+    made, journal, artist = bred
+    journal.close()
+    whole = journal.path.read_bytes()
+    for broken, steps in ((whole[:-20], 4), (whole.replace(b'"about": "ban"', b'"about": "bun"'), 2)):
+        journal.path.write_bytes(broken)
+        said = []
+        again, family = Journal.again(
+            journal.folder, lambda: read_family(journal.folder, made.variation, artist.look), said.append
+        )
+        assert len(family.tables) == steps and "goes on from the one before" in said[0]
+        family.heard = again.heard
+        family.lay(family.table)
+        again.close()
+        assert len(read(bred).tables) == steps + 1
+        assert journal.path.with_name(f"{NAME}.damaged").read_bytes() == broken
+
+
+def test_two_studios_do_not_write_one_breeding(bred):
+    _, journal, _ = bred
+    with pytest.raises(RunLocked, match="close it there"):
+        Journal.again(journal.folder, lambda: None, print)

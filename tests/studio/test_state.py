@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from zeuxis.errors import BadInput
+from zeuxis.errors import BadInput, RunLocked
 from zeuxis.pictures.metadata import read_metadata
 from zeuxis.run import RunFolder
 from zeuxis.storage.checksummed import checksummed_json, verified_json
@@ -68,6 +68,9 @@ def test_a_breeding_goes_on_another_day(studio):
     studio.gallery.refresh()
     again = Studio(studio.runs)
     assert again.gallery.bred() == [bench.journal.folder.name]
+    with pytest.raises(RunLocked, match="close it there"):
+        again.reopen(again.runs / again.gallery.bred()[0])
+    studio.bench.journal.close()
     opened = again.reopen(again.runs / again.gallery.bred()[0])
     assert opened.family.tables == bench.family.tables
     assert all((a == b).all() for a, b in zip(opened.family.pixels, bench.family.pixels, strict=True))

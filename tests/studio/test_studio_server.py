@@ -19,6 +19,7 @@ pytest.importorskip(
 )
 ROUTES = (
     *("/", "/breed", "/gallery", "/open", "/own/studio.js", "/live/sheet/1.jpg", "/thumb/1.webp", "/full/1.png"),
+    *("/queue", "/plots", "/plots?show=..%2F..", "/own/rows.js", "/queued/x.jpg", "/plotted/x/0.jpg"),
     *("/bred/x/1.png", "/dropped/saved.png", "/_nicegui/socket.io/?EIO=4&transport=polling", "/nothing"),
 )
 

@@ -62,7 +62,8 @@ class Breeding:
             kept = tuple(other for other in now.favourites if other != number)
             choices = tuple(choice for choice in now.choices if choice[0] != number)
             return self.family.lay(replace(now, favourites=kept, choices=choices, about="favourite taken back"))
-        others = tuple(other for other in now.shown if other != number and other not in now.favourites)
+        out = (number, *now.favourites, *now.banned)
+        others = tuple(other for other in now.shown if other not in out)
         kept, choices = (*now.favourites, number), (*now.choices, (number, others))
         return self.family.lay(replace(now, favourites=kept, choices=choices, about="favourite"))
 
@@ -74,9 +75,10 @@ class Breeding:
     def ban(self, number: int) -> Table:
         """Never like this one: it leaves the table, and no child is laid that looks like it."""
         now = self._on_table(number)
-        shown = tuple(other for other in now.shown if other != number)
+        others = tuple(other for other in now.shown if other != number)
+        shown = now.shown if now.plane else others  # the places of a plane stay where they are
         favourites = tuple(other for other in now.favourites if other != number)
-        choices = (*now.choices, *((other, (number,)) for other in shown[:AGAINST]))
+        choices = (*now.choices, *((other, (number,)) for other in others[:AGAINST]))
         banned = (*now.banned, number)
         table = replace(now, shown=shown, favourites=favourites, banned=banned, choices=choices, about="ban")
         return self.family.lay(table)
@@ -136,7 +138,7 @@ class Breeding:
         """Two pictures of the table to compare: the best by score and taste, and the one most likely to be better by a
         draw of the taste from what the picks leave open.
         """
-        shown = list(self.family.table.shown)
+        shown = [number for number in self.family.table.shown if number not in self.family.table.banned]
         taste, features = self.taste(), torch.stack([self.family.features[number] for number in shown])
         scores = self._said(torch.tensor([self.family.pictures[number].score for number in shown]))
         mean = 2 * (1 - self.weight) * scores + 2 * self.weight * taste(features)
@@ -176,7 +178,8 @@ class Breeding:
         numbers = [self.family.keep(made[k], looks, k) for k in best]
         now = self.family.table
         shown = (*kept, *numbers)
-        return self.family.lay(replace(now, shown=shown, favourites=(), about=about, generation=now.generation + 1))
+        laid = replace(now, shown=shown, favourites=(), about=about, generation=now.generation + 1, plane=None)
+        return self.family.lay(laid)
 
     def _child(self, parents: Sequence[int], operator: str, strength: float, k: int) -> Picture:
         now, vary = self.family.table, self.variation
@@ -226,6 +229,6 @@ class Breeding:
         return [*chosen, *spare][:count]
 
     def _on_table(self, number: int) -> Table:
-        if number not in self.family.table.shown:
+        if number not in self.family.table.shown or number in self.family.table.banned:
             raise BadInput(f"Picture {number} is not on the table.")
         return self.family.table

@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.studio.plane import Plane
 from zeuxis.studio.taste import Choice
 
 
@@ -51,7 +52,9 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """What lies before a person. `before` is the number of the table it was made from, -1 for the first."""
+    """What lies before a person. `before` is the number of the table it was made from, -1 for the first; with a `plane`
+    the pictures lie on it, row by row, those that are banned too.
+    """
 
     shown: tuple[int, ...]
     favourites: tuple[int, ...] = ()
@@ -61,6 +64,7 @@ class Table:
     about: str = "start"
     generation: int = 0
     before: int = -1
+    plane: Plane | None = None
 
 
 @dataclass

@@ -1,102 +1,67 @@
-"""All runs, found again: an index in SQLite over the pictures of the run folders, and thumbnails beside it.
+"""All runs, found again: their folders and the index over them, what a person looks for, and the bin.
 
-The index is made of the folders and can be thrown away, but for the stars. Folders may come from strangers: they are
-read as everything of the kind is (zeuxis.run.folder), and what cannot be read is left out and named.
+Folders may come from strangers: they are read as everything of the kind is (zeuxis.run.folder), and what cannot be read
+is left out and named.
 """
 
 from __future__ import annotations
 
 import contextlib
+import re
+import secrets
 import shutil
-import sqlite3
 import threading
 import time
+from array import array
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.report.verdict import pictures as judged_pictures
 from zeuxis.run.folder import RunFolder
-from zeuxis.storage.files import make_folder
+from zeuxis.storage.checksummed import damaged
+from zeuxis.storage.files import guard, make_folder, remove, unwritable
+from zeuxis.storage.reading import check_folder, read_plain, whole_png
 from zeuxis.studio import journal
+from zeuxis.studio.index import Found, Index, Query
 
 OWN = ".studio"  # below the folder of the runs
 BIN = "bin"
 MOST_RUNS = 20_000
-SORTS = {
-    "newest": "made DESC, run, place",
-    "oldest": "made, run, place",
-    "score": "score IS NULL, score DESC",
-    "judge": "judge IS NULL, judge DESC",
-}
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS pictures (
-  id INTEGER PRIMARY KEY, run TEXT NOT NULL, file TEXT NOT NULL, place INTEGER NOT NULL, prompt TEXT NOT NULL,
-  generator TEXT NOT NULL, score REAL, judge REAL, label TEXT NOT NULL, words TEXT NOT NULL, made REAL NOT NULL,
-  UNIQUE (run, file));
-CREATE TABLE IF NOT EXISTS runs (run TEXT PRIMARY KEY, stamp TEXT NOT NULL, state TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS marks (run TEXT NOT NULL, file TEXT NOT NULL, mark INTEGER NOT NULL, UNIQUE (run, file));
-CREATE INDEX IF NOT EXISTS by_made ON pictures (made DESC, run, place);
-CREATE INDEX IF NOT EXISTS by_score ON pictures (score DESC);
-"""
-FROM = "FROM pictures LEFT JOIN marks USING (run, file)"
+MOST_RESULTS = 64  # answers that are remembered: a page that asks for an older one looks again
+PICTURE = re.compile(r"[\w-]+/[\w.-]+\.png", re.ASCII)  # in the folder of a run
+MOST_PICTURE = 64_000_000  # bytes
+MOST_ITEMS = 240  # pictures that a page gets at once
 
 
-@dataclass(frozen=True)
-class Found:
-    """A picture of the gallery. `mark` is 1 with a star, -1 rejected, 0 neither; `judge` what the judge gives it."""
-
-    id: int
-    run: str
-    file: str
-    prompt: str
-    generator: str
-    score: float | None
-    judge: float | None
-    label: str
-    words: str
-    made: float
-    mark: int
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is looked for: words in prompts and labels, a generator, bounds of score and date (days back), a mark."""
-
-    text: str = ""
-    generator: str = ""
-    lowest: float | None = None
-    days: float | None = None
-    starred: bool = False
-    rejected: bool = False
-    sort: str = "newest"
-
-
-class Gallery:
-    """The index of the runs below a folder. Safe to use from several threads."""
+class Gallery(Index):
+    """The pictures of the runs below a folder. Safe to use from several threads."""
 
     def __init__(self, runs: Path) -> None:
         self.runs, self.own = runs, runs / OWN
         self.notes: list[str] = []
+        self._opening: list[str] = []  # what was wrong with the index
+        if self.own.is_symlink():
+            raise damaged(self.own, "it is a link, which is not followed")
+        guard(self.runs, [OWN])
         make_folder(self.own)
-        self._lock = threading.RLock()
-        self._base = sqlite3.connect(self.own / "index.sqlite3", check_same_thread=False)
-        self._base.execute("PRAGMA journal_mode = WAL")
-        self._base.executescript(SCHEMA)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        with self._lock:
-            self._base.close()
+        super().__init__(self.own / "index.sqlite3", self._opening.append)
+        self._refreshing = threading.Lock()
+        self._results: OrderedDict[str, array[int]] = OrderedDict()
 
     def refresh(self) -> int:
-        """Take up folders that are new or have changed, let go of those that are gone; how many changed."""
-        self.notes = []
+        """Take up folders that are new or have changed, let go of those that are gone; how many changed. One at a time:
+        a second one begins when the first is done.
+        """
+        with self._refreshing:
+            return self._refresh()
+
+    def _refresh(self) -> int:
+        notes, self._opening = self._opening, []
         there = {path.name: path for path in _folders(self.runs)}
-        with self._lock:
-            known = dict(self._base.execute("SELECT run, stamp FROM runs"))
+        known = self.stamps()
         changed = [name for name, path in there.items() if known.get(name) != _stamp(path)]
         gone = [name for name in known if name not in there]
         for name in changed:
@@ -104,79 +69,78 @@ class Gallery:
             rows: list[Sequence[Any]] = []
             try:
                 rows, state = _rows(there[name])
+                rows = [tuple(map(_writable, row)) for row in rows]
             except ZeuxisError as error:
-                self.notes.append(str(error))
-            with self._lock, self._base:
-                self._base.execute("DELETE FROM pictures WHERE run = ?", (name,))
-                self._base.executemany("INSERT INTO pictures VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-                self._base.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?)", (name, stamp, state))
-        with self._lock, self._base:
-            for name in gone:
-                self._base.execute("DELETE FROM pictures WHERE run = ?", (name,))
-                self._base.execute("DELETE FROM runs WHERE run = ?", (name,))
+                notes.append(str(error))
+            if lost := self.files(name) - {row[1] for row in rows}:
+                notes.append(f"{name}: {len(lost)} pictures that were here are gone, {min(lost)} for one.")
+            self.put(name, stamp, state, rows)
+        for name in gone:
+            if (self.runs / name).is_dir():
+                notes.append(f"{name} is no run any more: the file that says what it is is missing.")
+            self.drop(name)
+        self.notes = notes
         return len(changed) + len(gone)
 
-    def count(self, query: Query = Query()) -> int:
-        """How many pictures fit."""
-        where, values = _where(query)
+    def look(self, query: Query) -> tuple[str, int]:
+        """Look for pictures: the key of the answer, and how many fit."""
+        numbers, key = self.numbers(query), secrets.token_hex(8)
         with self._lock:
-            return int(self._base.execute(f"SELECT COUNT(*) {FROM} {where}", values).fetchone()[0])
+            self._results[key] = numbers
+            while len(self._results) > MOST_RESULTS:
+                self._results.popitem(last=False)
+        return key, len(numbers)
 
-    def find(self, query: Query = Query(), offset: int = 0, limit: int = 60) -> list[Found]:
-        """The pictures that fit, a page of them."""
-        where, values = _where(query)
-        order = SORTS.get(query.sort, SORTS["newest"])
-        columns = "id, run, file, prompt, generator, score, judge, label, words, made, COALESCE(mark, 0)"
-        text = f"SELECT {columns} {FROM} {where} ORDER BY COALESCE(mark, 0) = 1 DESC, {order} LIMIT ? OFFSET ?"
+    def result(self, key: str) -> array[int]:
+        """The numbers of all pictures of an answer. BadInput for one that is remembered no longer."""
         with self._lock:
-            rows = self._base.execute(text, (*values, limit, offset)).fetchall()
-        return [Found(*row) for row in rows]
+            if key not in self._results:
+                raise BadInput("This answer is too old. Look again.")
+            self._results.move_to_end(key)
+            return self._results[key]
 
-    def one(self, number: int) -> Found:
-        """A picture by its number. BadInput for none."""
-        columns = "id, run, file, prompt, generator, score, judge, label, words, made, COALESCE(mark, 0)"
-        with self._lock:
-            row = None
-            if 0 < number < 2**63:
-                row = self._base.execute(f"SELECT {columns} {FROM} WHERE id = ?", (number,)).fetchone()
-        if row is None:
-            raise BadInput(f"There is no picture {number} in the gallery. Look for it again.")
-        return Found(*row)
-
-    def generators(self) -> list[str]:
-        """The generators of all pictures."""
-        with self._lock:
-            return [row[0] for row in self._base.execute("SELECT DISTINCT generator FROM pictures ORDER BY generator")]
+    def items(self, key: str, offset: int, limit: int) -> list[Found | None]:
+        """Some pictures of an answer, `MOST_ITEMS` at most; None in the place of one that is gone by now."""
+        numbers = self.result(key)[max(0, offset) : max(0, offset) + min(max(0, limit), MOST_ITEMS)]
+        found = {one.id: one for one in self.some(numbers)}
+        return [found.get(number) for number in numbers]
 
     def unfinished(self) -> list[str]:
         """Runs that were interrupted and can go on, newest first."""
-        return self._in_state("unfinished")
+        return self.in_state("unfinished")
 
     def bred(self) -> list[str]:
         """Breedings by hand, newest first."""
-        return self._in_state("bred")
-
-    def _in_state(self, state: str) -> list[str]:
-        with self._lock:
-            rows = self._base.execute("SELECT run FROM runs WHERE state = ? ORDER BY run DESC", (state,))
-            return [row[0] for row in rows]
-
-    def mark(self, number: int, mark: int) -> None:
-        """A star (1), a rejection (-1) or neither (0)."""
-        found = self.one(number)
-        with self._lock, self._base:
-            self._base.execute("INSERT OR REPLACE INTO marks VALUES (?, ?, ?)", (found.run, found.file, mark))
+        return self.in_state("bred")
 
     def path(self, found: Found) -> Path:
-        """The file of a picture."""
-        return self.runs / found.run / found.file
+        """The file of a picture. RunDamaged for a place that no run has, or a link: an index may be a stranger's."""
+        if not isinstance(found.run, str) or not isinstance(found.file, str):
+            raise damaged(self.own, "its index names no file")
+        folder, inner = self.runs / found.run, found.file.partition("/")[0]
+        path = folder / found.file
+        plain = _is_name(found.run) and PICTURE.fullmatch(found.file) is not None
+        if not plain or folder.is_symlink() or (folder / inner).is_symlink() or path.is_symlink():
+            raise damaged(path, "it is a link, or lies in no run")
+        guard(folder, [inner])
+        return path
+
+    def data(self, found: Found) -> bytes:
+        """The file of a picture. RunDamaged where a bit of it is not as it was written: readers pass over that."""
+        data = read_plain(self.path(found), MOST_PICTURE)
+        if not whole_png(data):
+            raise damaged(self.path(found), "it is not the picture that was written")
+        return data
 
     def delete(self, run: str) -> Path:
         """Move a run to the bin; returns where it is now. BadInput for none such."""
-        self._known(run)
-        make_folder(self.own / BIN)
-        place = self.own / BIN / f"{run}.{time.time_ns()}"
-        (self.runs / run).rename(place)
+        if run not in self.stamps() or not _is_name(run) or (self.runs / run).is_symlink():
+            raise BadInput(f"There is no run {run[:80]!r} in the gallery.")
+        place = self._bin() / f"{run}.{time.time_ns()}"
+        try:
+            (self.runs / run).rename(place)
+        except OSError as error:
+            raise unwritable(place, error) from error
         self.refresh()
         return place
 
@@ -185,48 +149,57 @@ class Gallery:
         run = place.name.rpartition(".")[0]
         if place.parent != self.own / BIN or not place.is_dir() or (self.runs / run).exists():
             raise BadInput(f"The run cannot come back from the bin; it is in {place}.")
-        place.rename(self.runs / run)
+        try:
+            place.rename(self.runs / run)
+        except OSError as error:
+            raise unwritable(self.runs / run, error) from error
         self.refresh()
 
     def empty_bin(self) -> int:
         """Remove for good what lies in the bin; how many runs that was."""
-        places = list((self.own / BIN).iterdir()) if (self.own / BIN).is_dir() else []
+        places = list(self._bin().iterdir())
         for place in places:
-            shutil.rmtree(place)
+            if place.is_symlink() or not place.is_dir():
+                remove(place)
+                continue
+            try:
+                shutil.rmtree(place)
+            except OSError as error:
+                raise unwritable(place, error) from error
         return len(places)
 
-    def _known(self, run: str) -> None:
-        with self._lock:
-            if self._base.execute("SELECT 1 FROM runs WHERE run = ?", (run,)).fetchone() is None:
-                raise BadInput(f"There is no run {run[:80]!r} in the gallery.")
-
-
-def _where(query: Query) -> tuple[str, tuple[Any, ...]]:
-    terms: list[str] = []
-    values: list[Any] = []
-    for word in query.text.split()[:20]:
-        like = "%" + word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        terms.append("(prompt LIKE ? ESCAPE '\\' OR label LIKE ? ESCAPE '\\' OR words LIKE ? ESCAPE '\\')")
-        values += [like] * 3
-    for column, value in (("generator = ?", query.generator or None), ("score >= ?", query.lowest)):
-        if value is not None:
-            terms.append(column)
-            values.append(value)
-    if query.days is not None:
-        terms.append("made >= ?")
-        values.append(time.time() - 86_400 * query.days)
-    terms.append("COALESCE(mark, 0) = 1" if query.starred else "COALESCE(mark, 0) >= 0" if not query.rejected else "1")
-    return f"WHERE {' AND '.join(terms)}", tuple(values)
+    def _bin(self) -> Path:
+        """The folder of the bin. RunDamaged where a link stands in its place: what is in it is removed for good."""
+        check_folder(self.own, (BIN,))
+        make_folder(self.own / BIN)
+        return self.own / BIN
 
 
 def _folders(runs: Path) -> Iterator[Path]:
     """Folders of runs and of breedings by hand, no links."""
     with contextlib.suppress(OSError):
         for path in sorted(runs.iterdir())[:MOST_RUNS]:
-            if path.is_symlink() or path.name.startswith("."):
+            if path.is_symlink() or path.name.startswith(".") or not _is_name(path.name):
                 continue
             if (path / "run.json").is_file() or (path / journal.NAME).is_file():
                 yield path
+
+
+def _writable(value: Any) -> Any:
+    """A value that a table and a page can hold: texts may have letters that nothing can write, scores any size."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return None
+    return value
+
+
+def _is_name(run: str) -> bool:
+    """Whether it names one folder, in letters that can be written down."""
+    try:
+        return run not in ("", ".", "..") and "\0" not in run and Path(run).name == run and bool(run.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _stamp(path: Path) -> str:
@@ -242,6 +215,7 @@ def _stamp(path: Path) -> str:
 def _rows(path: Path) -> tuple[list[Sequence[Any]], str]:
     """The pictures of a folder as rows of the table, and the state of the run."""
     if (path / journal.NAME).is_file():
+        check_folder(path, (journal.KEPT,), (journal.NAME,))
         about = journal.summary(path)
         files = sorted((path / journal.KEPT).glob("[0-9]*.png"))
         made = (path / journal.NAME).stat().st_mtime

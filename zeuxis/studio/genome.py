@@ -96,6 +96,24 @@ class Variation:
         child[row] = b[row]
         return self.locked(child, a, locks)
 
+    def on_plane(self, a: Tensor, b: Tensor, c: Tensor, u: float, v: float, locks: Sequence[str] = ()) -> Tensor:
+        """The genome `(G, D)` at (u, v) of the plane on which (0, 0) is `a`, (1, 0) is `b` and (0, 1) is `c`.
+
+        Noise goes from `a` along great circles, by the exponential map of the sphere, and its length is mixed of the
+        three and never beyond them, so that it stays one of the prior. A class is mixed of the three too, with shares
+        of u and v where those are above 0. What is locked is that of `a`.
+        """
+        left, down = max(u, 0.0), max(v, 0.0)
+        whole = max(1.0, left + down)
+        point = a + left / whole * (b - a) + down / whole * (c - a)
+        for part, at in self._parts():
+            if _is_noise(part):
+                mean = part.prior_mean
+                x, y, z = (one[:, at] - mean for one in (a, b, c))
+                rows = [_on_sphere(x[k], y[k], z[k], u, v) for k in range(len(a))]
+                point[:, at] = mean + torch.stack(rows)
+        return self.locked(self._clipped(point), a, locks)
+
     def locked(self, child: Tensor, parent: Tensor, locks: Sequence[str]) -> Tensor:
         """The child with its parent's locked parts."""
         child = child.clone()
@@ -141,3 +159,26 @@ def group_of_layers(generator: Any, groups: Sequence[str]) -> list[int]:
 
 def _is_noise(part: Space) -> bool:
     return isinstance(part, Normal | TruncatedNormal | Whitened)
+
+
+def _on_sphere(a: Tensor, b: Tensor, c: Tensor, u: float, v: float) -> Tensor:
+    """exp_a(u log_a(b) + v log_a(c)) of directions `(D,)`, at a length between those of the three; in float64."""
+    x, y, z = a.double(), b.double(), c.double()
+    lengths = torch.stack([x.norm(), y.norm(), z.norm()])
+    if float(lengths.min()) < 1e-9:  # no direction: a straight line
+        return torch.lerp(a, b, u) + v * (c - a)
+    unit = x / lengths[0]
+    way = u * _toward(unit, y / lengths[1]) + v * _toward(unit, z / lengths[2])
+    angle = way.norm()
+    length = lengths[0] + u * (lengths[1] - lengths[0]) + v * (lengths[2] - lengths[0])
+    length = length.clamp(lengths.min(), lengths.max())
+    there = unit * angle.cos() + way * torch.sinc(angle / torch.pi)  # sin(t) / t
+    point: Tensor = length * there / there.norm()
+    return point.to(a.dtype)
+
+
+def _toward(unit: Tensor, other: Tensor) -> Tensor:
+    """log_unit(other) of two unit vectors: the way along the sphere, as long as its angle; 0 where none is shortest."""
+    across = other - (other @ unit) * unit
+    sine = across.norm()
+    return across * (torch.atan2(sine, other @ unit) / sine) if float(sine) > 1e-9 else torch.zeros_like(unit)

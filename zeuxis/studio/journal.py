@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,13 +19,16 @@ from torch import Tensor
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import RunDamaged, ZeuxisError
-from zeuxis.run.folder import fresh_folder
+from zeuxis.experiments.records import append_checked
+from zeuxis.run.paths import fresh_folder
 from zeuxis.run.trust import check_files, mark_of
-from zeuxis.storage.checksummed import checked_line, verified_line
-from zeuxis.storage.files import append_line, atomic_write, make_folder
-from zeuxis.storage.reading import MOST_LOG, read_plain
+from zeuxis.storage.checksummed import verified_line
+from zeuxis.storage.files import atomic_write, make_folder
+from zeuxis.storage.lock import RunLock
+from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 from zeuxis.studio.family import Family, Looks, Picture, Table
 from zeuxis.studio.genome import Variation
+from zeuxis.studio.plane import ACROSS, FARTHEST, NARROWEST, WIDEST, Plane
 
 NAME = "breeding.jsonl"
 KEPT = "kept"  # the folder of the pictures that were favoured
@@ -45,6 +49,17 @@ class _Picture(BaseModel):
     generation: _Number = 0
 
 
+class _Plane(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    centre: _Number
+    first: _Number
+    second: _Number
+    u: Annotated[float, Field(allow_inf_nan=False, ge=-FARTHEST, le=FARTHEST)]
+    v: Annotated[float, Field(allow_inf_nan=False, ge=-FARTHEST, le=FARTHEST)]
+    span: Annotated[float, Field(ge=NARROWEST, le=WIDEST)]
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
@@ -56,23 +71,63 @@ class _Table(BaseModel):
     about: _Word = ""
     generation: _Number = 0
     before: Annotated[int, Field(ge=-1, lt=MOST)] = -1
+    plane: _Plane | None = None
+
+    def laid(self) -> Table:
+        """As the family knows it. ValueError for a plane on which not as many pictures lie as it has places."""
+        plane = None if self.plane is None else Plane(**self.plane.model_dump())
+        if plane is not None and len(self.shown) != ACROSS**2:
+            raise ValueError("a plane with empty places")
+        return Table(**{**self.model_dump(), "plane": plane})
 
 
 class Journal:
-    """Writes a breeding into its folder as it goes."""
+    """Writes a breeding into its folder as it goes. Locked from `new` or `again` to `close`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.path = folder, folder / NAME
+        self._lock: RunLock | None = None
+
+    @classmethod
+    def again(cls, folder: Path, read: Callable[[], Family], say: Callable[[str], object]) -> tuple[Journal, Family]:
+        """The journal of a breeding and what `read` makes of it; a step that is not as it was written is put aside with
+        all after it, so that the next one is not written behind it, and `say` hears of it. RunLocked while another
+        studio writes there.
+        """
+        check_folder(folder, (KEPT,), (NAME, "lock"))
+        journal = cls(folder)
+        journal._lock = RunLock(folder, "close it there")
+        try:
+            family = read()
+            lines = read_plain(journal.path, MOST_LOG).splitlines(keepends=True)
+            whole, rest = lines[: 1 + len(family.tables)], lines[1 + len(family.tables) :]
+            if rest:
+                aside = journal.path.with_name(f"{NAME}.damaged")
+                atomic_write(aside, b"".join(lines))
+                atomic_write(journal.path, b"".join(whole))
+                said = "step is" if len(rest) == 1 else "steps are"
+                say(f"{len(rest)} {said} damaged or broken off; it goes on from the one before. See {aside.name}.")
+        except BaseException:
+            journal.close()
+            raise
+        return journal, family
+
+    def close(self) -> None:
+        """Let another studio write here."""
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
 
     @classmethod
     def new(cls, runs: Path, config: RunConfig) -> Journal:
         """A new folder under `runs`, named like that of a run."""
         journal = cls(fresh_folder(config, runs))
+        journal._lock = RunLock(journal.folder)
         content = {
             "config": config.model_dump(mode="json", exclude_defaults=True),
             "mark": mark_of(config.model_dump()),
         }
-        append_line(journal.path, checked_line(content))
+        append_checked(journal.path, content)
         return journal
 
     def heard(self, table: Table, new: Sequence[Picture]) -> None:
@@ -83,7 +138,8 @@ class Journal:
             for p in new
         ]
         laid = {name: getattr(table, name) for name in _Table.model_fields}
-        append_line(self.path, checked_line({"table": laid, "pictures": pictures}))
+        laid["plane"] = None if table.plane is None else asdict(table.plane)
+        append_checked(self.path, {"table": laid, "pictures": pictures})
 
     def keep(self, number: int, png: bytes) -> Path:
         """A favoured picture as a file."""
@@ -113,7 +169,7 @@ def read_family(folder: Path, variation: Variation, look: Callable[[Tensor], Loo
     for line in _lines(folder)[1:]:
         try:
             content, _ = verified_line(line)
-            table = Table(**_Table.model_validate(content["table"]).model_dump())
+            table = _Table.model_validate(content["table"]).laid()
             pictures = [_Picture.model_validate(one) for one in list(content["pictures"])[:MOST_SHOWN]]
             _add(family, table, pictures, shape, look)
         except (KeyError, TypeError, ValueError, ValidationError, ZeuxisError):
@@ -131,6 +187,7 @@ def _add(
     count = len(family.pictures) + len(genomes)
     named = [*table.shown, *table.favourites, *table.banned, *(n for one in pictures for n in one.parents)]
     named += [n for won, others in table.choices for n in (won, *others)]
+    named += [] if table.plane is None else table.plane.through
     if any(number >= count for number in named) or table.before >= len(family.tables) or not table.shown:
         raise ValueError("a number of no picture")
     if genomes:

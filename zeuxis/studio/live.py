@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import secrets
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -25,13 +26,15 @@ from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.pictures.grid import by_score, to_pixels
 from zeuxis.report.commands import folder_command, generate_command, repeated
 from zeuxis.run import Session
-from zeuxis.run.folder import RunFolder, fresh_folder
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.paths import fresh_folder
 from zeuxis.run.stopping import over_optimisation
 from zeuxis.search.diversity_control import unwrapped
 from zeuxis.studio.status import SHOWN, Frame, Point, Status
 from zeuxis.types import Event
 
 DEFAULTS: dict[str, Any] = {"precision": "fp32", "view_every": 5}  # first pictures sooner; the judge heard more often
+Ended = Callable[[str, str], None]  # done, stopped or failed, and why
 CLEARLY = 0.05  # of the judge's mean below its best
 APART = 2  # evaluations in a row by which score and judge part before the page says so
 
@@ -40,26 +43,30 @@ APART = 2  # evaluations in a row by which score and judge part before the page 
 class Live:
     """The search of this studio. `start` and `resume` return at once; BadInput while another one is under way.
 
-    `sketch(config)` may give the first pictures of a search before it has loaded its own models.
+    `sketch(config)` may give the first pictures of a search before it has loaded its own models. `other` says, in a
+    sentence, what else computes here and has to end first; "" for nothing.
     """
 
     runs: Path
     sketch: Callable[[RunConfig], Frame | None] | None = None
     outputs: workflows.Outputs = field(default_factory=workflows.Outputs)
+    other: Callable[[], str] = lambda: ""
     status: Status = field(default_factory=Status)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _timed: tuple[tuple[int, float], tuple[int, float]] = ((0, 0.0), (0, 0.0))  # points and moments: first, last
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
     _sketching: threading.Thread | None = None
 
     def start(self, prompt: str, **fields: Any) -> RunConfig:
         """Begin a search for a phrase. BadInput for what cannot be, before anything is written."""
-        seed = {"seed": secrets.randbelow(2**31)}
-        config = make_config(**{**DEFAULTS, **seed, **fields, "prompt": (prompt,) if prompt.strip() else ()})
-        if not config.prompt and not config.image_prompt:
-            raise BadInput("Say what to look for, e.g. a red fire truck.")
-        self._begin(prompt.strip() or "(image prompt)", config, lambda hears: self._generate(config, hears))
+        config = configured(prompt, **fields)
+        self.begin(titled(config), config)
         return config
+
+    def begin(self, title: str, config: RunConfig, folder: Path | None = None, ended: Ended | None = None) -> None:
+        """Begin a search, or go on with it where `folder` holds it already. `ended` hears how it ended, and why."""
+        self._begin(title, config, lambda hears: self._generate(config, hears, folder), ended=ended)
 
     def resume(self, folder: Path, **changes: Any) -> None:
         """Go on with a run of the folder, or make it longer."""
@@ -85,12 +92,26 @@ class Live:
             if thread is not None:
                 thread.join(seconds)
 
+    def rate(self) -> float:
+        """Generations a second of the search under way; 0 before the second one of this session is done."""
+        with self._lock:
+            first, last = self._timed
+        return (last[0] - first[0]) / (last[1] - first[1]) if last[1] > first[1] else 0.0
+
     def tell(self, **changes: Any) -> None:
         """Change what the pages see."""
         with self._lock:
             self.status = replace(self.status, **changes, version=self.status.version + 1)
+            if "points" in changes:
+                now = (len(self.status.points), time.monotonic())
+                self._timed = (self._timed[0] if self.status.generations else now, now)
 
-    def _begin(self, prompt: str, config: RunConfig, work: Callable[[Hearing], Any], sketch: bool = True) -> None:
+    def _begin(
+        self, prompt: str, config: RunConfig, work: Callable[[Hearing], Any], sketch: bool = True,
+        ended: Ended | None = None,
+    ) -> None:  # fmt: skip
+        if said := self.other():
+            raise BadInput(said)
         with self._lock:
             if self.status.busy:
                 raise BadInput("A search is under way. Stop it first; what it has found is kept.")
@@ -99,28 +120,32 @@ class Live:
         if sketch and self.sketch is not None:
             self._sketching = threading.Thread(target=self._sketch, args=(config,), name="zeuxis-sketch", daemon=True)
             self._sketching.start()
-        self._thread = threading.Thread(target=self._work, args=(work,), name="zeuxis-search", daemon=True)
+        self._thread = threading.Thread(target=self._work, args=(work, ended), name="zeuxis-search", daemon=True)
         self._thread.start()
 
-    def _generate(self, config: RunConfig, hears: Hearing) -> Any:
-        folder = fresh_folder(config, self.runs)
-        folder.rmdir()  # only its name is wanted: the run makes it once everything has been found good
-        fields = config.model_dump(exclude_defaults=True)
+    def _generate(self, config: RunConfig, hears: Hearing, folder: Path | None = None) -> Any:
+        folder = folder or new_place(config, self.runs)
+        fields = {name: getattr(config, name) for name in config.model_fields_set}
         prompt = fields.pop("prompt", ())
         return workflows.generate(prompt, out=folder, listener=hears, outputs=self.outputs, **fields)
 
-    def _work(self, work: Callable[[Hearing], Any]) -> None:
+    def _work(self, work: Callable[[Hearing], Any], ended: Ended | None = None) -> None:
         hears = Hearing(self, self._stop)
         try:
             summary = work(hears)
             stopped = self._stop.is_set()
             reason = "Stopped; everything so far is kept." if stopped else summary.reason
-            self.tell(state="stopped" if stopped else "done", verdict=reason, notes=hears.notes())
+            found, said = ("stopped" if stopped else "done"), {"verdict": reason}
         except ZeuxisError as error:
-            self.tell(state="failed", error=str(error), notes=hears.notes())
+            found, reason = "failed", str(error)
+            said = {"error": reason}
         except Exception as error:
             traceback.print_exc()
-            self.tell(state="failed", error=f"This should not have happened: {type(error).__name__}: {error}.")
+            found, reason = "failed", f"This should not have happened: {type(error).__name__}: {error}."
+            said = {"error": reason}
+        if ended is not None:
+            ended(found, reason)
+        self.tell(state=found, notes=hears.notes(), **said)
 
     def _sketch(self, config: RunConfig) -> None:
         if self.sketch is None:
@@ -211,6 +236,32 @@ class Hearing(workflows.Listener):
         self._pixels = {key: value for key, value in self._pixels.items() if key in alive}
         words = tuple(session.problem.generator.describe(latent) for latent in x[:1])
         return Frame(event.generation, pixels, tuple(score), x, words)
+
+
+def configured(prompt: str, **fields: Any) -> RunConfig:
+    """The configuration of a search of the studio. BadInput without a prompt, and for what cannot be."""
+    seed = {"seed": secrets.randbelow(2**31)}
+    config = make_config(**{**DEFAULTS, **seed, **fields, "prompt": phrases(prompt)})
+    if not config.prompt and not config.image_prompt:
+        raise BadInput("Say what to look for, e.g. a red fire truck.")
+    return config
+
+
+def phrases(prompt: str) -> tuple[str, ...]:
+    """The phrases of a prompt in one line, with " | " between them, as `titled` writes it."""
+    return tuple(part.strip() for part in prompt.split(" | ") if part.strip())
+
+
+def titled(config: RunConfig) -> str:
+    """What a search is called on the pages: its prompt in a line."""
+    return " | ".join(config.prompt).strip() or "(image prompt)"
+
+
+def new_place(config: RunConfig, runs: Path) -> Path:
+    """A name for a run's folder that no other has; the run makes it once everything has been found good."""
+    folder = fresh_folder(config, runs)
+    folder.rmdir()
+    return folder
 
 
 def _keys(x: Tensor) -> list[bytes]:

@@ -54,6 +54,7 @@ def serve(
     if token:
         say("Whoever has this address can use the studio. The connection is not encrypted.")
     studio.preload()
+    studio.runner.start()
     if show:
         threading.Thread(target=_open, args=(server, address), daemon=True).start()
     try:
@@ -61,7 +62,7 @@ def serve(
             server.run(sockets=[listening])
     finally:
         listening.close()
-        if studio.live.status.busy:
+        if studio.live.status.busy or studio.plots.running:
             say("Stopping the search; what it has is kept.")
         studio.close()
 
@@ -77,7 +78,8 @@ def build(studio: Any, host: str, port: int, token: str) -> Guard:
     close_sockets(port, token)
     app.add_static_files("/own", OWN)
     register(studio)
-    ui.run_with(own, title="Zeuxis studio", dark=None, tailwind=False, show_welcome_message=False, reconnect_timeout=20)
+    how: dict[str, Any] = {"tailwind": False, "show_welcome_message": False, "reconnect_timeout": 20}
+    ui.run_with(own, title="Zeuxis studio", dark=None, language="en-US", **how)
     return Guard(own, own_hosts(port), token)
 
 

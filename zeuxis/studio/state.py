@@ -18,7 +18,7 @@ from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.report.commands import folder_command
 from zeuxis.run.auto import settle
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.prepare import Models, load_models
+from zeuxis.run.prepare import Models, check_config, load_models
 from zeuxis.run.trust import KEY, check_files
 from zeuxis.storage.files import make_folder
 from zeuxis.studio.artist import Artist
@@ -27,7 +27,13 @@ from zeuxis.studio.dropped import INBOX, Dropped, take
 from zeuxis.studio.family import Family
 from zeuxis.studio.gallery import OWN, Gallery
 from zeuxis.studio.journal import Journal, read_config, read_family
-from zeuxis.studio.live import Live
+from zeuxis.studio.live import Live, configured, titled
+from zeuxis.studio.plot import Plot
+from zeuxis.studio.plots import Plots
+from zeuxis.studio.presets import Presets
+from zeuxis.studio.queue import Queue
+from zeuxis.studio.queue_file import Item
+from zeuxis.studio.runner import Runner
 from zeuxis.studio.status import Frame
 from zeuxis.studio.taste import in_words
 
@@ -44,6 +50,7 @@ class Bench:
     journal: Journal
     version: int = 0
     key: str = field(default_factory=lambda: secrets.token_hex(4))
+    notes: tuple[str, ...] = ()  # on what was damaged
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -86,7 +93,11 @@ class Studio:
         make_folder(runs)
         self.runs = runs
         self.gallery = Gallery(runs)
-        self.live = Live(runs, self._sketch)
+        self.live = Live(runs, self._sketch, other=self._plotting)
+        self.presets = Presets(runs / OWN)
+        self.plots = Plots(runs)
+        self.queue = Queue(runs / OWN)
+        self.runner = Runner(self.queue, self.live, self.plots)
         self.bench: Bench | None = None
         self.dropped: Dropped | None = None
         self.picked: list[tuple[RunConfig, Tensor, Any]] = []  # configuration, latent and pixels, of a live population
@@ -110,14 +121,33 @@ class Studio:
         self._preloading = threading.Thread(target=work, name="zeuxis-preload", daemon=True)
         self._preloading.start()
 
-    def close(self, seconds: float = 60.0) -> None:
+    def close(self, patience: float = 60.0) -> None:
         """Let the search finish its generation and write what it has; a thread inside of torch is not to be cut off."""
         self._closing.set()
+        self.runner.close(patience)
         self.live.stop()
         if self._preloading is not None:
             self._preloading.join()
-        self.live.wait(seconds)
+        self.live.wait(patience)
+        if self.bench is not None:
+            self.bench.journal.close()
         self.gallery.close()
+
+    def enqueue(self, prompt: str, *, front: bool = False, **fields: Any) -> Item:
+        """A search behind the others, or before them. BadInput for what cannot be."""
+        config = configured(prompt, **fields)
+        check_config(config)
+        return self.queue.add(config, titled(config), front=front)
+
+    def plot(self, plot: Plot, *, front: bool = False) -> Plot:
+        """A folder for a plot, which waits in the queue from now on."""
+        self.queue.check_ours()
+        made = self.plots.new(plot)
+        self.queue.add_plot(made.name, made.title, front=front)
+        return made
+
+    def _plotting(self) -> str:
+        return "A plot is under way. Stop it first, or put the search into the queue." if self.plots.running else ""
 
     def artist(self, config: RunConfig) -> Artist:
         """An artist for a configuration, with models that are loaded already where they are."""
@@ -168,13 +198,15 @@ class Studio:
 
     def reopen(self, folder: Path) -> Bench:
         """Go on with a breeding of the folder."""
-        artist = self.artist(read_config(folder))
-        family = read_family(folder, artist.variation, artist.look)
-        journal = Journal(folder)
+        if self.bench is not None and self.bench.journal.folder == folder:
+            return self.bench
+        artist, notes = self.artist(read_config(folder)), list[str]()
+        journal, family = Journal.again(
+            folder, lambda: read_family(folder, artist.variation, artist.look), notes.append
+        )
         family.heard = journal.heard
         breeding = Breeding(artist.variation, artist.look, family, seed=artist.config.seed)
-        self.bench = Bench(artist, breeding, journal)
-        return self.bench
+        return self._lay(Bench(artist, breeding, journal, notes=tuple(notes)))
 
     def evolve(self, numbers: Sequence[int]) -> RunConfig:
         """Begin a search around pictures of the breeding: `--start-from` their files."""
@@ -210,8 +242,14 @@ class Studio:
             breeding.begin(artist.variation.of_latents(torch.stack(list(latents))), "search")
         else:
             breeding.begin(artist.variation.of_latents(artist.start(breeding.size)), "draw")
-        self.bench = Bench(artist, breeding, journal)
-        return self.bench
+        return self._lay(Bench(artist, breeding, journal))
+
+    def _lay(self, bench: Bench) -> Bench:
+        """The breeding at hand is this one; another studio may go on with the one before."""
+        if self.bench is not None:
+            self.bench.journal.close()
+        self.bench = bench
+        return bench
 
     def _sketch(self, config: RunConfig) -> Frame | None:
         return self.artist(config).first()

@@ -1,53 +1,96 @@
-"""Thumbnails of the gallery on disk, and a selection of its pictures as one archive."""
+"""Thumbnails of the gallery: made when they are first asked for, kept on disk, the oldest removed beyond a bound."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
-import json
-import zipfile
-from collections.abc import Sequence
-from dataclasses import asdict
+import os
+import secrets
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from zeuxis.errors import BadInput
+from zeuxis.errors import ZeuxisError
 from zeuxis.pictures.reading import Limits, read_rgb
-from zeuxis.storage.files import atomic_write, make_folder
+from zeuxis.storage.files import PART, make_folder
 from zeuxis.storage.reading import read_plain
-from zeuxis.studio.gallery import Found, Gallery
+from zeuxis.studio.gallery import Gallery
+from zeuxis.studio.index import Found
 from zeuxis.studio.status import fitted
 
 SIDE = 192  # pixels
 LIMITS = Limits(bytes=64_000_000, pixels=4096 * 4096, side=8192, formats=("PNG",))
-MOST = 2000  # pictures in one archive
+MOST_BYTES = 300_000_000  # of all thumbnails: about 50,000 of them
+KEPT = 0.75  # share of the bound that is left after a cleaning
+TOUCHED = 86_400  # seconds after which a thumbnail that is shown again counts as new
 
 
-def thumbnail(gallery: Gallery, found: Found, side: int = SIDE) -> bytes:
-    """A WebP, made when it is first asked for. RunDamaged or BadInput where the picture cannot be read."""
-    name = hashlib.sha256(f"{found.run}/{found.file}/{found.made}/{side}".encode()).hexdigest()[:32]
-    place = gallery.own / "thumbnails" / name[:2] / f"{name}.webp"
-    if place.is_file():
-        return read_plain(place)
-    picture = read_rgb(read_plain(gallery.path(found), LIMITS.bytes), LIMITS)
-    data = io.BytesIO()
-    Image.fromarray(fitted(np.asarray(picture)[None], side)[0]).save(data, "WEBP", quality=85, method=2)
-    make_folder(place.parent)
-    atomic_write(place, data.getvalue())
-    return data.getvalue()
+class Thumbnails:
+    """The thumbnails of a gallery, in a folder of its own."""
+
+    def __init__(self, gallery: Gallery, most: int = MOST_BYTES) -> None:
+        self.gallery, self.folder, self.most = gallery, gallery.own / "thumbnails", most
+        self._lock = threading.Lock()
+        self._unseen = most  # bytes written since the last cleaning: the first write looks at what there is
+
+    def of(self, found: Found, side: int = SIDE) -> bytes:
+        """A WebP with `side` pixels a side. RunDamaged or BadInput where the picture cannot be read."""
+        name = hashlib.sha256(f"{found.run}/{found.file}/{found.made}/{side}".encode()).hexdigest()[:32]
+        place = self.folder / name[:2] / f"{name}.webp"
+        if (kept := _kept(place)) is not None:
+            return kept
+        picture = read_rgb(self.gallery.data(found), LIMITS)
+        data = io.BytesIO()
+        Image.fromarray(fitted(np.asarray(picture)[None], side)[0]).save(data, "WEBP", quality=85, method=2)
+        self._keep(place, data.getvalue())
+        return data.getvalue()
+
+    def clean(self) -> int:
+        """Remove what was shown longest ago until the rest fits well into the bound; bytes that are left."""
+        there = []
+        for path in self.folder.glob("*/*"):
+            with contextlib.suppress(OSError):
+                facts = path.lstat()
+                there.append((facts.st_mtime, facts.st_size, path))
+        left = sum(size for _, size, _ in there)
+        if left > self.most:
+            for _, size, path in sorted(there):
+                if left <= KEPT * self.most:
+                    break
+                with contextlib.suppress(OSError):
+                    path.unlink()
+                    left -= size
+        return left
+
+    def _keep(self, place: Path, data: bytes) -> None:
+        """Written without waiting for the disk, for it can be made again; nothing at all where the disk is full."""
+        part = place.with_name(f".{place.stem}.{secrets.token_hex(4)}{PART}")
+        try:
+            make_folder(place.parent)
+            part.write_bytes(data)
+            part.replace(place)
+        except (OSError, ZeuxisError):
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            return
+        with self._lock:
+            self._unseen += len(data)
+            due = self._unseen > self.most * (1 - KEPT) / 2
+            self._unseen = 0 if due else self._unseen
+        if due:
+            self.clean()
 
 
-def archive(gallery: Gallery, chosen: Sequence[Found]) -> bytes:
-    """A ZIP of the pictures as they were saved, under names of ours, with `pictures.json` saying what they are."""
-    if not 0 < len(chosen) <= MOST:
-        raise BadInput(f"Expected 1 to {MOST:,} pictures for an archive, got {len(chosen):,}. Select others.")
-    data, listed = io.BytesIO(), []
-    with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as file:
-        for number, found in enumerate(chosen):
-            name = f"{number + 1:04d}-{Path(found.run).name}-{Path(found.file).name}"
-            file.writestr(name, read_plain(gallery.path(found), LIMITS.bytes))
-            listed.append({"name": name, **{k: v for k, v in asdict(found).items() if k not in ("id", "mark")}})
-        file.writestr("pictures.json", json.dumps(listed, indent=1))
-    return data.getvalue()
+def _kept(place: Path) -> bytes | None:
+    """A thumbnail as it was kept; None for one that is not there or is not whole."""
+    try:
+        if time.time() - place.lstat().st_mtime > TOUCHED:
+            os.utime(place, follow_symlinks=False)
+        data = read_plain(place, 4_000_000)
+    except (OSError, ZeuxisError):
+        return None
+    return data if data[:4] == b"RIFF" and int.from_bytes(data[4:8], "little") + 8 == len(data) else None

@@ -36,8 +36,15 @@ def interpolate(
     """`frames` pictures from each seed to the next, as .gif, .webp or .mp4. BadInput, or MissingExtra for an mp4."""
     if len(seeds) < 2:
         raise BadInput(f"Expected at least two seeds to go between, got {len(seeds)}.")
-    check_animation_place(out)
     stops = latents_of(generator, [*seeds, seeds[0]] if loop else seeds)
+    return animate(generator, stops, out, frames=frames, rate=rate, enlarge=enlarge)
+
+
+def animate(
+    generator: Generator, stops: Tensor, out: Path, *, frames: int = 60, rate: int = 30, enlarge: Enlarge = SHOWN
+) -> Path:
+    """The same from latent to latent of `stops` `(N, D)`, two at least."""
+    check_animation_place(out)
     side = generator.resolution * max(1, math.ceil(enlarge.across / generator.resolution))
     most = min(MOST_FRAMES, MOST_PIXELS // side**2) // (len(stops) - 1)
     if not 1 <= frames <= most:

@@ -8,19 +8,23 @@ from typing import Any
 from nicegui import ui
 
 from zeuxis.studio.genome import STRONG, SUBTLE
+from zeuxis.studio.pages.breed_pairs import Pairs
+from zeuxis.studio.pages.breed_side import Aside
 from zeuxis.studio.pages.common import FORM, VALUE, Tag, away, button, cell, code_line, enable, page, say, show
 from zeuxis.studio.pages.family import open_picture
+from zeuxis.studio.plane import ACROSS, begin_plane, zoom
 from zeuxis.studio.state import Bench, Studio
 
 PERIOD = 0.25  # seconds between looks at what another tab has done
-PLACES = 16
+PLACES = ACROSS**2
 MOST_EARLIER = 6  # breedings that are offered
-MOST_STEPS = 24  # of the history that are shown
+HEAD = '<link rel="stylesheet" href="/own/gallery.css">'
 
 
 def breed_page(studio: Studio) -> None:
     """Everything on the page."""
     with page("/breed", "breed"):
+        ui.add_head_html(HEAD)
         Breed(studio)
 
 
@@ -32,6 +36,7 @@ class Breed:
         self._seen: tuple[str, int] = ("", -1)
         self._busy = False
         self.strength = 0.35
+        Tag("h1", "Breed by hand", "zx-heard")
         self._form()
         self.earlier = Tag("div")
         with Tag("div", "", "zx-side") as self.shown:
@@ -39,10 +44,10 @@ class Breed:
                 self._tools()
                 with Tag("div", "", "zx-grid") as self.grid:
                     self.cells = [self._cell(place) for place in range(PLACES)]
-                self._pairs()
+                self.pairs = Pairs(studio, self._do, self._compare)
                 self.command, self.set_command = code_line()
             with Tag("aside", "", "zx-stack"):
-                self._aside()
+                self.aside = Aside(self._do, self._compare, self._evolve, self._set_weight)
         self._tick()
         ui.timer(PERIOD, self._tick)
 
@@ -64,8 +69,9 @@ class Breed:
             button("Mutate", lambda: self._children("mutate"), "", "m")
             button("Cross", lambda: self._children("cross"), "", "k")
             self.mix = button("Mix styles", lambda: self._children("mix styles"), "", "l")
+            button("Plane", lambda: self._do(lambda bench: begin_plane(bench.breeding), "Drawing a plane …"), "", "n")
         with Tag("div", "", "zx-bar"):
-            with Tag("div", style="flex:1 1 240px"):
+            with Tag("div", "", "zx-slide"):
                 Tag("label", "How different the children are", "zx-label", for_="strength")
                 slider = Tag(
                     "input", "", "zx-range", type="range", id="strength", min=SUBTLE, max=STRONG, step=0.05,
@@ -75,6 +81,8 @@ class Breed:
                 with Tag("div", "", "zx-ends", aria_hidden="true"):
                     Tag("span", "subtle")
                     Tag("span", "strong")
+            self.closer = button("Closer", lambda: self._do(lambda b: zoom(b.breeding, True), "Drawing …"), "", "+")
+            self.wider = button("Wider", lambda: self._do(lambda b: zoom(b.breeding, False), "Drawing …"), "", "-")
             self.undo = button("Undo", lambda: self._do(lambda bench: bench.family.undo()), "", "u")
             self.redo = button("Redo", lambda: self._do(lambda bench: bench.family.redo()), "", "y")
 
@@ -89,44 +97,6 @@ class Breed:
         made.on("ban", lambda: self._ban(made))
         show(made, False)
         return made
-
-    def _pairs(self) -> None:
-        with Tag("section", "", "zx-card", aria_label="Which do you prefer?") as self.pair:
-            Tag("h2", "Which do you prefer?", "zx-h")
-            with Tag("div", "", "zx-pair"):
-                self.two = []
-                for key in ("ArrowLeft", "ArrowRight"):
-                    one = Tag("button", "", "cell", type="button", data_key=key)
-                    with one:
-                        one.image = Tag("img", "", alt="")  # type: ignore[attr-defined]
-                    one.on("click", lambda one=one: self._prefer(one))
-                    self.two.append(one)
-            button("Enough", self._compare, "", "p")
-        show(self.pair, False)
-
-    def _aside(self) -> None:
-        with Tag("section", "", "zx-card", aria_label="What was learnt"):
-            Tag("h2", "What was learnt of your picks", "zx-h")
-            self.learnt = Tag("p", "", "", aria_live="polite")
-            Tag("label", "What counts when children are chosen", "zx-label", for_="weight")
-            weight = Tag("input", "", "zx-range", type="range", id="weight", min=0, max=1, step=0.1, value=0.5)
-            weight.on("change", self._set_weight, js_handler=VALUE)
-            with Tag("div", "", "zx-ends", aria_hidden="true"):
-                Tag("span", "the words")
-                Tag("span", "your taste")
-            with Tag("div", "", "zx-bar"):
-                button("Compare pairs", self._compare, "", "p")
-                button("Forget", lambda: self._do(lambda bench: bench.breeding.forget()))
-        with Tag("section", "", "zx-card", aria_label="Locks") as self.locking:
-            Tag("h2", "Keep as it is", "zx-h")
-            self.locks = Tag("div", "", "zx-chips")
-        with Tag("section", "", "zx-card", aria_label="Search on"):
-            Tag("h2", "Search on from the favourites", "zx-h")
-            Tag("p", "A search by the words, beginning around the pictures that you favour.", "zx-soft")
-            button("Search on", self._evolve, "", "e")
-        with Tag("section", "", "zx-card", aria_label="History"):
-            Tag("h2", "Steps", "zx-h")
-            self.history = Tag("div", "", "zx-chips")
 
     async def _begin(self, event: Any) -> None:
         prompt = str(dict(event.args).get("prompt", ""))
@@ -173,27 +143,10 @@ class Breed:
     async def _ban_number(self, number: int) -> None:
         await self._do(lambda bench: bench.breeding.ban(number))
 
-    async def _compare(self) -> None:
-        """Show two pictures, or no longer: the one that is best by now, and one that may be better."""
-        now = not self.pair.visible
-        show(self.pair, now)
-        show(self.grid, not now)
-        if now:
-            self._next_pair()
-
-    def _next_pair(self) -> None:
-        bench = self.studio.bench
-        if bench is None or len(bench.family.table.shown) < 2:
-            return
-        for one, number in zip(self.two, bench.breeding.pair(), strict=True):
-            one.number = number  # type: ignore[attr-defined]
-            one.props["aria-label"] = f"Prefer picture {number}"
-            one.image.props["src"] = f"/bred/{bench.key}/{number}.jpg"  # type: ignore[attr-defined]
-
-    async def _prefer(self, one: Any) -> None:
-        other = next(two for two in self.two if two is not one)
-        await self._do(lambda bench: bench.breeding.prefer(one.number, other.number))  # type: ignore[attr-defined]
-        self._next_pair()
+    def _compare(self) -> None:
+        """Ask for one of two, or no longer."""
+        self.pairs.turn()
+        show(self.grid, not self.pairs.shown)
 
     async def _evolve(self) -> None:
         bench = self.studio.bench
@@ -238,16 +191,18 @@ class Breed:
         title = bench.artist.prompt.title
         count = len(table.favourites)
         picked = f"{count} favoured" if count else "click to favour, double click to open"
-        self.line.set_text(f"{title} · generation {table.generation} · {picked}")
+        where = "" if table.plane is None else f"plane through {', '.join(map(str, table.plane.through))} · "
+        self.line.set_text(f"{title} · generation {table.generation} · {where}{picked}")
+        self.grid.classes(add="zx-plane" if table.plane else "", remove="" if table.plane else "zx-plane")
         for place, made in enumerate(self.cells):
             number = table.shown[place] if place < len(table.shown) else -1
             self._fill(made, bench, number)
         enable(self.undo, family.can_undo)
         enable(self.redo, family.can_redo)
         show(self.mix, len(bench.breeding.variation.groups) > 1)
-        self.learnt.set_text(bench.learnt())
-        self._update_locks(bench)
-        self._update_history(bench)
+        for element in (self.closer, self.wider):
+            show(element, table.plane is not None)
+        self.aside.update(bench)
         self.set_command(self.studio.breeding_command())
 
     def _fill(self, made: Any, bench: Bench, number: int) -> None:
@@ -261,23 +216,5 @@ class Breed:
         made.props["aria-pressed"] = "true" if favoured else "false"
         made.props["aria-label"] = f"Picture {number}, score {one.score:.2f}, made by {one.operator}"
         made.score.set_text(f"{one.score:.2f}")
-
-    def _update_locks(self, bench: Bench) -> None:
-        names = bench.breeding.variation.locks
-        show(self.locking, bool(names))
-        self.locks.clear()
-        with self.locks:
-            for name in names:
-                pressed = "true" if name in bench.family.table.locks else "false"
-                button(name, lambda name=name: self._do(lambda b: b.breeding.lock(name)), aria_pressed=pressed)
-
-    def _update_history(self, bench: Bench) -> None:
-        steps = bench.family.generations()[-MOST_STEPS:]
-        here = max((step for step in steps if step <= bench.family.at), default=0)
-        self.history.clear()
-        with self.history:
-            for step in steps:
-                table = bench.family.tables[step]
-                text = f"{table.generation} {table.about}"
-                go = lambda step=step: self._do(lambda b: b.family.branch(step))  # noqa: E731
-                button(text, go, aria_pressed="true" if step == here else "false", aria_label=f"Go to step {text}")
+        for name, on in (("gone", number in table.banned), ("centre", bool(table.plane) and number == table.shown[12])):
+            made.classes(add=name if on else "", remove="" if on else name)

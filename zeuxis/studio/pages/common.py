@@ -11,22 +11,41 @@ from nicegui.elements.mixins.text_element import TextElement
 
 from zeuxis.errors import ZeuxisError
 
-PAGES = {"/": "Search", "/breed": "Breed", "/gallery": "Gallery", "/open": "Open"}
+PAGES = {
+    "/": "Search", "/breed": "Breed", "/gallery": "Gallery", "/open": "Open", "/queue": "Queue", "/plots": "Plots",
+}  # fmt: skip
 KEYS = {
     "everywhere": {
-        "?": "this sheet", "1 2 3 4": "search, breed, gallery, open", "/": "to the text field", "d": "light or dark",
+        "?": "this sheet", "1 to 6": "search, breed, gallery, open, queue, plots", "/": "to the text field",
+        "d": "light or dark",
         "arrows": "from picture to picture", "Enter": "pick the picture", "o": "open the picture", "Esc": "close",
     },
-    "search": {"Enter": "begin the search", ".": "stop, and keep what there is", "h": "breed the picked ones by hand"},
+    "search": {
+        "Enter": "begin the search", "Shift+Enter": "add it to the queue",
+        "Ctrl+Shift+Enter": "to the front of the queue",
+        ".": "stop, and keep what there is", "h": "breed the picked ones by hand", "p": "presets",
+    },
+    "queue": {
+        "↑ ↓": "from row to row", "Shift+↑ ↓": "earlier, later", "f": "to the front", "c": "cancel, or stop",
+        "o": "open what came out", "r": "put it back into the queue", "p": "pause, or go on",
+    },
+    "plots": {
+        "Enter": "make the plot", "Ctrl+Shift+Enter": "make it before all that wait", "arrows": "from cell to cell",
+        ".": "stop the plot", "p": "presets",
+    },
     "breed": {
         "c": "make children", "m": "mutate", "k": "cross", "l": "mix styles", "g": "suggest", "b": "never like this",
         "u": "undo (Ctrl+Z)", "y": "redo (Ctrl+Shift+Z)", "p": "compare pairs", "← →": "in pairs: left or right",
-        "e": "search on from the favourites",
+        "e": "search on from the favourites", "n": "plane of children", "+ -": "on a plane: closer, wider",
     },
     "gallery": {
-        "s": "star", "x": "reject", "Enter": "select", "v": "compare two", "z": "undo the deletion",
-        "[ ]": "page back, page on",
+        "s": "star", "x": "reject", "Enter": "select", "a": "select all", "v": "compare the selected",
+        "h": "breed on by hand", "e": "export", "z": "undo the deletion", "Home End": "first and last picture",
+        "Page up, down": "a screen up, down", "Esc": "select none",
     },
+}  # fmt: skip
+COLOURS = {
+    "primary": "#a8431d", "info": "#2c6276", "positive": "#2f6b45", "warning": "#8a5a00", "negative": "#a3201f",
 }  # fmt: skip
 FORM = "(e) => { e.preventDefault(); emit(Object.fromEntries(new FormData(e.target))); }"
 VALUE = "(e) => emit(e.target.type === 'checkbox' ? e.target.checked : e.target.value)"
@@ -100,8 +119,11 @@ def tried(work: Callable[..., Any], *arguments: Any) -> Any:
 def page(here: str, about: str) -> Iterator[None]:
     """The frame of a page: `here` is its place in the navigation, `about` names the keys that it has."""
     ui.add_head_html('<link rel="stylesheet" href="/own/studio.css"><script src="/own/studio.js" defer></script>')
+    ui.add_head_html('<link rel="stylesheet" href="/own/rows.css"><script src="/own/rows.js" defer></script>')
+    ui.colors(**COLOURS)
     ui.page_title(f"{PAGES[here]} · Zeuxis studio")
     dark = ui.dark_mode(None)
+    ui.query(".q-page").props("role=none")  # the main part of the page is ours
     keys = _keys(about)
     with Tag("div", "", "zx-page"):
         Tag("a", "Skip to the content", "zx-skip", href="#main")
@@ -136,9 +158,16 @@ async def _switch(dark: Any) -> None:
     ui.run_javascript(f"localStorage.setItem('zx-dark', '{0 if now else 1}')")
 
 
+def named_dialog(name: str) -> ui.dialog:
+    """A dialog whose name is read out when it opens."""
+    made = ui.dialog()
+    made.props["aria-label"] = name
+    return made
+
+
 def _keys(about: str) -> ui.dialog:
     """The sheet of keys."""
-    with ui.dialog() as dialog, Tag("div", "", "zx-dialog", role="document", aria_label="Keys"):
+    with named_dialog("Keys") as dialog, Tag("div", "", "zx-dialog"):
         for title in ("everywhere", about):
             if title in KEYS:
                 Tag("h2", f"Keys: {title}", "zx-h")

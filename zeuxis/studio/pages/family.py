@@ -8,7 +8,7 @@ from typing import Any
 from nicegui import ui
 
 from zeuxis.studio.genome import is_latent
-from zeuxis.studio.pages.common import Tag, button
+from zeuxis.studio.pages.common import Tag, button, named_dialog
 from zeuxis.studio.state import Bench
 
 MOST = 18  # ancestors that are shown
@@ -18,7 +18,7 @@ def open_picture(bench: Bench, number: int, ban: Callable[[int], Any]) -> None:
     """A dialog on a picture."""
     family = bench.family
     one = family.pictures[number]
-    with ui.dialog() as dialog, Tag("div", "", "zx-dialog", aria_label=f"Picture {number}"):
+    with named_dialog(f"Picture {number}") as dialog, Tag("div", "", "zx-dialog"):
         with Tag("div", "", "zx-open"):
             Tag("img", "", "zx-big", src=f"/bred/{bench.key}/{number}.jpg", alt=f"Picture {number}")
             with Tag("div"):

@@ -11,6 +11,9 @@ from zeuxis.studio.dropped import LIMITS, Dropped
 from zeuxis.studio.pages.common import Tag, away, button, code_line, page, say, tried
 from zeuxis.studio.state import Studio
 
+NAMES = """document.querySelectorAll('.q-uploader a.q-btn, .q-uploader__input').forEach(
+    (e) => e.setAttribute('aria-label', 'Choose a picture'))"""  # those parts of the upload have none of their own
+
 
 def open_page(studio: Studio) -> None:
     """Everything on the page."""
@@ -35,6 +38,7 @@ class Opened:
         )
         upload.props('accept="image/*" flat aria-label="Drop a picture here"')
         self.upload = upload
+        ui.timer(0.2, lambda: ui.run_javascript(NAMES), once=True)
         self.result = Tag("div", "", "zx-stack", aria_live="polite")
         if studio.dropped is not None:
             self._show(studio.dropped)

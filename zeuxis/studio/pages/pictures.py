@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import time
 from collections.abc import Callable
 
 from fastapi import Response
@@ -11,29 +14,45 @@ from zeuxis.errors import ZeuxisError
 from zeuxis.pictures.writing import sheet_png
 from zeuxis.storage.reading import read_plain
 from zeuxis.studio.dropped import LIMITS
+from zeuxis.studio.index import Found
+from zeuxis.studio.pages.found import version as version_of
 from zeuxis.studio.state import Studio
-from zeuxis.studio.status import fitted, jpeg
-from zeuxis.studio.thumbnails import thumbnail
+from zeuxis.studio.status import Frame, fitted, jpeg
+from zeuxis.studio.thumbnails import Thumbnails
 
 BEST = 512  # pixels across
 BRED = 320
 
 
+class Once:
+    """What all tabs ask for at the same time is made once: the newest frame's pictures."""
+
+    def __init__(self, make: Callable[[Frame], bytes]) -> None:
+        self._make, self._lock = make, threading.Lock()
+        self._of: tuple[Frame, bytes] | None = None
+
+    def of(self, frame: Frame) -> bytes:
+        """The bytes for a frame."""
+        with self._lock:
+            if self._of is None or self._of[0] is not frame:
+                self._of = (frame, self._make(frame))
+            return self._of[1]
+
+
 def add_pictures(studio: Studio) -> None:
     """The routes. Each is a plain function, so it runs in a thread of the server."""
+    gallery, thumbnails = studio.gallery, Thumbnails(studio.gallery)
+    sheets, bests = Once(Frame.sheet), Once(lambda frame: jpeg(fitted(frame.pixels[:1], BEST)[0]))
 
     @app.get("/live/sheet/{version}.jpg")
     def sheet(version: int) -> Response:
         frame = studio.live.status.frame
-        return _found(None if frame is None else frame.sheet, "image/jpeg")
+        return _found(None if frame is None else lambda: sheets.of(frame), "image/jpeg")
 
     @app.get("/live/best/{version}.jpg")
     def best(version: int) -> Response:
         frame = studio.live.status.frame
-        if frame is None:
-            return _missing()
-        pixels = frame.pixels[:1]
-        return _found(lambda: jpeg(fitted(pixels, BEST)[0]), "image/jpeg")
+        return _found(None if frame is None else lambda: bests.of(frame), "image/jpeg")
 
     @app.get("/bred/{key}/{number}.jpg")
     def bred(key: str, number: int) -> Response:
@@ -52,16 +71,22 @@ def add_pictures(studio: Studio) -> None:
 
     @app.get("/thumb/{number}.webp")
     def thumb(number: int) -> Response:
-        return _found(lambda: thumbnail(studio.gallery, studio.gallery.one(number)), "image/webp", keep=True)
+        return _found(lambda: thumbnails.of(gallery.one(number)), "image/webp", keep=True)
 
     @app.get("/large/{number}.webp")
     def large(number: int) -> Response:
-        return _found(lambda: thumbnail(studio.gallery, studio.gallery.one(number), BEST), "image/webp", keep=True)
+        return _found(lambda: thumbnails.of(gallery.one(number), BEST), "image/webp", keep=True)
+
+    @app.get("/items/{key}.json")
+    def items(key: str, offset: int = 0, limit: int = 0) -> Response:
+        kind = "application/json"
+        return _found(
+            lambda: json.dumps([one and _item(one) for one in gallery.items(key, offset, limit)]).encode(), kind
+        )
 
     @app.get("/full/{number}.png")
     def full(number: int) -> Response:
-        place = studio.gallery
-        return _found(lambda: read_plain(place.path(place.one(number)), LIMITS.bytes), "image/png")
+        return _found(lambda: gallery.data(gallery.one(number)), "image/png")
 
     @app.get("/dropped/{which}.png")
     def dropped(which: str) -> Response:
@@ -72,6 +97,15 @@ def add_pictures(studio: Studio) -> None:
             drawn = found.drawn
             return _found(None if drawn is None else (lambda: sheet_png(drawn)), "image/png")
         return _found(lambda: read_plain(found.path, LIMITS.bytes), "image/png")
+
+
+def _item(found: Found) -> dict[str, object]:
+    """What the wall of the gallery shows of a picture."""
+    score = "" if found.score is None else f", score {found.score:.2f}"
+    judged = "" if found.judge is None else f", judge {found.judge:.0%}"
+    day = time.strftime("%Y-%m-%d", time.localtime(found.made))
+    about = f"{found.prompt[:200]}{score}{judged}"
+    return {"id": found.id, "version": version_of(found), "mark": found.mark, "about": about, "day": day}
 
 
 def _found(make: Callable[[], bytes] | None, kind: str, keep: bool = False) -> Response:

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from nicegui import ui
 
-from zeuxis.generators import GENERATORS
-from zeuxis.search import SEARCHES
-from zeuxis.studio.pages.common import FORM, Tag, away, button, cell, code_line, enable, page, show, tried
+from zeuxis.studio.pages.common import FORM, Tag, away, button, cell, code_line, enable, page, say, show, tried
+from zeuxis.studio.pages.settings import GIVEN, prompt_field, read_form, settings_fields
+from zeuxis.studio.queue_file import Item
 from zeuxis.studio.state import Studio
 from zeuxis.studio.status import BUSY, COLUMNS, SHOWN, Point, Status
 
@@ -22,10 +22,6 @@ STATES = {
     "loading": "Loading models", "running": "Searching", "stopping": "Stopping after this generation",
     "finishing": "Writing pictures and report", "done": "Done", "stopped": "Stopped", "failed": "Not done",
 }  # fmt: skip
-CHOICES = {
-    "generator": ["auto", *GENERATORS],
-    "search": ["cma-ga", *(name for name in SEARCHES if name != "cma-ga")],
-}
 EXAMPLES = ("a red fire truck", "a white horse", "blue running shoes")
 
 
@@ -39,7 +35,8 @@ class Search:
     """The elements of one tab. All tabs show the same run."""
 
     def __init__(self, studio: Studio) -> None:
-        self.studio, self.live, self._seen, self._picked = studio, studio.live, -1, -1
+        self.studio, self.live, self._seen, self._picked, self._queue = studio, studio.live, -1, -1, -1
+        Tag("h1", "Search", "zx-heard")
         self._form()
         self.line = Tag("p", "", "zx-line zx-soft", role="status", aria_live="polite")
         self.error = Tag("p", "", "zx-note bad", role="alert")
@@ -51,24 +48,20 @@ class Search:
         ui.timer(PERIOD, self._tick)
 
     def _form(self) -> None:
-        with Tag("form", "", "zx-stack", autocomplete="off") as form:
+        with Tag("form", "", "zx-stack", autocomplete="off", id="ask") as form:
             with Tag("div", "", "zx-ask"):
                 with Tag("div", "", "grow"):
-                    Tag(
-                        "input", "", "zx-field", name="prompt", type="text", autofocus=True, maxlength=4000,
-                        aria_label="What do you want to see?", placeholder="What do you want to see?", data_key="/",
-                    )  # fmt: skip
+                    prompt_field()
                 self.go = Tag("button", "Search", "zx-btn main", type="submit")
+                for act, about, front in (("queue", "Add to the queue", False), ("queue-front", "Front", True)):
+                    later = Tag("button", about, "zx-btn", type="button", data_act=act)
+                    later.on("click", partial(self._later, front=front), js_handler=GIVEN)
+                    later.style("display:none" if front else "")  # by its key only
                 self.stop = button("Stop", self.live.stop, "", ".")
-            with Tag("details"):
-                Tag("summary", "Settings", "zx-soft")
-                with Tag("div", "", "zx-row"):
-                    _select("generator", "Generator", CHOICES["generator"])
-                    _select("search", "Search method", CHOICES["search"])
-                    _number("generations", "Generations", "160", 0, 100_000)
-                    _number("population", "Population", "64", 4, 1024)
-                    _number("seed", "Seed (empty: a new one)", "", 0, 2**31)
+            settings_fields(self.studio)
         form.on("submit", self._begin, js_handler=FORM)
+        self.waiting = Tag("a", "", "zx-soft", href="/queue")
+        show(self.waiting, False)
 
     def _empty(self) -> Tag:
         with Tag("div", "", "zx-empty") as box:
@@ -115,16 +108,27 @@ class Search:
         self._begin_with({str(k): str(v) for k, v in dict(event.args).items()})
 
     def _begin_with(self, given: dict[str, str]) -> None:
-        prompt = given.pop("prompt", "")
-        fields: dict[str, Any] = {}
-        for name, text in given.items():
-            if name in CHOICES and text in CHOICES[name]:  # no other name: one might be that of code
-                fields[name] = text
-            elif text.strip() and name in ("generations", "population", "seed"):
-                fields[name] = int(text) if text.strip().isdecimal() else text
-        tried(lambda: self.live.start(prompt, **fields))
-        self.studio.picked = []
+        if tried(self._started, given):
+            self.studio.picked = []
         self._tick()
+
+    def _started(self, given: dict[str, str]) -> bool:
+        prompt, fields = read_form(given)
+        self.live.start(prompt, **fields)
+        return True
+
+    def _later(self, event: Any, front: bool) -> None:
+        given = {str(k): str(v) for k, v in dict(event.args).items()}
+        item = tried(self._queued, given, front)
+        if item is not None:
+            ahead = [other.id for other in self.studio.queue.ahead()]
+            before = ahead.index(item.id) if item.id in ahead else 0
+            say(f"In the queue, {before} before it." if before else "In the queue, first.")
+            self._tick()
+
+    def _queued(self, given: dict[str, str], front: bool) -> Item:
+        prompt, fields = read_form(given)
+        return self.studio.enqueue(prompt, front=front, **fields)
 
     def _pick(self, place: int) -> None:
         taken = tried(self.studio.pick, place)
@@ -144,7 +148,12 @@ class Search:
             tried(partial(self.live.resume, status.folder, generations=2 * max(1, status.wanted)))
 
     def _tick(self) -> None:
-        status = self.live.status
+        status, queue = self.live.status, self.studio.queue
+        if queue.version != self._queue:
+            self._queue = queue.version
+            waiting = sum(item.state == "waiting" for item in queue.items)
+            self.waiting.set_text(f"{waiting} waiting in the queue{', which is paused' if queue.paused else ''}")
+            show(self.waiting, waiting > 0)
         if status.version != self._seen:
             self._seen = status.version
             self._update(status)
@@ -244,17 +253,3 @@ def curve(points: Sequence[Point]) -> str:
     said = f"Best score {best[-1][1]:.2f}" if best else "No score yet"
     said += f", judge {judged[-1][1]:.0%}" if judged else ""
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{said}">{axes}{lines}{text}</svg>'
-
-
-def _select(name: str, about: str, choices: Sequence[str]) -> None:
-    with Tag("div"):
-        Tag("label", about, for_=f"field-{name}")
-        with Tag("select", "", "zx-field", name=name, id=f"field-{name}"):
-            for choice in choices:
-                Tag("option", choice, value=choice)
-
-
-def _number(name: str, about: str, value: str, low: int, high: int) -> None:
-    with Tag("div"):
-        Tag("label", about, for_=f"field-{name}")
-        Tag("input", "", "zx-field", type="number", name=name, id=f"field-{name}", value=value, min=low, max=high)

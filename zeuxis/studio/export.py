@@ -1,0 +1,146 @@
+"""A selection of the gallery as files: archive, labelled sheet, animation, a way through the latents, enlarged."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import secrets
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from zeuxis.errors import BadInput
+from zeuxis.pictures.animation import CLOCKS, timed, write_mp4, write_timed
+from zeuxis.pictures.enlarge import Enlarge, enlarged
+from zeuxis.pictures.grid import grid_png
+from zeuxis.pictures.metadata import PictureInfo, read_metadata
+from zeuxis.pictures.reading import read_rgb
+from zeuxis.pictures.writing import sheet_png
+from zeuxis.storage.files import make_folder, remove
+from zeuxis.studio.gallery import Gallery
+from zeuxis.studio.index import Found
+from zeuxis.studio.thumbnails import LIMITS
+from zeuxis.tools.interpolation import animate
+from zeuxis.tools.replay import load_generator
+
+MOST = 2000  # pictures in one archive
+MOST_SHEET = 400
+MOST_STOPS = 60
+SIDE = 256  # pixels of a picture on a sheet and in an animation, at least
+HELD = 0.5  # seconds that a video shows each picture
+RATE, FRAMES = 25, 30  # pictures a second of an interpolation, and from each to the next
+
+Files = tuple[str, bytes]  # a name and its content
+
+
+def archive(gallery: Gallery, chosen: Sequence[Found]) -> bytes:
+    """A ZIP of the pictures as they were saved, under names of ours, with `pictures.json` saying what they are."""
+    return _zip(chosen, lambda found: gallery.data(found))
+
+
+def enlargement(gallery: Gallery, chosen: Sequence[Found], factor: int) -> Files:
+    """The pictures `factor` (2 or 4) times as large by Lanczos: a PNG, or a ZIP of several."""
+    if factor not in (2, 4):
+        raise BadInput(f"Expected 2 or 4 times as large, got {factor}.")
+
+    def larger(found: Found) -> bytes:
+        pixels = _pixels(gallery, found)
+        return sheet_png(enlarged(pixels, Enlarge(factor * pixels.shape[1])))
+
+    if len(chosen) == 1:
+        return f"zeuxis-{chosen[0].id}-{factor}x.png", larger(chosen[0])
+    return f"zeuxis-{factor}x.zip", _zip(chosen, larger)
+
+
+def sheet(gallery: Gallery, chosen: Sequence[Found]) -> bytes:
+    """One PNG with all of them, each with its score and its prompt under it."""
+    _check(chosen, MOST_SHEET, "a sheet")
+    return grid_png(np.stack(_fitted(gallery, chosen)), [label(found) for found in chosen], None, Enlarge(SIDE))
+
+
+def video(gallery: Gallery, chosen: Sequence[Found]) -> Files:
+    """The pictures one after the other: an MP4 where the extra `video` is installed, else a GIF."""
+    _check(chosen, MOST_SHEET, "a video")
+    pages = [enlarged(pixels, Enlarge(SIDE)) for pixels in _fitted(gallery, chosen)]
+    rate = round(1 / HELD)
+    if importlib.util.find_spec("imageio_ffmpeg") is not None:
+        return "zeuxis-pictures.mp4", _written(gallery, ".mp4", lambda path: write_mp4(iter(pages), rate, path))
+    _, ticks = timed(len(pages), rate, CLOCKS[".gif"])
+    return "zeuxis-pictures.gif", _written(gallery, ".gif", lambda path: write_timed(pages, ticks, path))
+
+
+def interpolation(gallery: Gallery, chosen: Sequence[Found]) -> Files:
+    """From picture to picture through the latents of their generator, as a WebP animation. BadInput for pictures of
+    several generators, or without a latent.
+    """
+    _check(chosen, MOST_STOPS, "an interpolation", least=2)
+    infos = [read_metadata(gallery.path(found)) for found in chosen]
+    first = infos[0]
+    if any(_drawn_by(info) != _drawn_by(first) for info in infos):
+        raise BadInput("Expected pictures of one generator and its options to go between. Select such ones.")
+    generator = load_generator(first)
+    stops = generator.space.clip(torch.tensor([info.latent for info in infos]))
+    data = _written(gallery, ".webp", lambda path: animate(generator, stops, path, frames=FRAMES, rate=RATE))
+    return "zeuxis-interpolation.webp", data
+
+
+def label(found: Found) -> str:
+    """A picture in a line."""
+    score = "" if found.score is None else f"{found.score:.2f} "
+    judged = "" if found.judge is None else f"({found.judge:.0%}) "
+    return f"{score}{judged}{found.prompt}"
+
+
+def _drawn_by(info: PictureInfo) -> tuple[str, str, int]:
+    return info.sha256, repr(sorted(info.options.items())), len(info.latent)
+
+
+def _zip(chosen: Sequence[Found], content: Callable[[Found], bytes]) -> bytes:
+    _check(chosen, MOST, "an archive")
+    data, listed = io.BytesIO(), []
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_STORED) as file:
+        for number, found in enumerate(chosen):
+            name = f"{number + 1:04d}-{Path(found.run).name}-{Path(found.file).name}"
+            file.writestr(name, content(found))
+            listed.append({"name": name, **{k: v for k, v in asdict(found).items() if k not in ("id", "mark")}})
+        file.writestr("pictures.json", json.dumps(listed, indent=1))
+    return data.getvalue()
+
+
+def _check(chosen: Sequence[Found], most: int, what: str, least: int = 1) -> None:
+    if not least <= len(chosen) <= most:
+        raise BadInput(f"Expected {least} to {most:,} pictures for {what}, got {len(chosen):,}. Select others.")
+
+
+def _pixels(gallery: Gallery, found: Found) -> np.ndarray:
+    return np.asarray(read_rgb(gallery.data(found), LIMITS))
+
+
+def _fitted(gallery: Gallery, chosen: Sequence[Found]) -> list[np.ndarray]:
+    """The pictures `(H, W, 3)`, all in the size of the first."""
+    pixels = [_pixels(gallery, found) for found in chosen]
+    height, width = pixels[0].shape[:2]
+    by = Image.Resampling.LANCZOS
+    same = [one.shape == pixels[0].shape for one in pixels]
+    return [
+        one if fits else np.asarray(Image.fromarray(one).resize((width, height), by))
+        for one, fits in zip(pixels, same, strict=True)
+    ]
+
+
+def _written(gallery: Gallery, ending: str, write: Callable[[Path], object]) -> bytes:
+    """What `write` writes to a file; the file is gone afterwards."""
+    folder = gallery.own / "exports"
+    make_folder(folder)
+    path = folder / f"{secrets.token_hex(8)}{ending}"
+    try:
+        write(path)
+        return path.read_bytes()
+    finally:
+        remove(path)

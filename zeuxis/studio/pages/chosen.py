@@ -1,0 +1,127 @@
+"""What is done with the pictures that are selected in the gallery: compared, bred on, exported, thrown away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from nicegui import ui
+
+from zeuxis.studio import export
+from zeuxis.studio.export import Files
+from zeuxis.studio.gallery import Gallery
+from zeuxis.studio.index import Found
+from zeuxis.studio.pages.common import FORM, Tag, away, button, say, show, tried
+from zeuxis.studio.pages.found import compare
+from zeuxis.studio.state import Studio
+
+EXPORTS: dict[str, tuple[str, Callable[[Gallery, Sequence[Found]], Files]]] = {
+    "zip": ("ZIP", lambda gallery, chosen: ("zeuxis-pictures.zip", export.archive(gallery, chosen))),
+    "sheet": ("sheet", lambda gallery, chosen: ("zeuxis-sheet.png", export.sheet(gallery, chosen))),
+    "video": ("video", export.video),
+    "way": ("interpolation", export.interpolation),
+    "2x": ("enlarged 2x", lambda gallery, chosen: export.enlargement(gallery, chosen, 2)),
+    "4x": ("enlarged 4x", lambda gallery, chosen: export.enlargement(gallery, chosen, 4)),
+}
+HINT = "Click to select, Shift for a range, double click to open."
+
+
+class Chosen:
+    """The bar of one tab; `changed` is called after runs have gone or come back."""
+
+    def __init__(self, studio: Studio, every: Callable[[], Sequence[int]], changed: Callable[[], None]) -> None:
+        self.studio, self.gallery, self.every, self.changed = studio, studio.gallery, every, changed
+        self.numbers: list[int] = []
+        self.deleted: Path | None = None
+        with Tag("section", "", "zx-tools", aria_label="Selection"), Tag("div", "", "zx-bar"):
+            self.count = Tag("span", HINT, "zx-soft", aria_live="polite")
+            self.all = button("Select all", self._all, "", "a")
+            self.compare = button("Compare", self._compare, "", "v")
+            self.breed = button("Breed by hand", self._breed, "", "h")
+            self.export = self._export_form()
+            self.delete = button("Delete the run", self._delete)
+            self.clear = button("Clear", lambda: choose([]))
+            self.restore = button("Undo the deletion", self._restore, "", "z")
+        show(self.restore, False)
+        self.show()
+
+    def _export_form(self) -> Tag:
+        with Tag("form", "", "zx-pair-form") as form:
+            with Tag("select", "", "zx-field", name="kind", aria_label="Export as"):
+                for name, (text, _) in EXPORTS.items():
+                    Tag("option", text, value=name)
+            Tag("button", "Export", "zx-btn", type="submit", data_key="e", aria_keyshortcuts="e")
+        form.on("submit", self._export, js_handler=FORM)
+        return form
+
+    def hear(self, event: Any) -> None:
+        """The page says which pictures are selected, in the order of selection."""
+        given = event.args if isinstance(event.args, list) else []
+        self.numbers = [number for number in given[: export.MOST] if isinstance(number, int)]
+        self.show()
+
+    def show(self) -> None:
+        """Only what can be done is offered."""
+        many = len(self.numbers)
+        self.count.set_text(f"{many:,} selected." if many else HINT)
+        show(self.compare, many >= 2)
+        for element in (self.breed, self.export, self.delete, self.clear):
+            show(element, many > 0)
+
+    def found(self) -> list[Found]:
+        """The pictures that are selected and still there."""
+        return self.gallery.some(self.numbers)
+
+    def _all(self) -> None:
+        every = self.every()
+        choose(list(every[: export.MOST]))
+        if len(every) > export.MOST:
+            say(f"The first {export.MOST:,} of {len(every):,} are selected; more are not handled at once.")
+
+    def _compare(self) -> None:
+        if len(self.numbers) < 2:
+            say("Select two pictures or more to compare.", "warning")
+        else:
+            compare(self.found(), self.gallery)
+
+    async def _breed(self) -> None:
+        if await away(self.studio.breed_from, list(self.numbers)) is not None:
+            ui.navigate.to("/breed")
+
+    async def _export(self, event: Any) -> None:
+        kind = str(dict(event.args).get("kind", "zip"))
+        if kind not in EXPORTS:
+            return
+        self.count.set_text("Writing …")
+        made = await away(EXPORTS[kind][1], self.gallery, self.found())
+        self.show()
+        if made is not None:
+            ui.download.content(made[1], made[0])
+
+    async def _delete(self) -> None:
+        found = tried(self.gallery.one, self.numbers[-1]) if self.numbers else None
+        status = self.studio.live.status
+        if found is None:
+            return
+        if status.busy and status.folder == self.gallery.runs / found.run:
+            say("The search is still writing this run. Stop it first.", "warning")
+            return
+        self.deleted = await away(self.gallery.delete, found.run)
+        if self.deleted is not None:
+            say(f"{found.run} is in the bin. Undo brings it back.")
+        show(self.restore, self.deleted is not None)
+        choose([])
+        self.changed()
+
+    async def _restore(self) -> None:
+        if self.deleted is not None:
+            await away(self.gallery.restore, self.deleted)
+            self.deleted = None
+            show(self.restore, False)
+            self.changed()
+
+
+def choose(numbers: Sequence[int]) -> None:
+    """Select these pictures on the page, which then says so."""
+    ui.run_javascript(f"zxWall.choose({[int(number) for number in numbers]})")

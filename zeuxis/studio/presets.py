@@ -1,0 +1,112 @@
+"""Settings under names: files as `--write-config` writes them and `--config FILE` takes them, in one folder.
+
+A name is for people and is checked before it becomes a file's name: nothing outside of the folder is read or written.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from zeuxis.config import make_config
+from zeuxis.configs import LARGEST, named, write_config
+from zeuxis.errors import BadInput
+from zeuxis.run.trust import check_files, mark_of
+from zeuxis.storage.files import atomic_write, make_folder, remove
+from zeuxis.storage.reading import check_folder, read_plain
+
+FOLDER, ENDING = "presets", ".toml"
+MOST, LONGEST = 500, 60  # presets; letters of a name
+_NAME = re.compile(r"[^\W_](?:[\w +-]*[\w+-])?")
+RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{k}" for port in ("com", "lpt") for k in range(10))}  # on Windows
+
+
+class Presets:
+    """The presets of a studio."""
+
+    def __init__(self, own: Path) -> None:
+        self.folder = own / FOLDER
+
+    def names(self) -> list[str]:
+        """In the order of the alphabet; files whose names no preset can have are left out."""
+        try:
+            found = [p for p in self.folder.iterdir() if p.suffix == ENDING and p.is_file() and not p.is_symlink()]
+        except OSError:
+            return []
+        return sorted((p.stem for p in found if _fits(p.stem)), key=str.casefold)[:MOST]
+
+    def path(self, name: str) -> Path:
+        """The file of a preset that is there. BadInput for none such."""
+        for known in self.names():
+            if known == name:
+                return self.folder / f"{known}{ENDING}"
+        raise BadInput(f"There is no preset {name[:LONGEST]!r} any more.")
+
+    def save(self, name: str, fields: Mapping[str, Any], *, replace: bool = False) -> str:
+        """Keep settings; returns the name as it is kept. BadInput for a name that is taken, unless `replace`."""
+        name = self._new(name, replace)
+        name = self._alike(name) or name
+        config = make_config(**fields)
+        make_folder(self.folder)
+        check_folder(self.folder, ())
+        write_config(config, self.folder / f"{name}{ENDING}", mark_of(config.model_dump()))
+        return name
+
+    def load(self, name: str) -> dict[str, Any]:
+        """The settings of a preset. BadInput for a file that holds none, or names files that its user has not."""
+        path = self.path(name)
+        check_folder(self.folder, ())
+        fields, mark = named(str(path))
+        check_files(fields, path.name, said={}, given=mark)
+        return fields
+
+    def rename(self, name: str, new: str) -> str:
+        """Another name for the same file; returns it as it is kept."""
+        path = self.path(name)
+        if new.strip() == name:
+            return name
+        new = self._new(new, replace=_plain(new) == _plain(name))
+        path.rename(self.folder / f"{new}{ENDING}")
+        return new
+
+    def delete(self, name: str) -> bytes:
+        """Away with it; returns the file, for `restore`."""
+        path = self.path(name)
+        data = read_plain(path, LARGEST)
+        remove(path)
+        return data
+
+    def restore(self, name: str, data: bytes) -> None:
+        """A file that was deleted, as it was. BadInput where another one has its name by now."""
+        atomic_write(self.folder / f"{self._new(name, False)}{ENDING}", data)
+
+    def _new(self, name: str, replace: bool) -> str:
+        name = unicodedata.normalize("NFC", " ".join(name.split()))
+        if not _fits(name):
+            raise BadInput(
+                f"Expected a name of 1 to {LONGEST} letters, digits, spaces and hyphens, beginning with a letter or "
+                f"digit, got {name[:LONGEST]!r}."
+            )
+        known = self._alike(name)
+        if known and not replace:
+            raise BadInput(f"There is a preset {known!r} already. Give another name, or tick the box that replaces it.")
+        if not known and len(self.names()) >= MOST:
+            raise BadInput(f"Expected at most {MOST} presets. Delete one first.")
+        return name
+
+    def _alike(self, name: str) -> str:
+        """The preset whose name some file systems take for this one; "" for none."""
+        return next((other for other in self.names() if _plain(other) == _plain(name)), "")
+
+
+def _fits(name: str) -> bool:
+    fits = len(name) <= LONGEST and len(f"{name}{ENDING}".encode()) <= 255 and _NAME.fullmatch(name) is not None
+    return fits and name.casefold() not in RESERVED
+
+
+def _plain(name: str) -> str:
+    """Names that some file systems take for the same."""
+    return unicodedata.normalize("NFC", " ".join(name.split())).casefold()
