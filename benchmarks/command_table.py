@@ -137,6 +137,21 @@ ONE_FILE = {
         "out.gif",
     ),
     "arithmetic": (lambda s: ["arithmetic", f"{s.pictures[0]} + {s.pictures[1]}", "--out", "out.png"], "out*.png"),
+    "project": (
+        lambda s: [
+            *("project", str(s.pictures[0]), "--generator", "toy", "--steps", "2", "--draws", "4", "--starts", "1"),
+            *("--device", "cpu", "--out", "out.png"),
+        ],
+        "out*.png",
+    ),
+    "reference": (
+        lambda s: [
+            *("metrics", str(s.folder / "data/dark"), str(s.folder / "data/light"), "--metrics", "vendi"),
+            *("--draws", "0", "--device", "cpu", "--save-reference", "out.safetensors"),
+        ],
+        "out.safetensors",
+    ),
+    "demo": (lambda s: ["demo", "surface", "--effort", "0.01", "--out", "out"], "out/*"),
 }
 COMMANDS = [
     Command(
@@ -171,8 +186,3 @@ COMMANDS = [
     *(Command(name, words, files_of("out.*", pattern)) for name, (words, pattern) in ONE_FILE.items()),
 ]
 RESUMABLE = ("generate", "resume", "compare", "train", "bank", "pull", "metrics")
-
-
-def by_name(name: str) -> Command:
-    """The command of this name in the table."""
-    return next(command for command in COMMANDS if command.name == name)

@@ -23,11 +23,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import torch
 import torch._dynamo  # an optimiser's first step asks for it
 from command_stock import DATA, PIXEL, ROOT, Stock
-from command_table import COMMANDS, ONE_FILE, RESUMABLE, Command, Result, by_name, files_of
+from command_studies import STUDIES, breed_by_hand
+from command_table import COMMANDS as SINGLE
+from command_table import ONE_FILE, Command, Result, files_of
+from command_table import RESUMABLE as SINGLE_RESUMABLE
 
+COMMANDS = [*SINGLE, *STUDIES]
+MORE = ("similarity", "searches", "fooling", "experiment", "prompts", "studio", "project", "show")
+RESUMABLE = (*SINGLE_RESUMABLE, *MORE)
 __all__ = ["COMMANDS", "ONE_FILE", "RESUMABLE", "ROOT", "Command", "Result", "Stock", "by_name", "files_of"]
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 CALLS = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.link", "os.utime", "os.chmod")
+
+
+def by_name(name: str) -> Command:
+    """The command of this name in the table."""
+    return next(command for command in COMMANDS if command.name == name)
 
 
 def small_world(stock: Stock, quick: bool) -> None:
@@ -35,19 +46,25 @@ def small_world(stock: Stock, quick: bool) -> None:
     from zeuxis.hub import catalogue
     from zeuxis.run import store
     from zeuxis.scorers import bank
+    from zeuxis.studio import server
 
     store.CHECKPOINT_EVERY, bank.CHUNK = 3, 8
     file = catalogue.File("network.pkl", stock.url, len(DATA), hashlib.sha256(DATA).hexdigest())
     catalogue.MODELS["tiny"] = catalogue.Model("tiny", "generator", "a tiny one", "MIT", files=(file,))
+    server.serve = breed_by_hand
     if quick:
         from zeuxis.experiments import analysis, cell, page
         from zeuxis.lab import curves
         from zeuxis.report import html
+        from zeuxis.studies import fooling_answer, generators, leakage, searches_answer, similarity
 
         curves.draw = lambda folder: None
         analysis.ROUNDS, cell.PRIOR = 50, 16
         page.curves_png = page.reversed_png = lambda *given, **more: PIXEL
         html.write_report = lambda folder: (folder.path / "report.html").write_text(" " * 2000)
+        for module in (searches_answer, similarity, leakage, generators, fooling_answer):
+            for name in [name for name in vars(module) if name.endswith("_png") and name != "grid_png"]:
+                setattr(module, name, lambda *given, **more: PIXEL)
 
 
 @dataclass
@@ -104,12 +121,17 @@ def preload() -> None:
     from zeuxis.lab import train
     from zeuxis.report import animation, html, top
     from zeuxis.scorers import pocket
-    from zeuxis.tools import arithmetic, interpolation, mixing, replay, sheets
+    from zeuxis.studies import carry
+    from zeuxis.studies.questions import STUDIES as QUESTIONS
+    from zeuxis.studio import state
+    from zeuxis.tools import arithmetic, interpolation, mixing, project, replay, sheets
 
+    for name in QUESTIONS:
+        QUESTIONS[name]
     for name in main.COMMANDS:
         main.COMMANDS[name]
     used = (matplotlib.figure, compare, report, carry_out, execute, page, convert, download, train, animation, html)
-    assert all((*used, top, pocket, arithmetic, interpolation, mixing, replay, sheets))
+    assert all((*used, top, pocket, arithmetic, interpolation, mixing, replay, sheets, carry, state, project))
     torch.set_num_threads(1)
 
 

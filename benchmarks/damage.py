@@ -2,9 +2,10 @@
 
     python benchmarks/damage.py [--kinds run bank ...] [--small] [--part 0.1] [--seed 0]
 
-Each file of a run, an archive's run, a start bank, an experiment, a training, and a model file, is truncated at 50
-places, has 50 bits flipped one by one, is emptied, taken away, replaced by a folder, a link, a pipe, and by the file of
-the same name from another folder. Then the commands that read it are called in this process. What may come out:
+Each file of a run, an archive's run, a start bank, a comparison, a training, a model file, a study, an experiment of
+jobs and the studio's folder, is truncated at 50 places, has 50 bits flipped one by one, is emptied, taken away,
+replaced by a folder, a link, a pipe, and by the file of the same name from another folder. Then the commands that read
+it are called in this process. What may come out:
 
     same        as from the whole folder
     said        as from the whole folder, after a note; or with less, which is said
@@ -185,6 +186,7 @@ def plain_figures() -> contextlib.AbstractContextManager[None]:
     """Curves as a hash of their figures instead of a drawing, which takes a second."""
     from zeuxis.experiments import analysis, page
     from zeuxis.report import archive, html
+    from zeuxis.studies import similarity
 
     def figures(one: Any) -> Any:
         if isinstance(one, list) and hasattr(next(iter(one), None), "images_so_far"):
@@ -206,6 +208,7 @@ def plain_figures() -> contextlib.AbstractContextManager[None]:
     places: list[tuple[Any, str, Any]] = [(analysis, "ROUNDS", 5)]  # of the bootstrap
     places += [(html, "curve_png", drawn), (html, "write_curve", written), (archive, "archive_png", drawn)]
     places += [(html, "archive_png", drawn), (page, "curves_png", drawn), (page, "reversed_png", drawn)]
+    places += [(similarity, "best_png", drawn), (similarity, "scores_png", drawn)]
     return replaced(places)
 
 

@@ -13,6 +13,18 @@ from typing import Any
 
 import torch
 from damage_base import Kind, Result, digest
+from damage_studies import (
+    gallery,
+    jobs,
+    jobs_more,
+    make_jobs,
+    make_studio,
+    make_study,
+    reopen,
+    show_jobs,
+    study,
+    study_more,
+)
 from damage_training import make_training, sample, train_again, train_gan, train_on
 
 EXPERIMENT = {
@@ -217,4 +229,8 @@ KINDS = [
          written=("000", "summary.json")),
     Kind("model", make_model, {"sample": sample, "resume": resume_with, "replay": replay_with},
          files="net.safetensors", named=("sample",)),
+    Kind("study", make_study, {"again": study, "more": study_more}, written=(*DRAWN, "best.png", "scores-", "ranges.",
+         "report.html")),
+    Kind("jobs", make_jobs, {"again": jobs, "more": jobs_more, "show": show_jobs}, written=(*DRAWN, "timing.")),
+    Kind("studio", make_studio, {"reopen": reopen, "gallery": gallery}, named=("reopen", "gallery")),
 ]  # fmt: skip

@@ -2,10 +2,11 @@
 
     python benchmarks/kills.py [--kills 500] [--command generate ...] [--seed 0] [--figures]
 
-Each of generate, resume, compare, train, bank and models pull gets its share of the kills. Half of them come after a
-random time, half in place of one of the calls that change the file system, a third of those in the middle of a write.
-A command that was killed is given again, and killed again, until it ends; then logs, checkpoints, pictures and results
-must be those of a command that nothing disturbed, bit for bit. `--figures` draws figures and pages too, which is slow.
+Each of generate, resume, compare, train, bank, models pull, metrics, evaluate, experiment, generate --prompts, studio,
+project and show --report gets its share of the kills. Half of them come after a random time, half in place of one of
+the calls that change the file system, a third of those in the middle of a write. A command that was killed is given
+again, and killed again, until it ends; then logs, checkpoints, pictures and results must be those of a command that
+nothing disturbed, bit for bit. `--figures` draws figures and pages too, which is slow.
 """
 
 from __future__ import annotations

@@ -5,7 +5,8 @@
     python benchmarks/loop_efficiency.py --generator random:biggan-128 --population 16 --rounds 3 --generations 5
 
 `random:NAME` is a network of published size with random weights (random_weights.py). Bare is: render and score a
-fixed population in the same micro-batches and the same type, scores copied to the host, nothing else. Ours is a session
+fixed population in the same micro-batches, as many at a time and in the same type, scores copied to the host, nothing
+else. Ours is a session
 with its default log, checkpoint, grid and judge's view. One process, blocks of generations in turns bare, ours, ours,
 bare; the figure is the median over the rounds of bare time / our time. Each block of ours ends when all of it is on
 disk. Wall time counts; processor time (all threads) is there to see what a busy machine hides. `overhead_ms` is what
@@ -29,7 +30,7 @@ from random_weights import PREFIX, random_file
 from torch import Tensor
 
 from zeuxis.compute.device import choose_device, machine, software
-from zeuxis.compute.micro_batches import micro_batches
+from zeuxis.compute.micro_batches import at_once, over_micro_batches
 from zeuxis.config import RunConfig
 from zeuxis.rng import stream
 from zeuxis.run import Session, open_session
@@ -45,13 +46,17 @@ def bare(session: Session, population: int, generations: int) -> Block:
     x = generator.space.sample(population, stream(0, "bare")).to(generator.device)
     prepared = scorer.prepare(problem.prompt)
     scorer.generation(stream(0, "bare"))  # for augmented scores
+    threads = at_once(generator.device, generator.resolution)
+
+    def work(piece: Tensor) -> Tensor:
+        return scorer.score(generator.render(piece), prepared)
 
     def block() -> list[Tensor]:
         taken = []
         with torch.no_grad():
             for _ in range(generations):
-                pieces = [scorer.score(generator.render(piece), prepared)[:n] for piece, n in micro_batches(x, size)]
-                taken.append(torch.cat(pieces).cpu())
+                pieces = over_micro_batches(work, x, size, threads)
+                taken.append(torch.cat([score[:count] for score, count in pieces]).cpu())
         return taken
 
     return block

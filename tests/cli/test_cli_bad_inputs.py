@@ -1,5 +1,6 @@
 """Every command with places that cannot be written and files that cannot be read: a sentence and a known exit code."""
 
+import importlib
 import os
 import random
 import re
@@ -176,8 +177,9 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_model_is_loaded(co
 
     kind, words = WRITERS[command]
     places = nowhere(place, kind)
-    for module in ("zeuxis.generators.choose", "zeuxis.run.prepare", "zeuxis.tools.replay"):
-        monkeypatch.setattr(f"{module}.make_generator", loaded)
+    names = ("zeuxis.generators.choose", "zeuxis.run.prepare", "zeuxis.tools.replay")
+    for module in [importlib.import_module(name) for name in names]:  # all first: one takes it from another
+        monkeypatch.setattr(module, "make_generator", loaded)
     before = sorted(path.name for path in place.rglob("*"))
     for name, out in places.items():
         result = zeuxis_(*words(out, picture))

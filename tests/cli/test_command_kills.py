@@ -21,9 +21,9 @@ def stock(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", table.RESUMABLE)
-def test_nine_kills_change_nothing_in_the_end(name, stock, tmp_path):
-    tally = kills.kill_again_and_again(table.by_name(name), stock, tmp_path, 9, seed=1, most=12)
-    assert tally.failures == [] and tally.kills >= 9 and tally.ends >= 1  # 63 in all
+def test_four_kills_change_nothing_in_the_end(name, stock, tmp_path):
+    tally = kills.kill_again_and_again(table.by_name(name), stock, tmp_path, 4, seed=1, most=12)
+    assert tally.failures == [] and tally.kills >= 4 and tally.ends >= 1  # 60 in all
 
 
 @pytest.mark.long
@@ -32,8 +32,8 @@ def test_nine_kills_change_nothing_in_the_end(name, stock, tmp_path):
 @pytest.mark.parametrize("seed", range(2, 6))
 def test_hundreds_of_kills_of_commands_change_nothing_in_the_end(name, seed, stock, tmp_path):
     print(f"seed {seed}")
-    tally = kills.kill_again_and_again(table.by_name(name), stock, tmp_path, 18, seed=seed, tell=print)
-    assert tally.failures == [] and tally.kills >= 18  # 504 in all
+    tally = kills.kill_again_and_again(table.by_name(name), stock, tmp_path, 9, seed=seed, tell=print)
+    assert tally.failures == [] and tally.kills >= 9  # 540 in all
 
 
 def test_an_experiment_killed_in_its_first_file_goes_on(stock, tmp_path):

@@ -18,6 +18,11 @@ SHORT = {
     "pull": ("filling", "SIGTERM"),
     "interpolate": ("filling", "Ctrl-C twice"),
     "convert": ("full", "SIGHUP"),
+    "searches": ("filling", "SIGTERM"),
+    "experiment": ("read-only", "Ctrl-C"),
+    "studio": ("filling", "quota"),
+    "project": ("full", "SIGTERM"),
+    "prompts": ("broken disk",),
 }
 
 

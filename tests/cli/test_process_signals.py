@@ -163,3 +163,21 @@ def test_models_are_pulled_without_torch():
     code = "import sys, zeuxis.cli.models, zeuxis.hub.download; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_an_error_that_compiled_code_makes_of_an_interrupt_is_one():
+    from zeuxis.cli.main import _of_interrupt
+    from zeuxis.cli.process import Interrupts
+    from zeuxis.errors import RunUnwritable
+
+    said = []
+
+    def work():
+        said.append(_of_interrupt(ValueError("something in a library")))
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        said.extend(map(_of_interrupt, (ValueError("something in a library"), RunUnwritable("the disk is full"))))
+
+    code_of(work)
+    assert said == [False, True, False]
+    Interrupts.raised = False

@@ -30,6 +30,9 @@ def damage():
         ("experiment", 0.06),
         ("training", 0.04),
         ("model", 0.6),
+        ("study", 0.05),
+        ("jobs", 0.02),
+        ("studio", 0.2),
     ],
 )
 def test_damage_is_never_silent(damage, name, part, tmp_path):

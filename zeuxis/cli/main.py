@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from zeuxis import __version__
-from zeuxis.cli.process import INTERRUPTED, run_command
+from zeuxis.cli.process import INTERRUPTED, Interrupts, run_command
 from zeuxis.cli.terminal import plain_output, styled
 from zeuxis.compute.threads import busy
 from zeuxis.errors import BadInput, ZeuxisError
@@ -88,6 +88,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit codes 2 bad input, 3 missing model or extra, 130 interrupted, 1 a fault of ours."""
+        Interrupts.raised = False  # by an earlier command of this process
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -113,7 +114,7 @@ def _of_interrupt(error: BaseException | None) -> bool:
         return False
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
-    return error is not None
+    return error is not None or Interrupts.raised
 
 
 def _in_words(error: Exception) -> tuple[str, int]:

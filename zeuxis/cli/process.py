@@ -26,10 +26,10 @@ GONE = (errno.EPIPE, errno.EIO, errno.ENXIO, errno.EBADF)  # of a stream that no
 class Interrupts:
     """Within `with`: while `gentle`, the first signal only sets `asked`; any other raises KeyboardInterrupt.
 
-    Once the command is `over`, none does any more.
+    Once the command is `over`, none does any more. `raised`: one was; compiled code may make another error of it.
     """
 
-    over = False
+    over, raised = False, False
 
     def __init__(self) -> None:
         self.gentle = False
@@ -93,7 +93,7 @@ def run_command(work: Callable[[], object]) -> None:
 
     Python looks for signals at calls and at the ends of loops: none can come between the end of `work` and `over`.
     """
-    Interrupts.over = False
+    Interrupts.over = Interrupts.raised = False
     code: Any = 0
     try:
         _prepare()
@@ -120,6 +120,7 @@ def _prepare() -> None:
 
 def _hear(number: int, frame: FrameType | None) -> None:
     if not Interrupts.over:
+        Interrupts.raised = True
         raise KeyboardInterrupt
 
 

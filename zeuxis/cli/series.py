@@ -16,7 +16,7 @@ from zeuxis.config import RunConfig
 from zeuxis.report.series import write_series
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, check_config, open_session
-from zeuxis.run.folder import RUNS
+from zeuxis.run.paths import RUNS
 from zeuxis.run.series import Phrases, folders
 from zeuxis.storage.files import check_folder_place, make_folder
 from zeuxis.workflows import Outputs
