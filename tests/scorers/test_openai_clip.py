@@ -206,7 +206,10 @@ def test_openais_table_of_merges_is_a_tokenizer(archive, tmp_path):
     assert scorer.tokenizer(TEXTS)["input_ids"] == wanted(TEXTS)["input_ids"]
 
 
-@pytest.mark.parametrize("table", [b"no gzip", gzip.compress(b"version\na b\n"), gzip.compress(b"\xff\xfe" * 9)])
+NO_TABLES = {"no gzip": b"no gzip", "few": gzip.compress(b"version\na b\n"), "no text": gzip.compress(b"\xff\xfe" * 9)}
+
+
+@pytest.mark.parametrize("table", NO_TABLES.values(), ids=NO_TABLES)  # gzip writes the time into what it makes
 def test_a_table_that_is_none_is_refused(table, archive, tmp_path):
     shutil.copy(archive, tmp_path)
     (tmp_path / "bpe_simple_vocab_16e6.txt.gz").write_bytes(table)
