@@ -249,6 +249,10 @@ class RunConfig(ComputeSection, StopSection, SearchSection, ScoreSection, Genera
             flat |= table
         return {k: SAID.get((k, v), v) if isinstance(v, str) else v for k, v in flat.items()}
 
+    def given(self) -> dict[str, Any]:
+        """The fields that were set, as they are: `make_config` of them is the same configuration."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
     def sections(self) -> dict[str, dict[str, Any]]:
         """Section -> its fields, for files; fields at their default are left out, but for those that were set and
         mean something else than their absence: without a seed a new one is drawn, and "auto" may choose generations.

@@ -123,7 +123,7 @@ def _read(path: str | Path) -> tuple[dict[str, Any], object]:
         config = make_config(**content)
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from error
-    return {name: getattr(config, name) for name in config.model_fields_set}, mark
+    return config.given(), mark
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from zeuxis.storage.checksummed import (
     verified_if_checked,
     verified_line,
 )  # fmt: skip
-from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder
+from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, unfinished
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 
 FILES = ("design.json", "priors.json", "cells.jsonl", "lock")
@@ -201,7 +201,7 @@ class ExperimentFolder:
 
 def _ours(entry: Path) -> bool:
     """What an experiment leaves that was killed before its design was written."""
-    return entry.name == "lock" or (entry.name.startswith(".") and entry.name.endswith(PART))
+    return entry.name == "lock" or unfinished(entry.name)
 
 
 def _content(path: Path) -> tuple[Header, bool]:

@@ -16,7 +16,7 @@ from typing import Any
 from zeuxis.experiments.jobs import Group, Job, Plan
 from zeuxis.experiments.results import Result
 from zeuxis.metrics.intervals import student
-from zeuxis.report.evaluation import Page, Section, TableView, counted, png, write_page
+from zeuxis.report.evaluation import Page, Section, TableView, counted, figure, png, write_page
 from zeuxis.report.search_figures import Interval, means_png
 
 ACROSS, TABLES, FIGURES = 5, 4, 3  # numbers in one table; tables and figures of one group
@@ -179,4 +179,4 @@ def _told(found: Interval | None, count: int) -> str:
 def _text(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else figure(value)

@@ -220,7 +220,7 @@ EVALUATIONS = Table(
 
 def model_files(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(field, path) of what fields such as generator, scorer, judge and image_prompt name by path."""
-    texts = [text for name in ("generator", "scorer", "judge", "held_out") for text in _listed(fields.get(name))]
+    texts = [text for name in ("generator", "scorer", "judge", "held_out") for text in listed(fields.get(name))]
     if not any(fields.get(name) for name in ("image_prompt", "start_from")) and all(map(_plain_name, texts)):
         return []
     from zeuxis.run.trust import named_files  # loads torch: only where a name is in no table
@@ -268,7 +268,8 @@ def _plain_name(name: str) -> bool:
     return name in ("auto", "none") or any(name in t.rows or bare in t.rows or t.refers(name) for t in tables)
 
 
-def _listed(value: Any) -> list[str]:
+def listed(value: Any) -> list[str]:
+    """A text, or several, or none of a configuration as a list of texts."""
     return [] if value is None else [value] if isinstance(value, str) else [str(one) for one in value]
 
 

@@ -14,7 +14,7 @@ from zeuxis.errors import MissingExtra
 from zeuxis.evaluation.measure import Result
 from zeuxis.evaluation.report import Compared, write_report
 from zeuxis.experiments.records import Record, write_parquet
-from zeuxis.report.evaluation import Page, Section, TableView, counted, png, write_page
+from zeuxis.report.evaluation import Page, Section, TableView, counted, figure, png, write_page
 from zeuxis.report.search_figures import Interval, pairs_png
 
 SHARES = 1.0  # metrics whose values are of this size are drawn together
@@ -57,8 +57,8 @@ def _page(found: Compared, command: str, files: tuple[str, ...]) -> Page:
 def _row(result: Result) -> tuple[str, ...]:
     low, high = (None, None) if result.interval is None else result.interval
     fewer = f" ({result.floor_n:,} pictures)" if 0 < result.floor_n < result.settings["n"] else ""
-    interval = "–" if low is None else f"{_number(low)} to {_number(high)}"
-    return (result.name, result.about, _number(result.value), interval, _number(result.floor) + fewer,
+    interval = "–" if low is None else f"{figure(low)} to {figure(high)}"
+    return (result.name, result.about, figure(result.value), interval, figure(result.floor) + fewer,
             result.better or "–")  # fmt: skip
 
 
@@ -91,7 +91,3 @@ def _records(found: Compared) -> Iterator[Record]:
         record |= {"floor": r.floor, "floor_n": r.floor_n, "n": r.settings.get("n")}
         record |= {"reference_n": r.settings.get("reference_n"), "better": r.better, "refused": r.refused}
         yield record | {"seconds": r.seconds}
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"

@@ -24,7 +24,7 @@ from zeuxis.errors import BadInput, MissingExtra, RunDamaged
 from zeuxis.experiments.jobs import Job, Plan, make_plan
 from zeuxis.experiments.records import Record, append_checked, write_csv, write_parquet
 from zeuxis.storage.checksummed import MAX_JSON, checksummed_json, damaged, verified_json, verified_line
-from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder, remove
+from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, remove, unfinished
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 
 TABLES = ("table.csv", "timing.csv", "table.parquet", "timing.parquet")
@@ -120,7 +120,7 @@ class Results:
         if self.root.is_dir():
             check_folder(self.root, ("jobs",), FILES)
             known = {*FILES, "jobs"}
-            strange = [e.name for e in os.scandir(self.root) if not (e.name in known or _part(e.name))]
+            strange = [e.name for e in os.scandir(self.root) if not (e.name in known or unfinished(e.name))]
             if strange and not self.record_path.exists():
                 raise BadInput(
                     f"Expected a new or empty folder or an experiment, but {self.root} holds something else. Give "
@@ -223,7 +223,3 @@ def table_records(jobs: Sequence[Job], results: Mapping[str, Result]) -> list[Re
 
 def _cell(value: Any) -> str | int | float | bool | None:
     return json.dumps(value) if isinstance(value, list | dict) else value
-
-
-def _part(name: str) -> bool:
-    return name.startswith(".") and name.endswith(PART)

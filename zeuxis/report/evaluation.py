@@ -85,6 +85,11 @@ def counted(number: int, noun: str, nouns: str = "") -> str:
     return f"{number:,} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
+def figure(value: float | None) -> str:
+    """A number in a cell: four digits that count, "–" for none."""
+    return "–" if value is None else f"{value:.4g}" if abs(value) < 1e5 else f"{value:,.0f}"
+
+
 def as_text(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table for a terminal, columns aligned; long cells are cut."""
     lines = [[_cut(str(cell)) for cell in row] for row in (columns, *rows)]

@@ -74,10 +74,15 @@ class RunPaths:
 def fresh_folder(config: RunConfig, parent: Path = RUNS) -> Path:
     """Makes a new folder like `runs/20260131-140502-a-red-fire-truck-7`; a number is added where that is taken."""
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{slug(' '.join(config.prompt))}-{config.seed}"
-    path, count = parent / name, 1
+    return numbered_folder(parent / name)
+
+
+def numbered_folder(place: Path) -> Path:
+    """Makes a new folder of this name; a number is added where that is taken."""
+    path, count = place, 1
     while not make_folder(path):
         count += 1
-        path = parent / f"{name}-{count}"
+        path = place.with_name(f"{place.name}-{count}")
     return path
 
 

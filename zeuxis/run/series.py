@@ -10,7 +10,7 @@ from pathlib import Path
 from zeuxis.errors import BadInput
 from zeuxis.run.paths import slug
 from zeuxis.scorers.weights import quoted
-from zeuxis.storage.files import PART
+from zeuxis.storage.files import unfinished
 from zeuxis.storage.reading import read_bounded
 
 MOST, LARGEST = 256, 2**20  # prompts in a series; bytes of a file
@@ -79,7 +79,7 @@ def folders(prompts: Sequence[Phrases], out: Path) -> list[Path]:
     digits = len(str(len(prompts)))
     found = [out / f"{k:0{digits}}-{slug(' '.join(prompt))}" for k, prompt in enumerate(prompts, 1)]
     if out.is_dir():
-        there = {path.name for path in out.iterdir() if not (path.name.startswith(".") and path.name.endswith(PART))}
+        there = {path.name for path in out.iterdir() if not unfinished(path.name)}
         strange = sorted(there - {path.name for path in found} - set(OWN))
         if strange:
             raise BadInput(

@@ -24,7 +24,7 @@ from zeuxis.run.problem import Problem
 from zeuxis.search.base import Search
 from zeuxis.storage.background import Background
 from zeuxis.storage.checksummed import Header, checked_line, checksummed_json
-from zeuxis.storage.files import PART, append_line, atomic_write, make_folder, sweep
+from zeuxis.storage.files import append_line, atomic_write, make_folder, sweep, unfinished
 from zeuxis.storage.lock import RunLock
 from zeuxis.types import Event
 
@@ -178,14 +178,9 @@ def check_usable(path: Path) -> None:
     if not path.is_dir() or RunFolder(path).exists():
         return
     ours = {"lock", "log", "checkpoint", "images"}
-    strange = sorted(p.name for p in path.iterdir() if p.name not in ours and not _unfinished(p.name))
+    strange = sorted(p.name for p in path.iterdir() if p.name not in ours and not unfinished(p.name))
     if strange:
         raise RunError(
             f"Expected an empty or new folder for the run, but {path} holds {strange[0]!r}"
             f"{' and more' if strange[1:] else ''}. Give another folder."
         )
-
-
-def _unfinished(name: str) -> bool:
-    """What a kill leaves of a file that was being written, or of a look whether one can be."""
-    return name.startswith(".") and name.endswith(PART)

@@ -2,9 +2,9 @@
 https://arxiv.org/abs/2303.00191 (package ribs, version 0.11 and 0.12).
 
 What the quality-diversity searches share. They are told two measures beside the score and keep the best latent of each
-cell of a grid over the measures. The archive is our own, the emitters are pyribs'. These cannot give their state, so
-ours holds the first latents, the seed of every
-generation and all that was told: loading it tells fresh emitters the whole log again.
+cell of a grid over the measures. The archive is our own, the emitters are pyribs'. These cannot give their
+state, so ours holds the first latents, the seed of every generation and all that was told: loading it tells fresh
+emitters the whole log again.
 """
 
 from __future__ import annotations

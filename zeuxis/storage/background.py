@@ -24,7 +24,7 @@ class Background:
 
     def __init__(self, name: str, waiting: int) -> None:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
-        self._taken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a word for each job that was taken
+        self._taken: queue.SimpleQueue[None] = queue.SimpleQueue()  # a word that a job was taken, for one that waits
         self._waiting = waiting
         self._error: BaseException | None = None
         self._failed = False
@@ -60,7 +60,8 @@ class Background:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            self._taken.put(None)
+            if self._taken.empty():
+                self._taken.put(None)
             try:
                 if isinstance(job, _Mark) or not self._failed:
                     job()

@@ -235,6 +235,11 @@ def sweep(folder: Path) -> None:
         remove(part)
 
 
+def unfinished(name: str) -> bool:
+    """Whether a file's name is that of what a kill leaves of a write, or of a look whether one can be made."""
+    return name.startswith(".") and name.endswith(PART)
+
+
 def unwritable(path: Path, error: OSError) -> RunUnwritable:
     """The reason in words a person can act on; `error` itself where it says so already."""
     if isinstance(error, RunUnwritable):

@@ -19,7 +19,7 @@ from zeuxis.compute.device import choose_device, machine, software
 from zeuxis.errors import BadInput
 from zeuxis.experiments.records import append_checked
 from zeuxis.storage.checksummed import MAX_JSON, Header, checksummed_json, damaged, verified_json_bytes, verified_line
-from zeuxis.storage.files import PART, atomic_write, check_folder_place, make_folder
+from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, unfinished
 from zeuxis.storage.lock import RunLock
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 from zeuxis.studies.settings import Settings
@@ -155,7 +155,7 @@ class StudyFolder:
 
 def _ours(entry: Path) -> bool:
     """What a study leaves that was killed before its first file was whole."""
-    return entry.name == "lock" or (entry.name.startswith(".") and entry.name.endswith(PART))
+    return entry.name == "lock" or unfinished(entry.name)
 
 
 def _is_results(found: Any) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from zeuxis.experiments.kinds import Config, Numbers, looks_like_a_path, model_files
+from zeuxis.experiments.kinds import Config, Numbers, listed, looks_like_a_path, model_files
 from zeuxis.generators import GENERATORS
 from zeuxis.registry import Table
 from zeuxis.scorers import JUDGES, SCORERS
@@ -31,21 +31,21 @@ class StudyJob:
         settings = self.settings(given)
         said = settings.model_dump()
         for name, table in CODE.items():
-            for one in _texts(said.get(name)):
+            for one in listed(said.get(name)):
                 if table.refers(one):
                     table.check(one)
         phrase = next(iter(said.get("phrase", ("a class",))))
-        for line in _texts(said["search"]):
-            settings.run(line, phrase, settings.seed, generator=_texts(said["generator"])[0])
+        for line in listed(said["search"]):
+            settings.run(line, phrase, settings.seed, generator=listed(said["generator"])[0])
 
     def paths(self, given: Config) -> list[tuple[str, str]]:
         """(field, path) of all that would be read because the file says so."""
         settings = self.settings(given)
         said = settings.model_dump()
-        own = [search_fields(line) for line in _texts(said["search"])]
-        models: dict[str, list[str]] = {"held_out": _texts(said.get("classifier"))}
+        own = [search_fields(line) for line in listed(said["search"])]
+        models: dict[str, list[str]] = {"held_out": listed(said.get("classifier"))}
         for name in ("generator", "scorer", "judge", "image_prompt", "start_from"):
-            models[name] = [text for fields in (said, *own) for text in _texts(fields.get(name))]
+            models[name] = [text for fields in (said, *own) for text in listed(fields.get(name))]
         places = [(name, said[name]) for name in PLACES if said.get(name) and looks_like_a_path(said[name])]
         return [("classifier" if name == "held_out" else name, text) for name, text in model_files(models)] + places
 
@@ -60,10 +60,6 @@ class StudyJob:
         """Of a job's configuration: one text may stand for a list of one."""
         kind = next(question for question in QUESTIONS if question.kind == self.kind)
         return kind.read({"precision": "fp32", **given}, lambda name: repr(name))
-
-
-def _texts(value: Any) -> list[str]:
-    return [] if value is None else [value] if isinstance(value, str) else [str(one) for one in value]
 
 
 fooling, searches, similarity, leakage, generators = (

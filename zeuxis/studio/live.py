@@ -125,7 +125,7 @@ class Live:
 
     def _generate(self, config: RunConfig, hears: Hearing, folder: Path | None = None) -> Any:
         folder = folder or new_place(config, self.runs)
-        fields = {name: getattr(config, name) for name in config.model_fields_set}
+        fields = config.given()
         prompt = fields.pop("prompt", ())
         return workflows.generate(prompt, out=folder, listener=hears, outputs=self.outputs, **fields)
 
@@ -141,7 +141,7 @@ class Live:
             said = {"error": reason}
         except Exception as error:
             traceback.print_exc()
-            found, reason = "failed", f"This should not have happened: {type(error).__name__}: {error}."
+            found, reason = "failed", fault(error)
             said = {"error": reason}
         if ended is not None:
             ended(found, reason)
@@ -236,6 +236,11 @@ class Hearing(workflows.Listener):
         self._pixels = {key: value for key, value in self._pixels.items() if key in alive}
         words = tuple(session.problem.generator.describe(latent) for latent in x[:1])
         return Frame(event.generation, pixels, tuple(score), x, words)
+
+
+def fault(error: Exception) -> str:
+    """A fault of ours in a sentence for the page."""
+    return f"This should not have happened: {type(error).__name__}: {error}."
 
 
 def configured(prompt: str, **fields: Any) -> RunConfig:

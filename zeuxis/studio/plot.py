@@ -55,6 +55,12 @@ class Cell:
     x: int
     jobs: tuple[Job, ...]
 
+    def best(self, results: Mapping[str, Result]) -> tuple[Job, Result] | None:
+        """The run with the highest score of its seeds; None before one has a score."""
+        done = [(job, results[job.key]) for job in self.jobs if job.key in results]
+        known = [one for one in done if isinstance(one[1].numbers.get("best"), int | float)]
+        return max(known, key=lambda one: float(one[1].numbers["best"] or 0.0), default=None)
+
 
 @dataclass(frozen=True)
 class Plot:
@@ -127,6 +133,10 @@ class Plot:
             raise BadInput("The plot has not been started.")
         return RunFolder(JobFolder(self.folder, job.key).work)
 
+    def ended(self, results: Mapping[str, Result]) -> int:
+        """How many of its runs have ended, well or not."""
+        return sum(job.key in results for job in self.jobs)
+
     def results(self) -> dict[str, Result]:
         """Key of a job -> how it ended, as far as it has."""
         return {} if self.folder is None else Results(self.folder).index()
@@ -175,8 +185,7 @@ def make_plot(base: Mapping[str, Any], axes: Sequence[tuple[str, str]], seeds: i
     if not 1 <= len(axes) <= 3:
         raise BadInput(f"Expected one to three axes, got {len(axes)}. Fill in the one for X.")
     config = make_config(**base)
-    plain = config.model_dump(mode="json")
-    fields = {name: value for name, value in plain.items() if name in config.model_fields_set}
+    fields = config.model_dump(mode="json", exclude_unset=True)
     given: list[Axis] = []
     for name, values in axes:
         try:

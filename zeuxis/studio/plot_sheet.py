@@ -73,7 +73,7 @@ def page_html(plot: Plot, results: Mapping[str, Result]) -> bytes:
         legend=legend(plot),
         headings=headings(plot),
         lines=lines(plot, results),
-        done=sum(job.key in results for job in plot.jobs),
+        done=plot.ended(results),
         seeds=has_seeds(plot),
         toml=plot.toml(),
     )

@@ -71,12 +71,11 @@ def told(plot: Plot, cell: Cell) -> tuple[str, ...]:
 
 def caption(cell: Cell, results: Mapping[str, Result]) -> str:
     """Under a picture: the best score, and the judge's opinion of that picture; "" before a run is done."""
-    done = [results[job.key].numbers for job in cell.jobs if job.key in results]
-    scored = [(n["best"], n.get("judge_best")) for n in done if isinstance(n.get("best"), int | float)]
-    if not scored:
+    best = cell.best(results)
+    if best is None:
         failed = any(job.key in results and results[job.key].status == "failed" for job in cell.jobs)
         return "failed" if failed else ""
-    score, judge = max(scored, key=lambda one: float(one[0] or 0.0))
+    score, judge = (best[1].numbers.get(name) for name in ("best", "judge_best"))
     return f"{score:.3f}" + (f" · judge {judge:.0%}" if isinstance(judge, int | float) else "")
 
 

@@ -16,9 +16,9 @@ from zeuxis.errors import BadInput, RunDamaged, RunError
 from zeuxis.experiments.driver import Settings, check_jobs, run_experiment
 from zeuxis.experiments.kinds import run_config
 from zeuxis.experiments.results import JobFolder, Result, Results
-from zeuxis.run.paths import slug
+from zeuxis.run.paths import numbered_folder, slug
 from zeuxis.storage.checksummed import checksummed_json, damaged, verified_json
-from zeuxis.storage.files import atomic_write, make_folder
+from zeuxis.storage.files import atomic_write
 from zeuxis.studio.plot import FILE, Cell, Plot, Spec, check, read_plot
 
 NAME = "plot.json"
@@ -44,10 +44,7 @@ class Plots:
         """A folder for a plot, with its files. BadInput, before anything is written, for one that cannot be."""
         check(plot)
         marks = check_jobs(plot.jobs, {}, True)  # its user has typed it on the page
-        folder, count = self.runs / f"{time.strftime('%Y%m%d-%H%M%S')}-plot-{slug(plot.title)}", 1
-        while not make_folder(folder):
-            count += 1
-            folder = folder.with_name(f"{folder.name.removesuffix(f'-{count - 1}')}-{count}")
+        folder = numbered_folder(self.runs / f"{time.strftime('%Y%m%d-%H%M%S')}-plot-{slug(plot.title)}")
         made = Plot(plot.spec, plot.axes, folder)
         Results(folder).open(made.plan, marks)
         atomic_write(folder / NAME, checksummed_json({"format": 1, "spec": plot.spec.model_dump(mode="json")}))
@@ -151,11 +148,10 @@ def progress(plot: Plot, results: Mapping[str, Result]) -> float:
 
 def picture(plot: Plot, cell: Cell, results: Mapping[str, Result]) -> bytes | None:
     """The best picture of a cell as the PNG of its run, of the seed with the highest score; None before one is done."""
-    done = [(result.numbers.get("best"), job) for job in cell.jobs if (result := results.get(job.key)) is not None]
-    known = [(score, job) for score, job in done if isinstance(score, int | float)]
-    if not known:
+    best = cell.best(results)
+    if best is None:
         return None
-    folder = plot.work(max(known, key=lambda one: one[0])[1])
+    folder = plot.work(best[0])
     try:
         return folder.picture(folder.best_image)
     except (RunError, RunDamaged, BadInput):

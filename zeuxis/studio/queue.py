@@ -72,9 +72,8 @@ class Queue:
 
     def add(self, config: RunConfig, title: str, *, front: bool = False) -> Item:
         """One more search, behind the others or before them."""
-        plain = config.model_dump(mode="json")
-        fields = {name: value for name, value in plain.items() if name in config.model_fields_set}
-        return self._put(Item(**_new("search", title), fields=fields, mark=mark_of(plain)), front)
+        mark, fields = mark_of(config.model_dump(mode="json")), config.model_dump(mode="json", exclude_unset=True)
+        return self._put(Item(**_new("search", title), fields=fields, mark=mark), front)
 
     def add_plot(self, folder: str, title: str, *, front: bool = False) -> Item:
         """A plot whose folder is there already; one that waits already is not added twice."""
@@ -94,8 +93,7 @@ class Queue:
 
     def over(self) -> list[Item]:
         """What has ended, the newest first."""
-        ended = [item for item in self.items if item.state not in AHEAD]
-        return sorted(ended, key=lambda item: -(item.ended or 0.0))
+        return _ended(self.items)
 
     def next(self) -> Item | None:
         """The item to carry out now; None while the queue is paused or empty, or not ours."""
@@ -186,7 +184,7 @@ class Queue:
     def _write(self, items: tuple[Item, ...]) -> None:
         """On disk first, then in memory."""
         self.check_ours()
-        kept = {item.id for item in sorted(_ended(items), key=lambda i: -(i.ended or 0.0))[:MOST_ENDED]}
+        kept = {item.id for item in _ended(items)[:MOST_ENDED]}
         items = tuple(item for item in items if item.state in AHEAD or item.id in kept)
         atomic_write(self.path, write_items(items, self.paused))
         self.items, self.version = items, self.version + 1
@@ -220,4 +218,5 @@ def _new(kind: str, title: str) -> dict[str, Any]:
 
 
 def _ended(items: Sequence[Item]) -> list[Item]:
-    return [item for item in items if item.state not in AHEAD]
+    """Those that have ended, the newest first."""
+    return sorted((item for item in items if item.state not in AHEAD), key=lambda item: -(item.ended or 0.0))

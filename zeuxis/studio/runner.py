@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.run.trust import check_files
-from zeuxis.studio.live import Live, new_place
+from zeuxis.studio.live import Live, fault, new_place
 from zeuxis.studio.plots import Plots
 from zeuxis.studio.queue import Queue
 from zeuxis.studio.queue_file import Item
@@ -77,7 +77,7 @@ class Runner:
             state, said = "failed", str(error)
         except Exception as error:
             traceback.print_exc()
-            state, said = "failed", f"This should not have happened: {type(error).__name__}: {error}."
+            state, said = "failed", fault(error)
         if state == "stopped" and self._closing.is_set():
             state, said = "waiting", "Goes on from where the studio ended."
         self.queue.change(item.id, state=state, said=said)

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
-from zeuxis.hub.layouts.modules import class_labels
+from zeuxis.hub.layouts.modules import class_labels, shape_of
 from zeuxis.hub.model_file import Part
 
 LICENCE = "not stated in the file: look where it came from (both programs are MIT)"
@@ -50,10 +50,12 @@ def translate(raw: Raw) -> Checkpoint:
         raise WeightsRefused(raw.file, "is a BigGAN-deep of BigGAN-PyTorch or StudioGAN, of which only BigGAN is read")
     folded = _folded(state, raw)
     places = _places(folded)
-    out = {ours: value for name, value in folded.items() if (ours := _renamed(name, places))}
-    strange = [name for name in folded if _renamed(name, places) is None]
-    if strange:
-        raise WeightsRefused(raw.file, "has no place in a BigGAN with classes", strange[0][:80])
+    out: dict[str, Tensor] = {}
+    for name, value in folded.items():
+        ours = _renamed(name, places)
+        if ours is None:
+            raise WeightsRefused(raw.file, "has no place in a BigGAN with classes", name[:80])
+        out[ours] = value
     for name, value in out.items():
         if name.endswith(("running_means", "running_vars")):
             out[name] = value[None]
@@ -211,9 +213,4 @@ def _facts(out: dict[str, Tensor], raw: Raw, studio: bool) -> dict[str, Any]:
 
 
 def _shape(out: dict[str, Tensor], name: str, dims: int, raw: Raw) -> tuple[int, ...]:
-    if name not in out:
-        raise WeightsRefused(raw.file, "is missing; expected a BigGAN with classes", name)
-    shape = tuple(out[name].shape)
-    if len(shape) != dims or 0 in shape:
-        raise WeightsRefused(raw.file, f"has shape {shape}, expected {dims} dimensions", name)
-    return shape
+    return shape_of(out, name, dims, raw.file, "a BigGAN with classes")

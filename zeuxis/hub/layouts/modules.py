@@ -110,6 +110,21 @@ def base_of(const: Tensor, file: Path) -> dict[str, list[int]]:
     return {} if shape == [4, 4] else {"base": shape}
 
 
+def shape_of(
+    tensors: Mapping[str, Tensor], name: str, dims: int, file: Path, expected: str, *, square: bool = False
+) -> tuple[int, ...]:
+    """The shape of a tensor of a state dictionary; WeightsRefused unless it is there with so many dimensions, none
+    empty, and with `square` a kernel as high as wide. `expected` is what the file should hold.
+    """
+    if name not in tensors:
+        raise WeightsRefused(file, f"is missing; expected {expected}", name)
+    shape = tuple(tensors[name].shape)
+    if len(shape) != dims or 0 in shape or (square and dims == 4 and shape[2] != shape[3]):
+        what = f"{dims} dimensions{' and a square kernel' if square else ''}"
+        raise WeightsRefused(file, f"has shape {shape}, expected {what}", name)
+    return shape
+
+
 def rate_of(linear: Module) -> float:
     """The learning-rate multiplier that a linear layer was made with: its gain on biases."""
     rate = linear.number("bias_gain")

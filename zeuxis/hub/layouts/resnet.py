@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
-from zeuxis.hub.layouts.modules import class_labels
+from zeuxis.hub.layouts.modules import class_labels, shape_of
 from zeuxis.hub.model_file import Part
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -121,12 +121,7 @@ def _facts(tensors: dict[str, Tensor], raw: Raw) -> dict[str, Any]:
 
 
 def _shape(tensors: dict[str, Tensor], name: str, dims: int, raw: Raw) -> tuple[int, ...]:
-    if name not in tensors:
-        raise WeightsRefused(raw.file, "is missing; expected a ResNet with its classifier", name)
-    shape = tuple(tensors[name].shape)
-    if len(shape) != dims or 0 in shape:
-        raise WeightsRefused(raw.file, f"has shape {shape}, expected {dims} dimensions", name)
-    return shape
+    return shape_of(tensors, name, dims, raw.file, "a ResNet with its classifier")
 
 
 def _strides(config: dict[str, Any], facts: dict[str, Any], raw: Raw) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.checkpoint import Checkpoint, Raw
-from zeuxis.hub.layouts.modules import class_labels
+from zeuxis.hub.layouts.modules import class_labels, shape_of
 from zeuxis.hub.model_file import Part
 
 MARKS = ("conv_stem.weight", "blocks.0.0.conv_dw.weight", "conv_head.weight", "classifier.weight")
@@ -135,9 +135,4 @@ def _about(config: dict[str, Any], classes: int) -> dict[str, Any]:
 
 
 def _shape(tensors: dict[str, Tensor], name: str, dims: int, raw: Raw) -> tuple[int, ...]:
-    if name not in tensors:
-        raise WeightsRefused(raw.file, "is missing; expected a MobileNet or EfficientNet of timm", name)
-    shape = tuple(tensors[name].shape)
-    if len(shape) != dims or 0 in shape or (dims == 4 and shape[2] != shape[3]):
-        raise WeightsRefused(raw.file, f"has shape {shape}, expected {dims} dimensions and a square kernel", name)
-    return shape
+    return shape_of(tensors, name, dims, raw.file, "a MobileNet or EfficientNet of timm", square=True)

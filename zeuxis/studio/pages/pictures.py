@@ -47,12 +47,12 @@ def add_pictures(studio: Studio) -> None:
     @app.get("/live/sheet/{version}.jpg")
     def sheet(version: int) -> Response:
         frame = studio.live.status.frame
-        return _found(None if frame is None else lambda: sheets.of(frame), "image/jpeg")
+        return served(None if frame is None else lambda: sheets.of(frame), "image/jpeg")
 
     @app.get("/live/best/{version}.jpg")
     def best(version: int) -> Response:
         frame = studio.live.status.frame
-        return _found(None if frame is None else lambda: bests.of(frame), "image/jpeg")
+        return served(None if frame is None else lambda: bests.of(frame), "image/jpeg")
 
     @app.get("/bred/{key}/{number}.jpg")
     def bred(key: str, number: int) -> Response:
@@ -60,33 +60,33 @@ def add_pictures(studio: Studio) -> None:
         if bench is None or key != bench.key or not 0 <= number < len(bench.family.pixels):
             return _missing()
         pixels = bench.family.pixels[number]
-        return _found(lambda: jpeg(fitted(pixels[None], BRED)[0]), "image/jpeg")
+        return served(lambda: jpeg(fitted(pixels[None], BRED)[0]), "image/jpeg")
 
     @app.get("/bred/{key}/{number}.png")
     def bred_file(key: str, number: int) -> Response:
         bench = studio.bench
         if bench is None or key != bench.key or not 0 <= number < len(bench.family.pixels):
             return _missing()
-        return _found(lambda: read_plain(bench.keep(number)), "image/png")
+        return served(lambda: read_plain(bench.keep(number)), "image/png")
 
     @app.get("/thumb/{number}.webp")
     def thumb(number: int) -> Response:
-        return _found(lambda: thumbnails.of(gallery.one(number)), "image/webp", keep=True)
+        return served(lambda: thumbnails.of(gallery.one(number)), "image/webp", keep=True)
 
     @app.get("/large/{number}.webp")
     def large(number: int) -> Response:
-        return _found(lambda: thumbnails.of(gallery.one(number), BEST), "image/webp", keep=True)
+        return served(lambda: thumbnails.of(gallery.one(number), BEST), "image/webp", keep=True)
 
     @app.get("/items/{key}.json")
     def items(key: str, offset: int = 0, limit: int = 0) -> Response:
         kind = "application/json"
-        return _found(
+        return served(
             lambda: json.dumps([one and _item(one) for one in gallery.items(key, offset, limit)]).encode(), kind
         )
 
     @app.get("/full/{number}.png")
     def full(number: int) -> Response:
-        return _found(lambda: gallery.data(gallery.one(number)), "image/png")
+        return served(lambda: gallery.data(gallery.one(number)), "image/png")
 
     @app.get("/dropped/{which}.png")
     def dropped(which: str) -> Response:
@@ -95,8 +95,8 @@ def add_pictures(studio: Studio) -> None:
             return _missing()
         if which == "drawn":
             drawn = found.drawn
-            return _found(None if drawn is None else (lambda: sheet_png(drawn)), "image/png")
-        return _found(lambda: read_plain(found.path, LIMITS.bytes), "image/png")
+            return served(None if drawn is None else (lambda: sheet_png(drawn)), "image/png")
+        return served(lambda: read_plain(found.path, LIMITS.bytes), "image/png")
 
 
 def _item(found: Found) -> dict[str, object]:
@@ -108,7 +108,7 @@ def _item(found: Found) -> dict[str, object]:
     return {"id": found.id, "version": version_of(found), "mark": found.mark, "about": about, "day": day}
 
 
-def _found(make: Callable[[], bytes] | None, kind: str, keep: bool = False) -> Response:
+def served(make: Callable[[], bytes] | None, kind: str, keep: bool = False) -> Response:
     """A picture; 404 where it cannot be made."""
     if make is None:
         return _missing()

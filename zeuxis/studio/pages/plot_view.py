@@ -12,7 +12,7 @@ from nicegui import ui
 from zeuxis.errors import ZeuxisError
 from zeuxis.experiments.results import Result
 from zeuxis.report.commands import folder_command
-from zeuxis.studio.pages.common import Tag, away, button, cell, code_line, enable, say, show, tried
+from zeuxis.studio.pages.common import Tag, away, button, cell, code_line, enable, named_dialog, say, show, tried
 from zeuxis.studio.pages.settings import write_form
 from zeuxis.studio.plot import Cell, Plot
 from zeuxis.studio.plot_sheet import page_html, sheet
@@ -47,7 +47,7 @@ class View:
         try:
             plot, results = self.plots.known(name)
             title = plot.title
-            done = f"{sum(job.key in results for job in plot.jobs)} of {plot.count} runs"
+            done = f"{plot.ended(results)} of {plot.count} runs"
             said = legend(plot) if name == self.name else f"{legend(plot)} · {done}"
         except ZeuxisError as error:
             title, said = name, str(error)
@@ -115,7 +115,7 @@ class View:
         waits = next((i for i in self.studio.queue.ahead() if i.kind == "plot" and i.folder == self.name), None)
         running = self.plots.running == self.name
         share = progress(plot, results)
-        done = sum(job.key in results for job in plot.jobs)
+        done = plot.ended(results)
         over = "done" if done == plot.count else "stopped"
         said = "under way" if running else "waits in the queue" if waits else over
         text = f"{done} of {plot.count} runs, {said}"
@@ -171,15 +171,14 @@ class View:
             return
         plot, results = found
         one = plot.cells[place]
-        done = [(results[job.key].numbers.get("best"), job) for job in one.jobs if job.key in results]
-        known = [(score, job) for score, job in done if isinstance(score, int | float)]
-        if not known:
+        best = one.best(results)
+        if best is None:
             reasons = [results[job.key].reason for job in one.jobs if job.key in results]
             say(reasons[0] if reasons else "No run of this cell is done yet.", "warning")
             return
-        folder = plot.work(max(known, key=lambda pair: pair[0])[1])
+        folder = plot.work(best[0])
         about = ", ".join(told(plot, one)) or plot.title
-        with ui.dialog() as dialog, Tag("div", "", "zx-dialog zx-open", role="document", aria_label=about):
+        with named_dialog(about) as dialog, Tag("div", "", "zx-dialog zx-open"):
             with Tag("div"):
                 Tag("img", "", "zx-big", src=f"/plotted/{self.plots.key(self.name)}/{place}.jpg?large", alt=about)
             with Tag("div", "", "zx-stack"):

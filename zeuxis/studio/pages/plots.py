@@ -120,8 +120,7 @@ def read(given: Mapping[str, str]) -> Plot:
     seeds = given.get("seeds", "").strip() or "1"
     if not seeds.isdecimal():
         raise BadInput(f"Expected a number of seeds a cell, got {seeds[:40]!r}.")
-    chosen = {name: getattr(config, name) for name in config.model_fields_set}
-    return make_plot(chosen, [axis for axis in axes if axis[0]], int(seeds[:9]))
+    return make_plot(config.given(), [axis for axis in axes if axis[0]], int(seeds[:9]))
 
 
 def _given(event: Any) -> dict[str, str]:

@@ -15,7 +15,7 @@ from zeuxis.errors import ZeuxisError
 from zeuxis.report.commands import folder_command
 from zeuxis.run.folder import RunFolder
 from zeuxis.studio.pace import in_words
-from zeuxis.studio.pages.common import Tag, button, code_line, enable, page, say, show, tried
+from zeuxis.studio.pages.common import Tag, button, code_line, enable, named_dialog, page, say, show, tried
 from zeuxis.studio.plots import progress
 from zeuxis.studio.queue_file import Item
 from zeuxis.studio.state import Studio
@@ -169,11 +169,10 @@ class Line:
         found = tried(_Ended, self.studio, item)
         if found is None:
             return
-        about = "A search that has ended"
         with (
             self.dialogs,
-            ui.dialog() as dialog,
-            Tag("div", "", "zx-dialog zx-open", role="document", aria_label=about),
+            named_dialog("A search that has ended") as dialog,
+            Tag("div", "", "zx-dialog zx-open"),
         ):
             with Tag("div"):
                 Tag("img", "", "zx-big", src=f"/queued/{item.id}.jpg", alt=item.title[:100])
@@ -234,7 +233,7 @@ def _progress(studio: Studio, item: Item) -> tuple[float, list[str]]:
             share = progress(plot, results)
             passed = time.monotonic() - studio.plots.started
             left = [f"{in_words(passed / share * (1 - share))} left"] if 0.02 < share < 1 and passed > 3 else []
-            return share, [f"{sum(job.key in results for job in plot.jobs)} of {plot.count} runs", *left]
+            return share, [f"{plot.ended(results)} of {plot.count} runs", *left]
         return 0.0, []
     status = studio.live.status
     wanted = max(1, status.wanted + 1)

@@ -9,7 +9,7 @@ from nicegui import app
 from zeuxis.errors import BadInput
 from zeuxis.pictures.reading import read_rgb
 from zeuxis.run.folder import RunFolder
-from zeuxis.studio.pages.pictures import BRED, _found
+from zeuxis.studio.pages.pictures import BRED, served
 from zeuxis.studio.plots import picture
 from zeuxis.studio.state import Studio
 from zeuxis.studio.status import fitted, jpeg
@@ -21,11 +21,11 @@ def add_results(studio: Studio) -> None:
 
     @app.get("/queued/{number}.jpg")
     def queued(number: str) -> Response:
-        return _found(lambda: _jpeg(_best_of(studio, number)), "image/jpeg")
+        return served(lambda: _jpeg(_best_of(studio, number)), "image/jpeg")
 
     @app.get("/plotted/{key}/{place}.jpg")
     def plotted(key: str, place: int) -> Response:
-        return _found(lambda: _jpeg(_plotted(studio, key, place)), "image/jpeg", keep=True)
+        return served(lambda: _jpeg(_plotted(studio, key, place)), "image/jpeg", keep=True)
 
 
 def _best_of(studio: Studio, number: str) -> bytes:

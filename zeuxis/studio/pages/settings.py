@@ -13,11 +13,10 @@ from nicegui import ui
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput
 from zeuxis.generators import GENERATORS
-from zeuxis.report.commands import folder_command
 from zeuxis.search import SEARCHES
 from zeuxis.studio.axes import known_field, put, value_of
 from zeuxis.studio.live import DEFAULTS, phrases
-from zeuxis.studio.pages.common import Tag, button, copy, say, tried
+from zeuxis.studio.pages.common import Tag, button, copy, named_dialog, say, tried
 from zeuxis.studio.presets import LONGEST
 from zeuxis.studio.state import Studio
 
@@ -120,7 +119,7 @@ class Dialog:
     def __init__(self, studio: Studio) -> None:
         self.presets = studio.presets
         self.undo: tuple[str, bytes] | None = None
-        with ui.dialog() as self.dialog, Tag("div", "", "zx-dialog", role="document", aria_label="Presets"):
+        with named_dialog("Presets") as self.dialog, Tag("div", "", "zx-dialog"):
             Tag("h2", "Presets", "zx-h")
             Tag("p", "Prompt and settings under a name; the same file works on the command line.", "zx-soft")
             with Tag("form", "", "zx-bar", autocomplete="off") as form:
@@ -170,9 +169,7 @@ class Dialog:
             Tag("strong", name)
             with Tag("div", "", "acts"):
                 button("Load", partial(self._load, name), "main", aria_label=f"Load {name}")
-                command = folder_command("generate", self.presets.folder / f"{name}.toml").replace(
-                    "generate ", "generate --config ", 1
-                )
+                command = shlex.join(["zeuxis", "generate", "--config", str(self.presets.path(name))])
                 button("Copy the command", partial(copy, command), "", aria_label=f"Copy the command for {name}")
                 button("Rename", partial(self._rename, name), "", aria_label=f"Rename {name}")
                 button("Delete", partial(self._delete, name), "", aria_label=f"Delete {name}")
@@ -210,8 +207,8 @@ class Dialog:
 def _ask(about: str, value: str, act: Callable[[str], None]) -> None:
     """A dialog with one field."""
     with (
-        ui.dialog() as dialog,
-        Tag("div", "", "zx-dialog", role="document", aria_label=about),
+        named_dialog(about) as dialog,
+        Tag("div", "", "zx-dialog"),
         Tag("form", "", "zx-bar", autocomplete="off") as form,
     ):
         Tag("label", about, "zx-label", for_="ask-one")
