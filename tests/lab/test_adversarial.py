@@ -321,7 +321,7 @@ def test_half_of_the_real_pictures_are_mirrored_unless_they_are_digits(data, wei
     for name in ("pocket", "dcgan"):
         task = task_of(name, data, weights, options={"augmentation": []}, batch=40)
         task.objective.discriminator = lambda real, fake: (real.mean() + fake.mean()) * 0
-        monkeypatch.setattr(draws, "diff_augment", lambda x, rng, policy: seen.append(x.detach()) or x)
+        monkeypatch.setattr(draws, "augmented", lambda x, policy, numbers: seen.append(x.detach()) or x)
         task.step(0, 0.0)
         rng = stream(3, "step", 0)
         plain = task.train.batch(task.draws.rows(rng, 40))

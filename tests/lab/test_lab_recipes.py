@@ -91,7 +91,13 @@ def test_an_unknown_option_is_refused_with_the_known_ones():
         options_of({"architecture": "dcgan", "learning_rate": 1})
 
 
-SHAPES = {"cifar10": (32, 3, 10, 396), "mnist": (28, 1, 10), "products": (64, 3, 82, 45), "afhq-cat": (128, 3)}
+SHAPES = {
+    "cifar10": (32, 3, 10, 396),
+    "mnist": (28, 1, 10),
+    "products": (64, 3, 82, 45),
+    "tiny-imagenet": (64, 3, 160),
+    "afhq-cat": (128, 3),
+}
 GANS = [case for case in every() if read(case.values[0]).task == "adversarial"]
 
 
@@ -99,12 +105,7 @@ GANS = [case for case in every() if read(case.values[0]).task == "adversarial"]
 def test_the_networks_of_a_recipe_can_be_built(path, variant):
     config = read(path, variant)
     options = options_of(config.options)
-    size, channels, *labels = {
-        "cifar10": (32, 3, 10, 396),
-        "mnist": (28, 1, 10),
-        "products": (64, 3, 82, 45),
-        "afhq-cat": (128, 3),
-    }[config.data]
+    size, channels, *labels = SHAPES[config.data]
     classes = labels if options.labels is None else labels[: len(options.labels)]
     facts = {"resolution": options.resolution or size, "channels": options.channels or channels, "classes": classes}
     generator, discriminator = build_networks(options, facts)

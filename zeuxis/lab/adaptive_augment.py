@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from zeuxis.lab.augment import Numbers
+
 # Low-pass filter of the wavelet sym6, twelve taps that sum to sqrt(2) (Daubechies 1992; appendix B of the paper)
 SYM6 = (
     0.015404109327027373, 0.0034907120842174702, -0.11799011114819057, -0.048311742585633, 0.4910559419267466,
@@ -44,12 +46,17 @@ class Adaptive:
 
     def __call__(self, x: Tensor, rng: torch.Generator) -> Tensor:
         """Images (N, C, R, R) in [-1, 1] -> the same shape; gradients flow. Draws the same numbers whatever p is."""
-        count, size = len(x), x.shape[-1]
-        moves = geometry(count, size, self.p * self.geometry, rng)  # (N, 3, 3)
-        colours = colour(count, self.p * self.colour, rng)  # (N, 4, 4)
-        holes = hole(count, size, self.p * self.cutout, rng)  # (N, 1, R, R)
-        x = warp(x, moves)
-        x = recolour(x, colours)
+        return self.changed(x, *self.numbers(len(x), x.shape[-1], rng))
+
+    def numbers(self, count: int, size: int, rng: torch.Generator) -> Numbers:
+        """For `count` pictures of `size` pixels a side: moves (N, 3, 3), colours (N, 4, 4), holes (N, 1, R, R)."""
+        moves = geometry(count, size, self.p * self.geometry, rng)
+        return moves, colour(count, self.p * self.colour, rng), hole(count, size, self.p * self.cutout, rng)
+
+    def changed(self, x: Tensor, moves: Tensor, colours: Tensor, holes: Tensor) -> Tensor:
+        """Images (N, C, R, R) -> the same shape, changed as the numbers say."""
+        x = warp(x, moves) if self.geometry else x
+        x = recolour(x, colours) if self.colour else x
         return x if self.cutout == 0 else x * holes.to(x.device, x.dtype)
 
     def after_step(self, figures: dict[str, Any]) -> dict[str, float]:
@@ -138,42 +145,51 @@ def _right_angles(quarters: Tensor) -> Tensor:
 def warp(x: Tensor, moves: Tensor) -> Tensor:
     """Images (N, C, R, R) seen through `moves` (N, 3, 3), reflected beyond the edge, sampled at twice the resolution.
 
-    A picture that does not move stays as it is, bit for bit, and costs nothing.
+    A picture that does not move stays as it is, bit for bit, and costs nothing where `moves` is on the CPU. Where they
+    are on a GPU all are computed: how many move is not known there, and a captured step has one size.
     """
+    if moves.device.type != "cpu":
+        still = (moves == torch.eye(3, device=moves.device)).flatten(1).all(1)[:, None, None, None]
+        return torch.where(still, x, _warped(x.float(), moves).to(x.dtype))
     rows = (moves != torch.eye(3)).flatten(1).any(1).nonzero()[:, 0]  # on the CPU: no wait for a GPU
     if not len(rows):
         return x
-    where, size = rows.to(x.device), x.shape[-1]
-    part = F.pad(x[where].float(), (size // 2,) * 4, mode="reflect")
+    where = rows.to(x.device)
+    return x.index_copy(0, where, _warped(x[where].float(), moves[rows].to(x.device)).to(x.dtype))
+
+
+def _warped(x: Tensor, moves: Tensor) -> Tensor:
+    """`warp` of pictures (n, C, R, R) float32 that all move."""
+    size = x.shape[-1]
+    part = F.pad(x, (size // 2,) * 4, mode="reflect")
     wide, fine = part.shape[-1], size + MARGIN  # the last filter looks MARGIN / 2 pixels beyond the edge
-    part = _resampled(part, _up(wide))  # (n, C, 2 wide, 2 wide)
-    line = torch.arange(2 * fine) + 0.5 - fine  # half pixels from the centre
+    part = _resampled(part, _up(wide, x.device))  # (n, C, 2 wide, 2 wide)
+    line = torch.arange(2 * fine, device=x.device) + 0.5 - fine  # half pixels from the centre
     y, x_ = torch.meshgrid(line - PHASE, line - PHASE, indexing="ij")
     points = torch.stack([x_ / 2, y / 2, torch.ones_like(y)], 2).view(-1, 3)  # (4 fine^2, 3) pixels
-    taken = ((points @ moves[rows].transpose(1, 2))[..., :2] * 2 + PHASE) / wide  # (n, 4 fine^2, 2) in [-1, 1]
-    grid = taken.view(-1, 2 * fine, 2 * fine, 2).to(x.device)
+    taken = ((points @ moves.transpose(1, 2))[..., :2] * 2 + PHASE) / wide  # (n, 4 fine^2, 2) in [-1, 1]
+    grid = taken.view(-1, 2 * fine, 2 * fine, 2)
     part = F.grid_sample(part, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
-    return x.index_copy(0, where, _resampled(part, _down(size)).to(x.dtype))
+    return _resampled(part, _down(size, x.device))
 
 
 def _resampled(x: Tensor, matrix: Tensor) -> Tensor:
     """Along both axes: (N, C, H, H) by (K, H) -> (N, C, K, K)."""
-    matrix = matrix.to(x.device)
     return matrix @ x @ matrix.T
 
 
 @functools.cache
-def _up(size: int) -> Tensor:
+def _up(size: int, device: torch.device) -> Tensor:
     """Twice as many half pixels: zeros between the pixels, then the filter; (2 size, size)."""
     place = torch.arange(2 * size)[:, None] - 2 * torch.arange(size) + 5
-    return math.sqrt(2) * _tap(place)
+    return (math.sqrt(2) * _tap(place)).to(device)
 
 
 @functools.cache
-def _down(size: int) -> Tensor:
+def _down(size: int, device: torch.device) -> Tensor:
     """The mirrored filter, then every other half pixel, so that both change nothing: (size, 2 size + margins)."""
     place = torch.arange(2 * (size + MARGIN)) - 2 * torch.arange(size)[:, None] - (MARGIN - 5)
-    return _tap(place) / math.sqrt(2)
+    return (_tap(place) / math.sqrt(2)).to(device)
 
 
 def _tap(place: Tensor) -> Tensor:
@@ -208,17 +224,22 @@ def _about_grey(angle: Tensor) -> Tensor:
 
 def recolour(x: Tensor, maps: Tensor) -> Tensor:
     """Images (N, C, R, R) through `maps` (N, 4, 4) of their colours; grey ones by their effect on grey."""
+    if maps.device.type != "cpu":  # as in `warp`
+        still = (maps == torch.eye(4, device=maps.device)).flatten(1).all(1)[:, None, None, None]
+        return torch.where(still, x, _recoloured(x.float(), maps).to(x.dtype))
     rows = (maps != torch.eye(4)).flatten(1).any(1).nonzero()[:, 0]
     if not len(rows):
         return x
-    where, m = rows.to(x.device), maps[rows].to(x.device)
-    part = x[where].float()
+    where = rows.to(x.device)
+    return x.index_copy(0, where, _recoloured(x[where].float(), maps[rows].to(x.device)).to(x.dtype))
+
+
+def _recoloured(x: Tensor, maps: Tensor) -> Tensor:
+    """`recolour` of pictures (n, C, R, R) float32 that all change."""
     if x.shape[1] == 1:
-        m = m[:, :3].mean(1, keepdim=True)  # (n, 1, 4)
-        part = part * m[:, :, :3].sum(2)[:, :, None, None] + m[:, :, 3, None, None]
-    else:
-        part = torch.einsum("nij,njhw->nihw", m[:, :3, :3], part) + m[:, :3, 3, None, None]
-    return x.index_copy(0, where, part.to(x.dtype))
+        grey = maps[:, :3].mean(1, keepdim=True)  # (n, 1, 4)
+        return x * grey[:, :, :3].sum(2)[:, :, None, None] + grey[:, :, 3, None, None]
+    return torch.einsum("nij,njhw->nihw", maps[:, :3, :3], x) + maps[:, :3, 3, None, None]
 
 
 def hole(count: int, size: int, p: float, rng: torch.Generator) -> Tensor:

@@ -16,8 +16,9 @@ from torch.optim import Optimizer
 from zeuxis.data import read_images
 from zeuxis.lab import adversarial_setup as setup
 from zeuxis.lab.adversarial_options import Adam, Penalty, options_of
+from zeuxis.lab.cuda_graphs import Graphs, captures
 from zeuxis.lab.domains import CAPTION, read_texts
-from zeuxis.lab.draws import Draws
+from zeuxis.lab.draws import Drawn, Draws
 from zeuxis.lab.exports import start_file, start_from, write_export
 from zeuxis.lab.objectives import mode_seeking
 from zeuxis.lab.origin import of_images
@@ -56,11 +57,15 @@ class Adversarial:
         self.generator, self.discriminator = placed(generator, lab.device), placed(discriminator, lab.device)
         self.nets: dict[str, nn.Module] = {"generator": self.generator, "discriminator": self.discriminator}
         self.adams = {name: opt.optimizers.get(name, Adam()) for name in self.nets}
-        self.optimizers: dict[str, Optimizer] = {n: setup.build_adam(self.nets[n], of) for n, of in self.adams.items()}
+        captured = captures(lab, opt, self.nets)
+        self.optimizers: dict[str, Optimizer] = {
+            name: setup.build_adam(self.nets[name], of, captured=captured) for name, of in self.adams.items()
+        }
         self.objective = setup.build_objective(opt, self.discriminator, len(sizes))
         self.penalties = {name: (PENALTIES[name], of) for name, of in opt.penalties.items()}
         self.adaptive, self.generator_penalties = setup.build_extras(opt, self.generator)
         self.draws = Draws(lab, opt, self.train, self.y, self.generator.z_dim, self.adaptive)
+        self.graphs = Graphs(self) if captured and self.draws.resident is not None else None
         self.progress, self.settled, self.diagnostics = 1.0, False, dict[str, float]()
         self.watch = Watch(self.train, self.test, self.y, opt.watch, lab)
         self.images_per_step = lab.config.batch * opt.discriminator_steps
@@ -71,7 +76,8 @@ class Adversarial:
 
     def latents(self, rng: torch.Generator, count: int, *, pairs: bool = False) -> tuple[Tensor, Tensor]:
         """z (N, z_dim) and labels (N, L). With `pairs` the second half repeats the labels of the first."""
-        return self.draws.latents(rng, count, pairs=pairs)
+        z, y = self.draws.latents(rng, count, pairs=pairs)
+        return z.to(self.lab.device), y.to(self.lab.device)
 
     def generate(self, z: Tensor, y: Tensor, where: int) -> Tensor:
         """Fakes (N, C, R, R) float32 for training; some with the styles of a second latent, drawn for `where`."""
@@ -104,16 +110,36 @@ class Adversarial:
 
     def step(self, step: int, progress: float) -> dict[str, float]:
         """`discriminator_steps` updates of the discriminator, then one of the generator on the last one's fakes."""
-        opt = self.opt
+        seed, count = self.lab.config.seed, self.opt.discriminator_steps
         self._begin(step, progress)
+        rngs = [stream(seed, "step", step, "discriminator", k) for k in range(count - 1)] + [stream(seed, "step", step)]
+        drawn = [self.draws.update(rng, pairs=k == count - 1) for k, rng in enumerate(rngs)]
+        if self.objective.relativistic:
+            drawn.append(self.draws.others(stream(seed, "step", step, "others")))
+        due = tuple(
+            tuple(name for name, (_, of) in self.penalties.items() if (step * count + k) % of.every == 0)
+            for k in range(count)
+        )
+        said, figures = self.graphs.step(drawn, due) if self.graphs else self.compute(step, drawn, due, rngs)
+        return self._end(step, said, figures)
+
+    def compute(
+        self, step: int, drawn: list[Drawn], due: tuple[tuple[str, ...], ...], rngs: list[torch.Generator]
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """The step itself on what was `drawn` for it: logits of real and generated pictures, figures.
+
+        `due` names for each update the penalties that it computes, `rngs` are for those that draw.
+        """
+        opt = self.opt
         slopes = dict.fromkeys(self.penalties, torch.zeros(()))  # of all updates: a lazy penalty misses some
+        first = step * opt.discriminator_steps
         for k in range(opt.discriminator_steps - 1):
-            rng = stream(self.lab.config.seed, "step", step, "discriminator", k)
-            *_, figures = self._discriminator_update(rng, step * opt.discriminator_steps + k, pairs=False)
+            *_, figures = self._discriminator_update(drawn[k], due[k], rngs[k], first + k, graded=False)
             slopes = {name: value + figures[name].detach() for name, value in slopes.items()}
-        rng = stream(self.lab.config.seed, "step", step)
-        last = (step + 1) * opt.discriminator_steps - 1
-        z, y, fake, seen, frozen, said, figures = self._discriminator_update(rng, last, pairs=True)
+        k = opt.discriminator_steps - 1
+        z, y, fake, seen, frozen, said, figures = self._discriminator_update(
+            drawn[k], due[k], rngs[k], first + k, graded=True
+        )
         figures |= {name: (value + figures[name].detach()) / opt.discriminator_steps for name, value in slopes.items()}
 
         self.discriminator.requires_grad_(False)
@@ -121,10 +147,10 @@ class Adversarial:
         with self.lab.autocast():
             guided = self.guide.loss(frozen, y) if self.guide and opt.guidance and frozen is not None else None
         if self.objective.relativistic:
-            other = stream(self.lab.config.seed, "step", step, "others")
-            real, y_real = self.draws.real(other)
+            others = drawn[-1]
             with torch.no_grad():
-                judged.append(self._judge(self.draws.augmented(real, other), y_real))
+                real = self.draws.augmented(self.draws.real(others), others.real)
+                judged.append(self._judge(real, others.y_real.to(real.device)))
         total = figures["g_loss"] = self.objective.generator(*judged)
         if guided is not None:
             figures["guidance"] = guided
@@ -139,7 +165,7 @@ class Adversarial:
         self.discriminator.requires_grad_(True)
         if self.guide:
             self.guide.trunk.requires_grad_(False)  # the part of the discriminator that is never trained
-        return self._end(step, said, figures)
+        return said, figures
 
     def _generator_penalty(self, step: int, figures: dict[str, Tensor]) -> Tensor | float:
         """The lazy penalties of the generator that are due, on latents of their own."""
@@ -156,9 +182,11 @@ class Adversarial:
 
     def _end(self, step: int, said: list[Tensor], figures: dict[str, Tensor]) -> dict[str, float]:
         """Let what adapts adapt; on steps after which the log has a line, look at both networks."""
-        seen = {name: value.detach() for name, value in figures.items()}
-        seen |= {"sign": said[0].detach().sign().mean(), "images": torch.tensor(self.images_per_step)}
-        found = {name: float(value) for name, value in seen.items() if name in figures}
+        values = [value.detach() for value in figures.values()]
+        if self.lab.device.type != "cpu":  # one wait in place of one for each
+            values = list(torch.stack([value.to(self.lab.device).float() for value in values]).cpu().unbind())
+        seen = dict(zip(figures, values, strict=True)) | {"images": torch.tensor(self.images_per_step)}
+        found = {name: float(value) for name, value in seen.items() if name not in ("sign", "images")}
         for part in (self.objective, self.adaptive, *self.nets.values()):
             adapt = getattr(part, "after_step", None)
             found |= adapt(seen) or {} if adapt else {}
@@ -167,13 +195,17 @@ class Adversarial:
             self.diagnostics = standing(self.objective, said[0], said[1], self.nets)
         return found
 
-    def _discriminator_update(self, rng: torch.Generator, update: int, *, pairs: bool) -> Any:
-        """One update; what it drew and the fakes, with their graph, for the generator's; logits, figures."""
-        real, y_real = self.draws.real(rng)
-        z, y = self.latents(rng, len(real), pairs=pairs)
-        with torch.set_grad_enabled(pairs), self.lab.autocast():
+    def _discriminator_update(
+        self, drawn: Drawn, due: tuple[str, ...], rng: torch.Generator, update: int, *, graded: bool
+    ) -> Any:
+        """One update; what it drew and the fakes, `graded` with their graph, for the generator's; logits, figures."""
+        device = self.lab.device
+        assert drawn.z is not None and drawn.y is not None
+        y_real, z, y = drawn.y_real.to(device), drawn.z.to(device), drawn.y.to(device)
+        real = self.draws.real(drawn)
+        with torch.set_grad_enabled(graded), self.lab.autocast():
             fake = self.generate(z, y, update)
-        real, seen = (self.draws.augmented(x, rng) for x in (real, fake))
+        real, seen = self.draws.augmented(real, drawn.real), self.draws.augmented(fake, drawn.fake)
         frozen = None
         if hasattr(self.discriminator, "frozen"):
             with self.lab.autocast():
@@ -187,13 +219,13 @@ class Adversarial:
         total = figures["d_loss"]
         for name, (penalty, of) in self.penalties.items():
             figures[name] = torch.zeros(())
-            if update % of.every == 0:
+            if name in due:
                 value = penalty(self.discriminator, real, seen.detach(), y_real, y, rng)
                 total = total + self._weight(of) * of.every * value
                 figures[name] = value * of.every  # so that the mean over a report's steps is the penalty's own
         descend(self.optimizers["discriminator"], total)
         said = [x.logits if isinstance(x, Classified) else x for x in (on_real, on_fake)]
-        figures |= {"D(real)": said[0].mean(), "D(fake)": said[1].mean()}
+        figures |= {"D(real)": said[0].mean(), "D(fake)": said[1].mean(), "sign": said[0].detach().sign().mean()}
         return z, y, fake, seen, frozen, said, figures
 
     @torch.no_grad()

@@ -98,10 +98,13 @@ def build_extras(opt: Options, generator: nn.Module) -> tuple[Adaptive | None, d
     return Adaptive(**given, fixed=opt.adaptive.p_end is not None), penalties
 
 
-def build_adam(net: nn.Module, adam: Adam) -> Optimizer:
-    """Adam over the weights that are trained."""
+def build_adam(net: nn.Module, adam: Adam, *, captured: bool = False) -> Optimizer:
+    """Adam over the weights that are trained; one that is `captured` in a CUDA graph keeps its rate on the device."""
     weights = [p for p in net.parameters() if p.requires_grad]
-    return torch.optim.Adam(groups((weights, adam.lr, 0.0)), betas=adam.betas, eps=adam.eps)
+    found = torch.optim.Adam(groups((weights, adam.lr, 0.0)), betas=adam.betas, eps=adam.eps, capturable=captured)
+    for group in found.param_groups if captured else ():
+        group["lr"] = torch.tensor(group["lr"], device=weights[0].device)
+    return found
 
 
 def eased(start: float, end: float | None, progress: float, burn_in: float) -> float:

@@ -5,6 +5,8 @@ DiffAugment (Zhao et al. 2020, arXiv 2006.10738): the same random, differentiabl
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
@@ -13,19 +15,28 @@ from zeuxis.registry import unknown
 
 def flip_and_shift(x: Tensor, rng: torch.Generator, pad: int = 2, flip: bool = True) -> Tensor:
     """Mirror half of the batch and shift each image by up to `pad` pixels (reflected): (B, C, H, W) -> same."""
-    count, size = len(x), x.shape[-1]
-    padded = torch.nn.functional.pad(x, (pad,) * 4, mode="reflect").permute(0, 2, 3, 1)  # (B, H', W', C)
+    return _shifted(x, *_places(len(x), x.shape[-1], rng, pad, flip), pad)
+
+
+def _places(count: int, size: int, rng: torch.Generator, pad: int, flip: bool) -> tuple[Tensor, Tensor]:
+    """Which rows (B, H) and columns (B, W) of the padded pictures are seen."""
     top, left = torch.randint(0, 2 * pad + 1, (2, count, 1), generator=rng)
-    rows, columns = top + torch.arange(size), left + torch.arange(size)  # (B, H), (B, W)
+    rows, columns = top + torch.arange(size), left + torch.arange(size)
     if flip:
         mirrored = torch.rand(count, 1, generator=rng) < 0.5
         columns = torch.where(mirrored, columns.flip(1), columns)
-    index = torch.arange(count)[:, None, None]
-    where = [t.to(x.device) for t in (index, rows[:, :, None], columns[:, None, :])]
-    return padded[where[0], where[1], where[2]].permute(0, 3, 1, 2)
+    return rows, columns
+
+
+def _shifted(x: Tensor, rows: Tensor, columns: Tensor, pad: int) -> Tensor:
+    padded = torch.nn.functional.pad(x, (pad,) * 4, mode="reflect").permute(0, 2, 3, 1)  # (B, H', W', C)
+    index = torch.arange(len(x), device=x.device)[:, None, None]
+    rows, columns = rows.to(x.device), columns.to(x.device)
+    return padded[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 ADAPTIVE = "adaptive"  # zeuxis.lab.adaptive_augment: it has a state, so the engine keeps it
+Numbers = tuple[Tensor, ...]
 
 
 def check_augmentation(names: tuple[str, ...]) -> None:
@@ -38,36 +49,58 @@ def check_augmentation(names: tuple[str, ...]) -> None:
 def diff_augment(x: Tensor, rng: torch.Generator, policy: tuple[str, ...]) -> Tensor:
     """Apply `policy` (of "colour", "translation", "cutout") to images (B, 3, H, W) in [-1, 1]; gradients flow."""
     check_augmentation(policy)
-    for name in policy:
-        x = _POLICIES[name](x, rng)
+    return augmented(x, policy, augmentation_numbers(len(x), x.shape[-1], rng, policy))
+
+
+def augmentation_numbers(count: int, size: int, rng: torch.Generator, policy: tuple[str, ...]) -> list[Numbers]:
+    """What `policy` draws for `count` pictures of `size` pixels a side: for each of its names some tensors (B, ...)."""
+    return [_POLICIES[name][0](count, size, rng) for name in policy]
+
+
+def augmented(x: Tensor, policy: tuple[str, ...], numbers: Sequence[Numbers]) -> Tensor:
+    """Images (B, C, H, W) changed as `numbers` say, which were drawn for as many of that size."""
+    for name, drawn in zip(policy, numbers, strict=True):
+        x = _POLICIES[name][1](x, *drawn)
     return x
 
 
-def _uniform(x: Tensor, rng: torch.Generator) -> Tensor:
-    return torch.rand(len(x), 1, 1, 1, generator=rng).to(x.device, x.dtype)
+def _three_uniform(count: int, size: int, rng: torch.Generator) -> Numbers:
+    return tuple(torch.rand(count, 1, 1, 1, generator=rng) for _ in range(3))
 
 
-def _colour(x: Tensor, rng: torch.Generator) -> Tensor:
+def _colour(x: Tensor, brightness: Tensor, saturation: Tensor, contrast: Tensor) -> Tensor:
     """Brightness +-0.25 (of a range of 2), saturation 0.5..1.5, contrast 0.75..1.25."""
-    x = x + (_uniform(x, rng) - 0.5) * 0.5
+    brightness, saturation, contrast = (n.to(x.device, x.dtype) for n in (brightness, saturation, contrast))
+    x = x + (brightness - 0.5) * 0.5
     grey = x.mean(1, keepdim=True)
-    x = grey + (x - grey) * (0.5 + _uniform(x, rng))
+    x = grey + (x - grey) * (0.5 + saturation)
     level = x.mean((1, 2, 3), keepdim=True)
-    return level + (x - level) * (0.75 + 0.5 * _uniform(x, rng))
+    return level + (x - level) * (0.75 + 0.5 * contrast)
 
 
-def _translation(x: Tensor, rng: torch.Generator) -> Tensor:
-    return flip_and_shift(x, rng, pad=x.shape[-1] // 8, flip=False)
+def _translation_numbers(count: int, size: int, rng: torch.Generator) -> Numbers:
+    return _places(count, size, rng, size // 8, False)
 
 
-def _cutout(x: Tensor, rng: torch.Generator) -> Tensor:
-    """A grey square of a quarter of the side."""
-    size = x.shape[-1]
+def _translation(x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
+    return _shifted(x, rows, columns, x.shape[-1] // 8)
+
+
+def _cutout_numbers(count: int, size: int, rng: torch.Generator) -> Numbers:
+    """True in a square of a quarter of the side: (B, 1, H, W)."""
     half = size // 8
-    centre = torch.randint(0, size, (2, len(x), 1), generator=rng)
+    centre = torch.randint(0, size, (2, count, 1), generator=rng)
     near = (torch.arange(size) - centre).abs() < half  # (2, B, size)
-    hole = (near[0][:, :, None] & near[1][:, None, :])[:, None]
+    return ((near[0][:, :, None] & near[1][:, None, :])[:, None],)
+
+
+def _cutout(x: Tensor, hole: Tensor) -> Tensor:
+    """A grey square."""
     return x * (~hole).to(x.device, x.dtype)
 
 
-_POLICIES = {"colour": _colour, "translation": _translation, "cutout": _cutout}
+_POLICIES: dict[str, tuple[Callable[[int, int, torch.Generator], Numbers], Callable[..., Tensor]]] = {
+    "colour": (_three_uniform, _colour),
+    "translation": (_translation_numbers, _translation),
+    "cutout": (_cutout_numbers, _cutout),
+}  # what is drawn, on the CPU, and what is made of it where the pictures are

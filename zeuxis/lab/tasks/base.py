@@ -129,7 +129,11 @@ def descend(optimizer: Optimizer, loss: Tensor) -> None:
 def set_rate(optimizer: Optimizer, factor: float) -> None:
     """Scale every group's own base rate ("base_lr")."""
     for group in optimizer.param_groups:
-        group["lr"] = group["base_lr"] * factor
+        rate = group["base_lr"] * factor
+        if isinstance(group["lr"], Tensor):  # a captured step reads it where it lies
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def groups(*pairs: tuple[list[nn.Parameter], float, float]) -> list[dict[str, Any]]:
