@@ -117,6 +117,7 @@ WRONG = [
     ("began", {"objective_options": {"gamma": 2}}, BadInput, "gamma above 0 and at most 1, got 2"),
     ("dcgan", {"generator": {"upsampling": "bicubic"}}, BadInput, '"transposed" or "nearest", got .bicubic'),
     ("mlp-gan", {"discriminator": {"dropout": 1.0}}, BadInput, "dropout from 0 to below 1"),
+    ("cgan-mlp", {"discriminator": {"dropout": -0.1}}, BadInput, "dropout from 0 to below 1"),
     ("r3gan", {"generator": {"widths": [8, 8]}}, BadInput, "3 widths"),
     ("r3gan", {"generator": {"widths": [9, 9, 9], "group_width": 4}}, BadInput, "multiples of group_width 4"),
     ("dcgan", {"adaptive": {"speed": 1}}, BadInput, "no 'adaptive.speed'|'speed'"),

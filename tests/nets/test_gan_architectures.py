@@ -25,7 +25,11 @@ SMALL = {  # resolution, options of the generator, options of the discriminator
 }
 SMALL |= {
     "mlp-gan": (16, LATENT | {"widths": [12, 12]}, {"embed_dim": 3, "widths": [8, 6], "pieces": 2}),
-    "cgan-mlp": (16, LATENT | {"widths": [8, 6, 12]}, {"embed_dim": 3, "widths": [8, 4, 6], "pieces": [2, 2, 2]}),
+    "cgan-mlp": (
+        16,
+        LATENT | {"widths": [8, 6, 12]},
+        {"embed_dim": 3, "widths": [8, 4, 6], "pieces": [2, 2, 2], "dropout": 0.2},
+    ),
     "cgan": (16, LATENT | {"width": 4}, {"embed_dim": 3, "width": 4}),
     "acgan": (16, LATENT | {"width": 4}, {"width": 2, "dropout": 0.1}),
     "began": (16, LATENT | {"width": 4}, {"code": 6, "embed_dim": 3, "width": 4}),

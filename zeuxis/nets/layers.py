@@ -27,6 +27,13 @@ def bounded(name: str, value: Any, low: int, high: int) -> int:
     return value
 
 
+def checked_dropout(value: Any) -> float:
+    """`value` if it is a probability below 1; BadInput for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        raise BadInput(f"Expected dropout from 0 to below 1, got {repr(value)[:40]}.")
+    return float(value)
+
+
 def conv(cin: int, cout: int, size: int = 3, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     """A convolution that keeps the image size at stride 1."""
     return nn.Conv2d(cin, cout, size, stride, padding=(size - stride + 1) // 2, bias=bias)

@@ -14,10 +14,9 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from zeuxis.errors import BadInput
 from zeuxis.nets.gan import dcgan
 from zeuxis.nets.gan.base import Classified, check_size
-from zeuxis.nets.layers import conv, dtype_of
+from zeuxis.nets.layers import checked_dropout, conv, dtype_of
 
 STRIDES = (2, 1, 2, 1, 2, 1)
 
@@ -41,13 +40,11 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.classes = check_size(resolution, classes, channels=channels, width=width)
-        if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-            raise BadInput(f"Expected dropout from 0 to below 1, got {repr(dropout)[:40]}.")
         layers: list[nn.Module] = []
-        cin, cout = channels, width
+        cin, cout, share = channels, width, checked_dropout(dropout)
         for place, stride in enumerate(STRIDES):
             norm = [nn.BatchNorm2d(cout)] if place else []
-            layers += [nn.Conv2d(cin, cout, 3, stride, 1, bias=not norm), *norm, nn.LeakyReLU(0.2), nn.Dropout(dropout)]
+            layers += [nn.Conv2d(cin, cout, 3, stride, 1, bias=not norm), *norm, nn.LeakyReLU(0.2), nn.Dropout(share)]
             cin, cout = cout, 2 * cout
         self.body = nn.Sequential(*layers, conv(cin, cin, 3, 2) if resolution >= 64 else nn.Identity())
         size = -(-resolution // 8) // (2 if resolution >= 64 else 1)

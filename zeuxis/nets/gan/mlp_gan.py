@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeuxis.errors import BadInput
 from zeuxis.nets.gan.base import Condition, LatentGenerator, check_numbers
-from zeuxis.nets.layers import bounded, dtype_of
+from zeuxis.nets.layers import bounded, checked_dropout, dtype_of
 
 
 def pair() -> tuple[type[Generator], type[Discriminator]]:
@@ -76,12 +75,10 @@ class Discriminator(nn.Module):
         super().__init__()
         bounded("a resolution", resolution, 8, 256)
         self.classes = check_numbers(classes, channels, embed_dim=embed_dim, pieces=pieces)
-        if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout < 1:
-            raise BadInput(f"Expected dropout from 0 to below 1, got {repr(dropout)[:40]}.")
         self.embed_dim, self.labels = embed_dim, Condition(self.classes, embed_dim)
         inputs = channels * resolution**2 + (embed_dim if classes else 0)
         pairs = pairwise([inputs, *widths_of(widths)])
-        layers = [layer for a, b in pairs for layer in (Maxout(a, b, pieces), nn.Dropout(dropout))]
+        layers = [layer for a, b in pairs for layer in (Maxout(a, b, pieces), nn.Dropout(checked_dropout(dropout)))]
         self.body = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
 
     def forward(self, images: Tensor, y: Tensor | None = None) -> Tensor:
