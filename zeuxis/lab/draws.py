@@ -13,7 +13,7 @@ from zeuxis.lab.adversarial_options import Options
 from zeuxis.lab.augment import ADAPTIVE, Numbers, augmentation_numbers, augmented
 from zeuxis.lab.tasks.base import Lab
 
-MOST_RESIDENT = 8 * 2**30  # bytes of the training set that a GPU keeps
+RESIDENT = 4  # the training set is kept on a GPU if it takes no more than one part in so many of its memory
 
 
 @dataclass
@@ -57,8 +57,9 @@ class Draws:
         self.policy = tuple(name for name in opt.augmentation if name != ADAPTIVE)
         self.weight = row_weights(y, opt.balance)
         self.resident: Tensor | None = None  # the pixels on a GPU
-        if lab.device.type == "cuda" and train.pixels.numel() <= MOST_RESIDENT:
-            self.resident = train.pixels.to(lab.device)
+        if lab.device.type == "cuda":
+            memory = torch.cuda.get_device_properties(lab.device).total_memory
+            self.resident = train.pixels.to(lab.device) if RESIDENT * train.pixels.numel() <= memory else None
 
     def rows(self, rng: torch.Generator, count: int) -> Tensor:
         """Rows of the training set (count,)."""
