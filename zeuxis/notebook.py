@@ -9,6 +9,7 @@ run.wait()         # the Summary
 from __future__ import annotations
 
 import threading
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from zeuxis import configs
 from zeuxis.config import make_config
 from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, score_label, to_pixels
+from zeuxis.plugins import trust_fields
 from zeuxis.report.curve import curve_png
 from zeuxis.run.finish import Summary
-from zeuxis.run.rows import Row, row
+from zeuxis.run.history import Row, row
 from zeuxis.run.session import Session
+from zeuxis.run.trust import check_code, check_files
 from zeuxis.studio.artist import Artist
 from zeuxis.studio.breeding import Breeding
 from zeuxis.studio.family import Family
@@ -40,25 +43,33 @@ def breed(
     callbacks_each: int = 5,
     population_size: int | None = None,
     out: str | Path | None = None,
+    trust_paths: bool = False,
     **fields: Any,
 ) -> Run:
     """Begin a search for `target` in the background and show it; the first fields are named as in clip-GLaSS.
 
     `config` is a name of `zeuxis list configs` or a file; pictures are renewed every `callbacks_each` generations;
-    `fields` are those of RunConfig. BadInput, MissingModel or MissingExtra before anything is drawn.
+    `fields` are those of RunConfig. What a file of somebody else names by path is read with `trust_paths` only, and
+    code that it names has to be said in `fields`. BadInput, MissingModel or MissingExtra before anything is drawn.
     """
     chosen = {"generations": generations, "population": population_size}
-    told = (configs.fields(config) if config else {}) | {k: v for k, v in chosen.items() if v is not None} | fields
+    named, mark = configs.named(config) if config else ({}, None)
+    check_files(named, config, said=fields, given=mark, allowed=trust_paths)
+    trust_fields(fields)
+    check_code({name: value for name, value in named.items() if name not in fields})
+    told = named | {k: v for k, v in chosen.items() if v is not None} | fields
     if callbacks_each < 1:
         raise BadInput(f"Expected callbacks_each to be 1 or more generations, got {callbacks_each}.")
     make_config(prompt=(target,), **told)
-    return Run(target, callbacks_each, out, told)
+    return Run(target, callbacks_each, out, told, trust_paths)
 
 
 class Run(Listener):
     """A search under way. Shown in a cell it is its pictures, its curve, a line and a Stop button."""
 
-    def __init__(self, target: str, every: int, out: str | Path | None, fields: dict[str, Any]) -> None:
+    def __init__(
+        self, target: str, every: int, out: str | Path | None, fields: dict[str, Any], trust_paths: bool = False
+    ) -> None:
         widgets = _widgets()
         self.every = every
         self.summary: Summary | None = None
@@ -71,7 +82,8 @@ class Run(Listener):
         button.on_click(lambda _: self.stop())
         self.widget = widgets.VBox([widgets.HBox([button, self._line]), widgets.HBox([self._grid, self._curve])])
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, args=(target, out, fields), name="zeuxis", daemon=True)
+        told = (target, out, fields, trust_paths)
+        self._thread = threading.Thread(target=self._work, args=told, name="zeuxis", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
@@ -99,10 +111,10 @@ class Run(Listener):
         """The line, while pictures and report are written."""
         self._line.value = "writing the pictures"
 
-    def _work(self, target: str, out: str | Path | None, fields: dict[str, Any]) -> None:
+    def _work(self, target: str, out: str | Path | None, fields: dict[str, Any], trust_paths: bool) -> None:
         try:
-            self.summary = generate(target, out=out, listener=self, **fields)
-            self._line.value = f"{self.summary.reason} Folder {self.summary.folder}"
+            self.summary = generate(target, out=out, listener=self, trust_paths=trust_paths, **fields)
+            self._line.value = escape(f"{self.summary.reason} Folder {self.summary.folder}")  # the widget takes HTML
             self._grid.value = (self.summary.folder / "images" / "final.png").read_bytes()
         except BaseException as error:
             self.error = error
@@ -157,7 +169,7 @@ class Picker:
             act()
             self._line.value = ""
         except BadInput as error:
-            self._line.value = str(error)
+            self._line.value = escape(str(error))
         self._lay()
 
     def _lay(self) -> None:

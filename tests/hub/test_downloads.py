@@ -254,6 +254,19 @@ def test_damaged_records_are_begun_anew(content, server, place):
     assert cache.recorded(place)["sha256"] == SHA
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes with names")
+@pytest.mark.parametrize("name", ["records.json", "records.json.lock"])
+def test_a_pipe_in_the_cache_is_not_waited_for(name, place):
+    folder = cache.cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).unlink(missing_ok=True)
+    os.mkfifo(folder / name)
+    assert cache.read_json("records.json") == {}
+    with cache.changing("records.json") as content:
+        content["a"] = {"b": 1}
+    assert cache.read_json("records.json") == {"a": {"b": 1}}
+
+
 def test_a_cache_that_others_keep_may_be_read_only(server, place, monkeypatch):
     download.fetch(file(server, "good", NOTHING), place)
     (cache.cache_folder() / "records.json").unlink()

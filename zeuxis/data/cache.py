@@ -1,25 +1,24 @@
 """Decoded pictures on disk: a plain `.npy` that is memory-mapped, and a `.json` with labels, words and captions.
 
 data/KIND-SPLIT-KEY.npy    uint8 (N, H, W, C)
-data/KIND-SPLIT-KEY.json   fingerprint of the source, checksum of the pixels, everything else of the ImageSet
+data/KIND-SPLIT-KEY.json   fingerprint of the source, checksum of the pixels, everything else of the ImageSet, checksum
 
 KEY stands for path, split, resolution and channels; a changed source overwrites its entry. What does not agree with
-its checksum is decoded again. A folder that cannot be written costs time, never the run; nothing is ever removed, but
-the whole folder may be deleted at any time.
+its checksum, has none, or is no plain file (a link, a pipe) is decoded again. A folder that cannot be written costs
+time, never the run; nothing is ever removed, but the whole folder may be deleted at any time.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import os
 import threading
 import time
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import platformdirs
@@ -27,6 +26,10 @@ import torch
 
 from zeuxis.data.base import ImageSet
 from zeuxis.data.convert import numbered
+from zeuxis.data.npz import LARGEST_HEADER, header_of
+from zeuxis.storage.checksummed import checked_line, verified_line
+from zeuxis.storage.files import open_plain
+from zeuxis.storage.reading import MOST_LOG, read_plain
 
 FORMAT = 2  # of the entries; a higher number leaves old ones unread
 SMALLEST = 1_000_000  # bytes of a source worth caching: less is decoded in a blink
@@ -75,19 +78,19 @@ def fingerprint(files: Sequence[Path]) -> str:
 def _load(stem: Path, source: str) -> ImageSet | None:
     """The entry, or None if it is missing, of another source, or not what it was when it was written."""
     try:
-        facts = json.loads(stem.with_suffix(".json").read_text(encoding="utf-8"))
-        if facts["fingerprint"] != source:
+        facts, checked = verified_line(read_plain(stem.with_suffix(".json"), MOST_LOG))
+        if not checked or facts["fingerprint"] != source:
             return None
-        # A private map: a write to the tensor stays in memory. A read-only one would end the process.
-        pixels = np.lib.format.open_memmap(stem.with_suffix(".npy"), "c")
-        if pixels.dtype != np.uint8 or list(pixels.shape) != facts["shape"] or checksum(pixels) != facts["crc32"]:
+        pixels = _pixels(stem.with_suffix(".npy"))
+        if pixels is None or list(pixels.shape) != facts["shape"] or checksum(pixels) != facts["crc32"]:
             return None
         labels, names = numbered(
             {name: np.array(rows, np.int64) for name, rows in facts["labels"].items()},
             facts["names"], len(pixels), "the cache",
         )  # fmt: skip
         captions = facts["captions"] and tuple(facts["captions"])
-        if captions and len(captions) != len(pixels):
+        texts = [facts["source"], facts["licence"], *facts["notes"], *facts["left_out"], *(captions or ())]
+        if (captions and len(captions) != len(pixels)) or not all(isinstance(text, str) for text in texts):
             return None
         return ImageSet(
             torch.from_numpy(pixels),
@@ -101,6 +104,18 @@ def _load(stem: Path, source: str) -> ImageSet | None:
         )
     except Exception:  # whatever is wrong with an entry, decoding again puts it right
         return None
+
+
+def _pixels(path: Path) -> np.ndarray | None:
+    """The pictures `(N, H, W, C)` in a plain file, mapped: a write to them stays in memory, where a read-only map would
+    end the process. None for anything else; ValueError or RunDamaged for what is no such file.
+    """
+    with os.fdopen(open_plain(path, os.O_RDONLY), "rb") as file:
+        head = file.read(LARGEST_HEADER)
+        shape, fortran, dtype, start = header_of(head, path.name, os.fstat(file.fileno()).st_size)
+        if dtype != np.uint8 or len(shape) != 4 or not min(shape) or shape[1] != shape[2] or shape[3] not in (1, 3):
+            return None
+        return np.memmap(file, dtype, "c", start, shape, "F" if fortran else "C")
 
 
 def _store(images: ImageSet, stem: Path, source: str) -> bool:
@@ -120,13 +135,16 @@ def _store(images: ImageSet, stem: Path, source: str) -> bool:
         stem.parent.mkdir(parents=True, exist_ok=True)
         for old in stem.parent.glob("*.part"):  # of a process that was killed while it wrote
             with contextlib.suppress(FileNotFoundError):
-                if time.time() - old.stat().st_mtime > STALE:
+                if time.time() - old.lstat().st_mtime > STALE:
                     old.unlink()
-        with parts[0].open("wb") as file:
+        with _new(parts[0]) as file:
             np.save(file, pixels, allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
-        parts[1].write_text(json.dumps(facts), encoding="utf-8")
+        with _new(parts[1]) as file:
+            file.write(checked_line(facts).encode())
+            file.flush()
+            os.fsync(file.fileno())
         parts[0].replace(stem.with_suffix(".npy"))
         parts[1].replace(stem.with_suffix(".json"))
     except (OSError, ValueError):
@@ -143,3 +161,9 @@ def checksum(pixels: np.ndarray) -> int:
     for start in range(0, flat.size, PIECE):
         value = zlib.crc32(flat[start : start + PIECE].data, value)
     return value
+
+
+def _new(part: Path) -> BinaryIO:
+    """A file that was not there before; a link in its place is removed, not written through."""
+    part.unlink(missing_ok=True)
+    return part.open("xb")

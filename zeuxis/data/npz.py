@@ -46,20 +46,20 @@ class Npz:
             raise ValueError(f"{name} is packed by a method that numpy does not use")
         with self._zip.open(info) as member:
             head = member.read(LARGEST_HEADER)
-            _header(head, name, info.file_size)  # before the rest is unpacked
+            header_of(head, name, info.file_size)  # before the rest is unpacked
             data = head + member.read(LARGEST_MEMBER + 1 - len(head))  # a forged directory may lie about the size
         return array_of(data, name)
 
 
 def array_of(data: bytes, name: str) -> np.ndarray:
     """The array in the bytes of a `.npy`. ValueError for pickled objects and for a header that promises other bytes."""
-    shape, fortran, dtype, start = _header(data[:LARGEST_HEADER], name, len(data))
+    shape, fortran, dtype, start = header_of(data[:LARGEST_HEADER], name, len(data))
     if not dtype.itemsize or 0 in shape:
         return np.empty(shape, dtype)
     return np.frombuffer(memoryview(data)[start:], dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _header(head: bytes, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+def header_of(head: bytes, name: str, size: int) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     """Shape, order, type and where the numbers begin, from the first bytes of a `.npy` of `size` bytes. ValueError."""
     stream = io.BytesIO(head)
     version = np.lib.format.read_magic(stream)

@@ -31,7 +31,8 @@ TABLES = ("table.csv", "timing.csv", "table.parquet", "timing.parquet")
 FILES = ("experiment.json", "results.jsonl", *TABLES, "report.html", "lock")
 JOB_FILES = ("job.json", "result.json", "tries.jsonl", "lock")
 MOST_NUMBERS = 1000
-Number = float | int | bool | None | Annotated[str, Field(max_length=1000)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # what a table and a float can hold
+Number = float | Whole | bool | None | Annotated[str, Field(max_length=1000)]
 
 
 class Result(BaseModel):

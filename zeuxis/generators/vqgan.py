@@ -18,6 +18,7 @@ from zeuxis.spaces.algebra import principal_axes
 
 SPACES = ("grid", "codes")
 MOST_GENES = 2**16  # a saved picture holds no more
+LARGEST = 1e9  # a number in a code: squares and sums of them stay finite
 GRID = 16  # places a side of the published networks: 256 pixels of 16 x 16 each
 
 
@@ -45,6 +46,10 @@ class VQGAN:
         self.side = bounded("grid of a VQGAN", grid, 1, 64)
         self.resolution = self.side * net.factor
         codes = net.quantize.embedding.weight.detach().float().cpu()
+        if float(codes.abs().max()) > LARGEST:
+            raise WeightsRefused(
+                path, f"has codes beyond {LARGEST:g}, which no trained codebook has. It may be damaged"
+            )
         if space == "grid" and self.side**2 * net.embed > MOST_GENES:
             raise BadInput(
                 f"Expected a grid of at most {MOST_GENES:,} genes, got {self.side} x {self.side} x {net.embed}. Take a "

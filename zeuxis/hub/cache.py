@@ -16,9 +16,10 @@ from typing import Any
 
 import platformdirs
 
-from zeuxis.errors import MissingModel, RunDamaged, RunUnwritable, WeightsRefused
-from zeuxis.storage.checksummed import checksummed_json, verified_json
-from zeuxis.storage.files import atomic_write, check_folder_place, make_folder
+from zeuxis.errors import BadInput, MissingModel, RunDamaged, RunUnwritable, WeightsRefused
+from zeuxis.storage.checksummed import MAX_JSON, checksummed_json, verified_json
+from zeuxis.storage.files import NO_WAIT, atomic_write, check_folder_place, make_folder
+from zeuxis.storage.reading import read_bounded
 
 
 def cache_folder() -> Path:
@@ -50,8 +51,8 @@ def model_folder(name: str) -> Path:
 def read_json(name: str) -> dict[str, Any]:
     """A small JSON file of the cache; {} where there is none, or it is damaged."""
     path = cache_folder() / name
-    with contextlib.suppress(OSError, ValueError, RecursionError):
-        found = json.loads(path.read_text(encoding="utf-8"))
+    with contextlib.suppress(OSError, ValueError, RecursionError, BadInput):  # BadInput: a pipe, a folder, no byte
+        found = json.loads(read_bounded(path, MAX_JSON))
         if isinstance(found, dict) and "sha256" in found:
             with contextlib.suppress(RunDamaged):
                 return verified_json(path)
@@ -72,7 +73,8 @@ def changing(name: str) -> Iterator[dict[str, Any]]:
     """The content of a JSON file of the cache, to be changed: written at the end. Two processes take turns."""
     check_writable()
     make_folder(cache_folder())
-    with (cache_folder() / f"{name}.lock").open("w") as lock:
+    flags = os.O_RDWR | os.O_CREAT | NO_WAIT  # a pipe in its place does not wait for a reader
+    with os.fdopen(os.open(cache_folder() / f"{name}.lock", flags, 0o644), "wb") as lock:
         with contextlib.suppress(ImportError):  # no locks on this system
             import fcntl
 

@@ -46,6 +46,8 @@ def check_extent(content: Any, size: int, path: Path) -> None:
                 more, room = held[id(part)]
                 containers, total = containers + more, total + room
             else:
+                if isinstance(part, Tensor) and part.is_complex():  # as float32 it would lose half without a word
+                    raise WeightsRefused(path, "holds complex numbers, and no network of this program has any")
                 total += _bytes(part)
         held[id(value)] = containers, total
     containers, total = held.get(id(content), (1, 0))

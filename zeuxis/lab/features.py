@@ -1,7 +1,7 @@
 """What frozen networks make of pictures and sentences, computed once: in the user's cache, or in memory.
 
 features/KEY.npy: float16 (up to 2000, D), then the SHA-256 of that. KEY stands for the pixels, the network's weights
-and the view. What is not as it was written is computed again.
+and the view. What is not as it was written, or has no SHA-256, is computed again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 
 from zeuxis.data import to_signed
 from zeuxis.data.cache import checksum, data_folder
-from zeuxis.data.npz import array_of
-from zeuxis.errors import RunDamaged, RunUnwritable
+from zeuxis.data.npz import LARGEST_HEADER, array_of
+from zeuxis.errors import BadInput, RunDamaged, RunUnwritable
 from zeuxis.hub.header import vocabulary_of
 from zeuxis.hub.model_file import build, read_model, tensors_of
 from zeuxis.hub.model_file import checksum as tensors_checksum
@@ -29,13 +29,14 @@ from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.rng import stream
 from zeuxis.storage.files import atomic_write, make_folder
-from zeuxis.storage.reading import LARGEST_BYTES, read_plain
+from zeuxis.storage.reading import read_plain
 
 BATCH = 20  # small enough for the processor's cache
 PIECE = 2000  # pictures in one file
 DIGEST = 32  # bytes
 VERSION = 1  # of what the views do; a higher number leaves old entries unread
 SMALLEST = 256  # pictures worth keeping
+WIDEST = 2**16  # numbers of a picture
 
 
 def cached_features(
@@ -48,7 +49,13 @@ def cached_features(
     The cache is filled piece by piece, so a run that was cut goes on where it was.
     """
     folder = folder or data_folder().parent / "features"
-    return torch.cat([_piece(part, features, identity, view, folder) for part in torch.split(pixels, PIECE)])
+    pieces = [_piece(part, features, identity, view, folder) for part in torch.split(pixels, PIECE)]
+    if len({piece.shape[1] for piece in pieces}) > 1:
+        raise BadInput(
+            f"Expected features of one width in {str(folder)[-120:]}, got several: they are of other networks. Remove "
+            "that folder, or give another."
+        )
+    return torch.cat(pieces)
 
 
 def _piece(pixels: Tensor, features: Callable[[Tensor], Tensor], identity: str, view: int, folder: Path) -> Tensor:
@@ -76,15 +83,15 @@ def _computed(pixels: Tensor, features: Callable[[Tensor], Tensor], view: int) -
 
 def _kept(path: Path, rows: int) -> np.ndarray | None:
     """float16 (rows, D) from the cache; None where they are not there, or not as they were written."""
-    if not path.exists():
-        return None
     try:
-        data = read_plain(path, LARGEST_BYTES)
-        whole = hashlib.sha256(data[:-DIGEST]).digest() == data[-DIGEST:]
-        found: np.ndarray = array_of(data[:-DIGEST] if whole else data, path.name)  # an older version wrote no digest
-    except (ValueError, RunDamaged):
+        data = read_plain(path, 2 * rows * WIDEST + LARGEST_HEADER)
+        if hashlib.sha256(data[:-DIGEST]).digest() != data[-DIGEST:]:
+            return None
+        found: np.ndarray = array_of(data[:-DIGEST], path.name)
+    except (ValueError, RunDamaged):  # not there, among others
         return None
-    return found.copy() if found.dtype == np.float16 and found.ndim == 2 and len(found) == rows else None
+    fits = found.dtype == np.float16 and found.ndim == 2 and len(found) == rows and found.shape[1] > 0
+    return found.copy() if fits and bool(np.isfinite(found).all()) else None
 
 
 def _store(found: np.ndarray, path: Path) -> None:

@@ -17,9 +17,11 @@ from zeuxis.errors import BadInput
 from zeuxis.generators import GENERATORS
 from zeuxis.hub.catalogue import MODELS
 from zeuxis.hub.locate import HUB_ID
+from zeuxis.plugins import check_trusted, reference_in
 from zeuxis.registry import Table
 from zeuxis.scorers import JUDGES, SCORERS
 from zeuxis.scorers.weights import split_weight
+from zeuxis.search import SEARCHES
 from zeuxis.storage.marks import mark, marked
 
 FIELDS: dict[str, tuple[Table, ...]] = {  # of a configuration, that may name files; pictures have no table of names
@@ -88,6 +90,19 @@ def check_files(
         f"these read: {', '.join(names[:SHOWN])}{more}. If you trust it, say so: --trust-paths (in Python: "
         "trust_paths=True)."
     )
+
+
+def check_code(fields: Mapping[str, Any]) -> None:
+    """BadInput for a `module:factory` in these fields of a file that the user of this process has not said himself.
+
+    Asked before the fields are handed on as what he has said: see `zeuxis.plugins.trust_fields`.
+    """
+    for field, tables in (*FIELDS.items(), ("search", (SEARCHES,))):
+        value = fields.get(field)
+        for said in value if isinstance(value, list | tuple) else [value]:
+            code = reference_in(said) if isinstance(said, str) else ""
+            if code and any(table.refers(code) for table in tables):
+                check_trusted(field.replace("_", "-"), code)
 
 
 def _words(files: list[tuple[str, str]]) -> list[str]:

@@ -203,9 +203,9 @@ def open_plain(path: Path, flags: int, open_it: Callable[[Path, int, int], int] 
 
 def make_folder(path: Path) -> bool:
     """The folder and its parents. True if it was not there before."""
-    if path.is_dir():
-        return False
     try:
+        if path.is_dir():
+            return False
         if not path.parent.is_dir():
             make_folder(path.parent)
         calls.make_folder(path)

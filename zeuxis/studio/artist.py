@@ -18,11 +18,11 @@ from zeuxis.config import RunConfig
 from zeuxis.generators.base import Generator
 from zeuxis.pictures.grid import picture_png, to_pixels
 from zeuxis.pictures.writing import sheet_png
+from zeuxis.prompts.auto import settle
+from zeuxis.prompts.start import start_of
 from zeuxis.rng import stream
 from zeuxis.run import check_config
-from zeuxis.run.auto import settle
 from zeuxis.run.prepare import Models, load_models
-from zeuxis.run.start import start_of
 from zeuxis.scorers.combine import Combined, parse_weighted
 from zeuxis.scorers.measures import brightness, hue, saturation
 from zeuxis.scorers.pocket import PocketScorer

@@ -139,6 +139,8 @@ class Breeding:
         draw of the taste from what the picks leave open.
         """
         shown = [number for number in self.family.table.shown if number not in self.family.table.banned]
+        if len(shown) < 2:
+            raise BadInput("Two pictures are needed to compare them. Make children first.")
         taste, features = self.taste(), torch.stack([self.family.features[number] for number in shown])
         scores = self._said(torch.tensor([self.family.pictures[number].score for number in shown]))
         mean = 2 * (1 - self.weight) * scores + 2 * self.weight * taste(features)
@@ -213,11 +215,14 @@ class Breeding:
         """Rows of the fittest that look unlike what lies there, unlike one another and unlike the banned."""
         unit, known = normalize(features, dim=1), self.family.features
         taken = [normalize(known[number], dim=0) for number in kept]
-        never = [normalize(known[number], dim=0) for number in self.family.table.banned]
+        banned = [known[number] for number in dict.fromkeys(self.family.table.banned)]
+        never = torch.zeros(len(unit), dtype=torch.bool)
+        if banned:
+            never = (unit @ normalize(torch.stack(banned), dim=1).T > BANNED).any(dim=1)
         chosen: list[int] = []
         spare: list[int] = []
         for row in fitness.argsort(descending=True, stable=True).tolist():
-            if any(float(unit[row] @ other) > BANNED for other in never):
+            if never[row]:
                 continue
             if any(float(unit[row] @ other) > ALIKE for other in taken):
                 spare.append(row)

@@ -27,13 +27,15 @@ from zeuxis.studio.gallery import Gallery
 from zeuxis.studio.index import Found
 from zeuxis.studio.thumbnails import LIMITS
 from zeuxis.tools.interpolation import animate
-from zeuxis.tools.replay import load_generator
+from zeuxis.tools.replay import check_latent, load_generator
 
 MOST = 2000  # pictures in one archive
 MOST_SHEET = 400
 MOST_STOPS = 60
 SIDE = 256  # pixels of a picture on a sheet and in an animation, at least
 HELD = 0.5  # seconds that a video shows each picture
+LINE = 300  # letters of a prompt under a picture
+MOST_PIXELS = 100_000_000  # of one enlarged picture
 RATE, FRAMES = 25, 30  # pictures a second of an interpolation, and from each to the next
 
 Files = tuple[str, bytes]  # a name and its content
@@ -51,6 +53,11 @@ def enlargement(gallery: Gallery, chosen: Sequence[Found], factor: int) -> Files
 
     def larger(found: Found) -> bytes:
         pixels = _pixels(gallery, found)
+        if factor**2 * pixels.size // 3 > MOST_PIXELS:
+            size = f"{pixels.shape[1]} x {pixels.shape[0]}"
+            raise BadInput(
+                f"Expected at most {MOST_PIXELS:,} pixels once enlarged, got {size}, {factor} times as large."
+            )
         return sheet_png(enlarged(pixels, Enlarge(factor * pixels.shape[1])))
 
     if len(chosen) == 1:
@@ -85,6 +92,8 @@ def interpolation(gallery: Gallery, chosen: Sequence[Found]) -> Files:
     if any(_drawn_by(info) != _drawn_by(first) for info in infos):
         raise BadInput("Expected pictures of one generator and its options to go between. Select such ones.")
     generator = load_generator(first)
+    for info in infos:
+        check_latent(info, generator)
     stops = generator.space.clip(torch.tensor([info.latent for info in infos]))
     data = _written(gallery, ".webp", lambda path: animate(generator, stops, path, frames=FRAMES, rate=RATE))
     return "zeuxis-interpolation.webp", data
@@ -94,7 +103,7 @@ def label(found: Found) -> str:
     """A picture in a line."""
     score = "" if found.score is None else f"{found.score:.2f} "
     judged = "" if found.judge is None else f"({found.judge:.0%}) "
-    return f"{score}{judged}{found.prompt}"
+    return f"{score}{judged}{' '.join(found.prompt[:LINE].split())}"
 
 
 def _drawn_by(info: PictureInfo) -> tuple[str, str, int]:

@@ -17,6 +17,8 @@ from zeuxis.errors import BadInput
 from zeuxis.studio.plane import Plane
 from zeuxis.studio.taste import Choice
 
+MOST = 20_000  # pictures of a family, all held in memory
+
 
 class Looks(Protocol):
     """What an artist says about N genomes: `pixels` `(N, H, W, 3)`, `scores` `(N,)`, `features` `(N, F)`."""
@@ -101,8 +103,12 @@ class Family:
         return table
 
     def keep(self, one: Picture, looks: Looks, row: int) -> int:
-        """Make a picture one of the family; returns its number."""
+        """Make a picture one of the family; returns its number. BadInput where it has as many as it can have."""
         number = len(self.pictures)
+        if number >= MOST:
+            raise BadInput(
+                f"This breeding has {MOST:,} pictures, the most there can be. Search on from its favourites."
+            )
         self.pictures.append(replace(one, number=number, score=float(looks.scores[row])))
         self.pixels.append(looks.pixels[row])
         self.features.append(looks.features[row])

@@ -9,10 +9,13 @@ else hears of it. Beyond the loopback address a token, new at each start, is ask
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, unquote
+
+from zeuxis.storage.reading import printable
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -20,6 +23,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_log = logging.getLogger(__name__)
 MOST_BYTES = 65_000_000  # of one request: an uploaded picture and the form around it
 COOKIE = "zeuxis-studio"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -85,8 +89,19 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
         elif refused:
             await _answer(send, refused, REFUSED[refused].encode())
+        elif scope["type"] == "websocket":
+            await self.app(scope, receive, send)
         else:
-            await self.app(scope, receive, _with_headers(send) if scope["type"] == "http" else send)
+            await self._answered(scope, receive, _with_headers(send))
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request that the pages cannot make sense of is told in a line; status 500 was sent below."""
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            why = printable(f"{type(error).__name__}: {error}")[:200]
+            _log.warning("A request was not answered: %s %s: %s", scope["method"], printable(scope["path"])[:100], why)
+            _log.debug("The request that was not answered", exc_info=True)
 
     def _refused(self, scope: Scope) -> int:
         """The status that refuses this request, 0 where it may pass."""

@@ -24,6 +24,8 @@ INNER = ("bin", "dropped", "exports", "thumbnails")  # folders beside it
 BESIDE = ("-wal", "-shm", "-journal")  # files of SQLite's own
 SEAL = ".sha256"  # what the file was when it was closed
 LARGEST = 2**30
+TEXTS = ("run", "file", "prompt", "generator", "label", "words")
+LONGEST = 20_000_000  # letters of a text: 256 phrases of 40,000 each fit
 Say = Callable[[str], object]
 
 
@@ -91,11 +93,32 @@ def open_base(path: Path, schema: str, version: int, say: Say) -> Base:
         with base:
             base.execute("UPDATE runs SET stamp = ''")
             base.execute("DELETE FROM marks WHERE typeof(mark) <> 'integer' OR mark NOT IN (-1, 0, 1)")
+    _drop_strange(base, say)
     with base:
         base.execute("DELETE FROM pictures WHERE run NOT IN (SELECT run FROM runs)")
     with contextlib.suppress(ZeuxisError, OSError):
         Path(f"{path}{SEAL}").unlink(missing_ok=True)  # until it is closed
     return base
+
+
+def _drop_strange(base: Base, say: Say) -> None:
+    """Take out rows of other types than the studio writes: SQLite holds anything anywhere. What they stood for is read
+    again from the folders.
+    """
+    texts = " OR ".join(f"typeof({name}) <> 'text' OR length({name}) > {LONGEST}" for name in TEXTS)
+    numbers = " OR ".join(f"typeof({name}) NOT IN ('real', 'integer', 'null')" for name in ("score", "judge", "made"))
+    strange = f"{texts} OR {numbers} OR typeof(mark) <> 'integer' OR made NOT BETWEEN -1e12 AND 1e12"
+    with base:
+        found = base.execute(f"SELECT COUNT(*) FROM pictures WHERE {strange}").fetchone()[0]
+        if found:
+            base.execute(f"UPDATE runs SET stamp = '' WHERE run IN (SELECT run FROM pictures WHERE {strange})")
+            base.execute(f"DELETE FROM pictures WHERE {strange}")
+        of = " OR ".join(f"typeof({name}) <> 'text' OR length({name}) > 255" for name in ("run", "stamp", "state"))
+        found += base.execute(f"DELETE FROM runs WHERE {of}").rowcount
+    if found:
+        say(
+            f"{found:,} rows of the gallery's index were not written by a studio; they are read again from the folders."
+        )
 
 
 def close_base(base: Base, path: Path) -> None:

@@ -26,13 +26,14 @@ from zeuxis.storage.checksummed import verified_line
 from zeuxis.storage.files import atomic_write, make_folder
 from zeuxis.storage.lock import RunLock
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
+from zeuxis.studio import family as families
 from zeuxis.studio.family import Family, Looks, Picture, Table
 from zeuxis.studio.genome import Variation
 from zeuxis.studio.plane import ACROSS, FARTHEST, NARROWEST, WIDEST, Plane
 
 NAME = "breeding.jsonl"
 KEPT = "kept"  # the folder of the pictures that were favoured
-MOST = 100_000  # pictures of a family
+MOST = 100_000  # numbers of pictures and of steps
 MOST_SHOWN = 64
 
 _Number = Annotated[int, Field(ge=0, lt=MOST)]
@@ -188,8 +189,13 @@ def _add(
     named = [*table.shown, *table.favourites, *table.banned, *(n for one in pictures for n in one.parents)]
     named += [n for won, others in table.choices for n in (won, *others)]
     named += [] if table.plane is None else table.plane.through
-    if any(number >= count for number in named) or table.before >= len(family.tables) or not table.shown:
-        raise ValueError("a number of no picture")
+    if (
+        count > families.MOST
+        or any(number >= count for number in named)
+        or table.before >= len(family.tables)
+        or not table.shown
+    ):
+        raise ValueError("a number of no picture, or too many pictures")
     if genomes:
         looks = look(torch.stack(genomes))
         for row, (one, genome) in enumerate(zip(pictures, genomes, strict=True)):

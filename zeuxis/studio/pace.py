@@ -10,7 +10,7 @@ from pathlib import Path
 from zeuxis.config import RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.experiments.kinds import run_config
-from zeuxis.run.auto import settle
+from zeuxis.prompts.auto import settle
 from zeuxis.run.folder import RunFolder
 from zeuxis.storage.checksummed import verified_line
 from zeuxis.storage.reading import read_plain

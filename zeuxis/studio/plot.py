@@ -22,15 +22,18 @@ from zeuxis.errors import BadInput
 from zeuxis.experiments.jobs import Job, Plan, make_plan
 from zeuxis.experiments.kinds import run_config
 from zeuxis.experiments.results import JobFolder, Result, Results
+from zeuxis.prompts.series import slug
 from zeuxis.report.commands import folder_command
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.paths import slug
 from zeuxis.run.prepare import check_config
+from zeuxis.storage.checksummed import damaged
 from zeuxis.studio.axes import WORDS, Axis, ReadAxis, read_axis
 
 FILE = "experiment.toml"
+MOST_PHRASE = 4000  # letters of a phrase in which words are replaced, as much as the page's field takes
 GROUP = "plot"
 MOST_RUNS = 1000
+MOST_LETTERS = 4_000_000  # of the prompts of all runs together
 SAME = ("prompt", "seed", "population", "generations", "augment", "realism", "view_every", "budget")  # quickly checked
 
 
@@ -128,10 +131,13 @@ class Plot:
         return folder_command("experiment", folder / FILE, "--out", str(folder))
 
     def work(self, job: Job) -> RunFolder:
-        """The run folder of a job."""
+        """The run folder of a job. RunDamaged for a link."""
         if self.folder is None:
             raise BadInput("The plot has not been started.")
-        return RunFolder(JobFolder(self.folder, job.key).work)
+        work = JobFolder(self.folder, job.key).work
+        if work.is_symlink():
+            raise damaged(work, "it is a link, which is not followed")
+        return RunFolder(work)
 
     def ended(self, results: Mapping[str, Result]) -> int:
         """How many of its runs have ended, well or not."""
@@ -157,7 +163,7 @@ class Plot:
         prompt = [str(phrase) for phrase in self.spec.base.get("prompt", ())]
         for axis, place in zip(reversed(self.axes), places, strict=True):
             if axis is not None and axis.field == WORDS:
-                prompt = [phrase.replace(axis.values[0], axis.values[place]) for phrase in prompt]
+                prompt = [_replaced(phrase, axis.values[0], axis.values[place]) for phrase in prompt]
         return [" ".join(phrase.split()) for phrase in prompt]
 
     def _values(self, places: Sequence[int]) -> dict[str, Any]:
@@ -203,8 +209,9 @@ def make_plot(base: Mapping[str, Any], axes: Sequence[tuple[str, str]], seeds: i
 
 def read_plot(spec: Spec, folder: Path | None = None) -> Plot:
     """A plot of what was asked for. BadInput for what cannot be."""
-    prompt = [str(phrase) for phrase in spec.base.get("prompt", ())]
-    if not prompt and not spec.base.get("image_prompt"):
+    config = make_config(**{name: value for name, value in spec.base.items() if value is not None})
+    prompt = config.prompt
+    if not prompt and not config.image_prompt:
         raise BadInput("Say what to look for, e.g. a red fire truck.")
     read = [None if axis is None else read_axis(axis, prompt) for axis in (spec.x, spec.y, spec.z)]
     fields = [axis.field for axis in read if axis is not None]
@@ -219,9 +226,21 @@ def read_plot(spec: Spec, folder: Path | None = None) -> Plot:
         count *= 1 if axis is None else len(axis.values)
     if count > MOST_RUNS:
         raise BadInput(f"Expected at most {MOST_RUNS:,} runs, got {count:,}. Take fewer values.")
+    letters = count * sum(map(len, prompt))
+    if letters > MOST_LETTERS:
+        raise BadInput(
+            f"Expected prompts of at most {MOST_LETTERS:,} letters in all runs, got {letters:,}. Shorten it."
+        )
     found = Plot(spec, (read[0], read[1], read[2]), folder)
     assert found.cells
     return found
+
+
+def _replaced(phrase: str, old: str, new: str) -> str:
+    """A phrase with other words. BadInput where it would grow beyond all that a prompt can be."""
+    if len(phrase) + phrase.count(old) * (len(new) - len(old)) > MOST_PHRASE:
+        raise BadInput(f"Expected phrases of at most {MOST_PHRASE:,} letters with the words put in, got a longer one.")
+    return phrase.replace(old, new)
 
 
 def check(plot: Plot) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from zeuxis.errors import BadInput
 from zeuxis.experiments.results import Result
+from zeuxis.pictures.reading import read_rgb
 from zeuxis.pictures.writing import sheet_png
 from zeuxis.report.html import PAGES, embed
 from zeuxis.studio.axes import ReadAxis
@@ -17,10 +17,12 @@ from zeuxis.studio.plot import Plot
 from zeuxis.studio.plot_table import caption, has_seeds, headings, legend, lines
 from zeuxis.studio.plots import picture
 from zeuxis.studio.status import fitted
+from zeuxis.studio.thumbnails import LIMITS
 
 CELL, LABEL, LEFT, GAP, TOP = 160, 26, 150, 8, 40  # pixels of the saved picture
 MOST_PIXELS = 200_000_000
 PAPER, INK, SOFT, EMPTY = (252, 250, 246), (36, 31, 26), (107, 97, 87), (232, 226, 214)
+LONGEST = 1000  # letters of a line, before it is fitted
 SHOWN = (120, 256)  # pixels of a picture on the page
 
 
@@ -50,7 +52,7 @@ def sheet(plot: Plot, results: Mapping[str, Result]) -> bytes:
         data = picture(plot, cell, results)
         pen.draw.rectangle((*at, at[0] + CELL - 1, at[1] + CELL - 1), fill=EMPTY)
         if data is not None:
-            pixels = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+            pixels = np.asarray(read_rgb(data, LIMITS))
             image.paste(Image.fromarray(fitted(pixels[None], CELL)[0]), at)
         pen.write((at[0], at[1] + CELL + 3), caption(cell, results), CELL, 13, SOFT)
     return sheet_png(np.asarray(image))
@@ -88,7 +90,7 @@ class Pen:
 
     def write(self, at: tuple[int, int], text: str, width: int, size: int, ink: tuple[int, int, int] = INK) -> None:
         """`text` from its upper left corner on."""
-        font = ImageFont.load_default(size)
+        font, text = ImageFont.load_default(size), " ".join(text[:LONGEST].split())
         while text and self.draw.textlength(text, font) > width:
             text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
         self.draw.text(at, text, ink, font)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from zeuxis.errors import BadInput, RunDamaged, RunError
+from zeuxis.errors import BadInput, RunDamaged, RunError, ZeuxisError
 from zeuxis.experiments.driver import Settings, check_jobs, run_experiment
 from zeuxis.experiments.kinds import run_config
 from zeuxis.experiments.results import JobFolder, Result, Results
-from zeuxis.run.paths import numbered_folder, slug
+from zeuxis.prompts.series import slug
+from zeuxis.run.paths import numbered_folder
 from zeuxis.storage.checksummed import checksummed_json, damaged, verified_json
 from zeuxis.storage.files import atomic_write
 from zeuxis.studio.plot import FILE, Cell, Plot, Spec, check, read_plot
@@ -99,10 +100,11 @@ class Plots:
     def _folder(self, name: str) -> Path:
         """The folder of a plot. BadInput for none, for a path and for a link."""
         folder = self.runs / name
-        plain = name == folder.name and not name.startswith(".") and "\0" not in name
-        if not plain or folder.is_symlink() or not (folder / NAME).is_file():
-            raise BadInput(GONE)
-        return folder
+        if name == folder.name and not name.startswith("."):
+            with contextlib.suppress(OSError, ValueError):  # a name that no file can have
+                if not folder.is_symlink() and (folder / NAME).is_file():
+                    return folder
+        raise BadInput(GONE)
 
     def carry_out(self, plot: Plot, closing: Callable[[], bool] = lambda: False) -> tuple[str, str]:
         """Every run that is not done yet, those that have failed once more; how it ended (done, stopped or failed) and
@@ -141,8 +143,9 @@ def progress(plot: Plot, results: Mapping[str, Result]) -> float:
         if job.key in results:
             done += 1
         elif plot.folder is not None and JobFolder(plot.folder, job.key).work.is_dir():
-            wanted = max(1, run_config(job.config).generations)
-            done += min(0.95, plot.work(job).generations / (wanted + 1))
+            with contextlib.suppress(ZeuxisError):  # carrying it out says what is wrong
+                wanted = max(1, run_config(job.config).generations)
+                done += min(0.95, plot.work(job).generations / (wanted + 1))
     return done / max(1, plot.count)
 
 
@@ -151,8 +154,8 @@ def picture(plot: Plot, cell: Cell, results: Mapping[str, Result]) -> bytes | No
     best = cell.best(results)
     if best is None:
         return None
-    folder = plot.work(best[0])
     try:
+        folder = plot.work(best[0])
         return folder.picture(folder.best_image)
     except (RunError, RunDamaged, BadInput):
         return None

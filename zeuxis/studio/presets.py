@@ -14,8 +14,8 @@ from typing import Any
 from zeuxis.config import make_config
 from zeuxis.configs import LARGEST, named, write_config
 from zeuxis.errors import BadInput
-from zeuxis.run.trust import check_files, mark_of
-from zeuxis.storage.files import atomic_write, make_folder, remove
+from zeuxis.run.trust import check_code, check_files, mark_of
+from zeuxis.storage.files import atomic_write, calls, guard, make_folder, remove, unwritable
 from zeuxis.storage.reading import check_folder, read_plain
 
 FOLDER, ENDING = "presets", ".toml"
@@ -29,10 +29,13 @@ class Presets:
 
     def __init__(self, own: Path) -> None:
         self.folder = own / FOLDER
+        guard(own, [FOLDER])
 
     def names(self) -> list[str]:
         """In the order of the alphabet; files whose names no preset can have are left out."""
         try:
+            if self.folder.is_symlink():
+                return []
             found = [p for p in self.folder.iterdir() if p.suffix == ENDING and p.is_file() and not p.is_symlink()]
         except OSError:
             return []
@@ -61,6 +64,7 @@ class Presets:
         check_folder(self.folder, ())
         fields, mark = named(str(path))
         check_files(fields, path.name, said={}, given=mark)
+        check_code(fields)
         return fields
 
     def rename(self, name: str, new: str) -> str:
@@ -69,7 +73,11 @@ class Presets:
         if new.strip() == name:
             return name
         new = self._new(new, replace=_plain(new) == _plain(name))
-        path.rename(self.folder / f"{new}{ENDING}")
+        place = self.folder / f"{new}{ENDING}"
+        try:
+            calls.rename(path, place)
+        except OSError as error:
+            raise unwritable(place, error) from error
         return new
 
     def delete(self, name: str) -> bytes:
@@ -103,7 +111,8 @@ class Presets:
 
 
 def _fits(name: str) -> bool:
-    fits = len(name) <= LONGEST and len(f"{name}{ENDING}".encode()) <= 255 and _NAME.fullmatch(name) is not None
+    size = len(f"{name}{ENDING}".encode("utf-8", "replace"))
+    fits = len(name) <= LONGEST and size <= 255 and _NAME.fullmatch(name) is not None
     return fits and name.casefold() not in RESERVED
 
 

@@ -15,11 +15,10 @@ from typing import Any
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunDamaged, RunLocked, ZeuxisError
-from zeuxis.run.trust import mark_of
-from zeuxis.storage.files import atomic_write, make_folder
+from zeuxis.storage.files import atomic_write, guard, make_folder
 from zeuxis.storage.lock import RunLock
 from zeuxis.storage.reading import read_plain
-from zeuxis.studio.queue_file import KEY, Item, read_items, write_items
+from zeuxis.studio.queue_file import KEY, Item, mark_item, read_items, write_items
 
 NAME = "queue.jsonl"
 LARGEST = 2**26  # bytes
@@ -45,6 +44,7 @@ class Queue:
         self.changed = threading.Condition(threading.RLock())
         self._held: RunLock | None = None
         make_folder(self.folder)
+        guard(own, [KEY])
         try:
             self._held = RunLock(self.folder, "use another folder with --runs")
         except RunLocked as error:
@@ -72,13 +72,13 @@ class Queue:
 
     def add(self, config: RunConfig, title: str, *, front: bool = False) -> Item:
         """One more search, behind the others or before them."""
-        mark, fields = mark_of(config.model_dump(mode="json")), config.model_dump(mode="json", exclude_unset=True)
-        return self._put(Item(**_new("search", title), fields=fields, mark=mark), front)
+        fields = config.model_dump(mode="json", exclude_unset=True)
+        return self._put(Item(**_new("search", title), fields=fields, mark=mark_item("search", fields)), front)
 
     def add_plot(self, folder: str, title: str, *, front: bool = False) -> Item:
         """A plot whose folder is there already; one that waits already is not added twice."""
         known = next((item for item in self.ahead() if item.kind == "plot" and item.folder == folder), None)
-        return known or self._put(Item(**_new("plot", title), folder=folder), front)
+        return known or self._put(Item(**_new("plot", title), folder=folder, mark=mark_item("plot", {}, folder)), front)
 
     def one(self, number: str) -> Item:
         """An item by its id. BadInput for none such."""
@@ -191,7 +191,7 @@ class Queue:
         self.changed.notify_all()
 
     def _read(self) -> None:
-        """What was there; an item that ran when the studio ended goes on first."""
+        """What was there; an item that ran when the studio ended goes on first. A stranger's does nothing by itself."""
         if not self.path.exists():
             return
         try:
@@ -205,6 +205,14 @@ class Queue:
             return
         items, lost, self.paused = read_items(data)
         self.items = tuple(i.model_copy(update={"state": "waiting"}) if i.state == "running" else i for i in items)
+        strange = sum(not item.own for item in self.ahead())
+        if strange and self.ours:
+            self.paused = True
+            what = "1 entry was" if strange == 1 else f"{strange:,} entries were"
+            self.notes.append(
+                f"{what} not put into the queue by you on this computer, so it is paused. Cancel what you do not want; "
+                "then let it go on."
+            )
         if lost and self.ours:
             aside = self.path.with_name(f"damaged-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}.jsonl")
             atomic_write(aside, data)

@@ -9,7 +9,7 @@ from queue import SimpleQueue
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, ZeuxisError
-from zeuxis.run.trust import check_files
+from zeuxis.run.trust import check_code, check_files
 from zeuxis.studio.live import Live, fault, new_place
 from zeuxis.studio.plots import Plots
 from zeuxis.studio.queue import Queue
@@ -97,10 +97,11 @@ class Runner:
         return ended.get()
 
     def _prepared(self, item: Item) -> tuple[RunConfig, Path]:
-        check_files(item.fields, self.queue.path, said={}, given=item.mark)
+        check_code(item.fields)
+        check_files(item.fields, self.queue.path, said={}, allowed=item.own)
         config = make_config(**item.fields)
         if item.folder:
-            return config, self.live.runs / item.folder
+            return config, item.place(self.live.runs)
         return config, new_place(config, self.live.runs)
 
     def _plot(self, item: Item) -> tuple[str, str]:

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, ZeuxisError
+from zeuxis.prompts.auto import settle
 from zeuxis.report.commands import folder_command
-from zeuxis.run.auto import settle
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import Models, check_config, load_models
 from zeuxis.run.trust import KEY, check_files
@@ -186,6 +186,7 @@ class Studio:
     def breed_from(self, numbers: Sequence[int]) -> Bench:
         """The same of pictures in the gallery."""
         from zeuxis.pictures.metadata import read_metadata
+        from zeuxis.tools.replay import check_latent
 
         found = [self.gallery.one(number) for number in numbers]
         infos = [read_metadata(self.gallery.path(one)) for one in found]
@@ -194,7 +195,10 @@ class Studio:
         first = found[0]
         folder = self.runs / first.run
         config = read_config(folder) if not (folder / "run.json").exists() else _trusted_config(RunFolder(folder))
-        return self._bench(config, [torch.tensor(i.latent) for i in infos if i.sha256 == infos[0].sha256])
+        infos, generator = [i for i in infos if i.sha256 == infos[0].sha256], self.artist(config).generator
+        for info in infos:
+            check_latent(info, generator)
+        return self._bench(config, [torch.tensor(info.latent) for info in infos])
 
     def reopen(self, folder: Path) -> Bench:
         """Go on with a breeding of the folder."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,6 +76,14 @@ class Status:
     def busy(self) -> bool:
         """Whether a search is under way."""
         return self.state in BUSY
+
+
+def moment(seconds: float, pattern: str = "%Y-%m-%d %H:%M") -> str:
+    """When that was, here, in seconds since 1970; "" for what no calendar has: a stranger's files may say anything."""
+    try:
+        return time.strftime(pattern, time.localtime(seconds))
+    except (TypeError, ValueError, OverflowError, OSError):
+        return ""
 
 
 def fitted(pixels: np.ndarray, across: int) -> np.ndarray:

@@ -53,6 +53,17 @@ def replay(png: str | Path, generator: Generator | str | None = None) -> ReplayR
     _check_own(Path(png))
     if not isinstance(generator, Generator):
         generator = load_generator(info, generator)
+    check_latent(info, generator)
+    pixels = _draw(info, generator)
+    if pixels.shape != saved.shape:
+        raise BadInput(f"Expected a picture of shape {pixels.shape}, got {saved.shape}. It was resized after saving.")
+    gap = np.abs(pixels.astype(np.int16) - saved.astype(np.int16))
+    different = float((gap.max(axis=2) > 0).mean())
+    return ReplayResult(not gap.any(), int(gap.max()), different, info, pixels, _notes(info, generator))
+
+
+def check_latent(info: PictureInfo, generator: Generator) -> None:
+    """BadInput unless the latent of a picture is one of this generator, with the weights that drew it."""
     if first_sha256(generator.sha256) != first_sha256(info.sha256):
         raise BadInput(
             f"The picture was drawn by generator {info.generator!r} with weights {info.sha256[:12]}..., got "
@@ -62,12 +73,6 @@ def replay(png: str | Path, generator: Generator | str | None = None) -> ReplayR
         raise BadInput(
             f"Expected a latent of {generator.space.dim} genes for {generator.name!r}, got {len(info.latent)}."
         )
-    pixels = _draw(info, generator)
-    if pixels.shape != saved.shape:
-        raise BadInput(f"Expected a picture of shape {pixels.shape}, got {saved.shape}. It was resized after saving.")
-    gap = np.abs(pixels.astype(np.int16) - saved.astype(np.int16))
-    different = float((gap.max(axis=2) > 0).mean())
-    return ReplayResult(not gap.any(), int(gap.max()), different, info, pixels, _notes(info, generator))
 
 
 def _check_own(png: Path) -> None:

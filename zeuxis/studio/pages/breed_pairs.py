@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from zeuxis.studio.pages.common import Tag, button, show
+from zeuxis.studio.pages.common import Tag, button, show, tried
 from zeuxis.studio.state import Bench, Studio
 
 
@@ -45,7 +45,10 @@ class Pairs:
         bench = self.studio.bench
         if bench is None or len(bench.family.table.shown) < 2:
             return
-        for one, number in zip(self.two, bench.breeding.pair(), strict=True):
+        pair = tried(bench.breeding.pair)
+        if pair is None:
+            return
+        for one, number in zip(self.two, pair, strict=True):
             one.number = number  # type: ignore[attr-defined]
             one.props["aria-label"] = f"Prefer picture {number}"
             one.image.props["src"] = f"/bred/{bench.key}/{number}.jpg"  # type: ignore[attr-defined]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 from nicegui import ui
@@ -12,6 +11,7 @@ from zeuxis.studio.export import MOST_SHEET, sheet
 from zeuxis.studio.gallery import Gallery
 from zeuxis.studio.index import Found
 from zeuxis.studio.pages.common import VALUE, Tag, away, button, code_line, named_dialog, show
+from zeuxis.studio.status import moment
 
 
 def compare(chosen: Sequence[Found], gallery: Gallery) -> None:
@@ -101,8 +101,8 @@ def about(found: Found) -> str:
     said += [] if found.score is None else [f"score {found.score:.3f}"]
     said += [] if found.judge is None else [f"judge {found.judge:.0%}"]
     said += [f"seen as {found.label}"] if found.label else []
-    said += [found.generator, time.strftime("%Y-%m-%d %H:%M", time.localtime(found.made))]
-    return " · ".join(said)
+    said += [found.generator, moment(found.made)]
+    return " · ".join(filter(None, said))
 
 
 def _figures_of(found: Found) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import time
 from collections.abc import Callable
 
 from fastapi import Response
@@ -17,7 +16,7 @@ from zeuxis.studio.dropped import LIMITS
 from zeuxis.studio.index import Found
 from zeuxis.studio.pages.found import version as version_of
 from zeuxis.studio.state import Studio
-from zeuxis.studio.status import Frame, fitted, jpeg
+from zeuxis.studio.status import Frame, fitted, jpeg, moment
 from zeuxis.studio.thumbnails import Thumbnails
 
 BEST = 512  # pixels across
@@ -103,7 +102,7 @@ def _item(found: Found) -> dict[str, object]:
     """What the wall of the gallery shows of a picture."""
     score = "" if found.score is None else f", score {found.score:.2f}"
     judged = "" if found.judge is None else f", judge {found.judge:.0%}"
-    day = time.strftime("%Y-%m-%d", time.localtime(found.made))
+    day = moment(found.made, "%Y-%m-%d")
     about = f"{found.prompt[:200]}{score}{judged}"
     return {"id": found.id, "version": version_of(found), "mark": found.mark, "about": about, "day": day}
 

@@ -176,7 +176,9 @@ class View:
             reasons = [results[job.key].reason for job in one.jobs if job.key in results]
             say(reasons[0] if reasons else "No run of this cell is done yet.", "warning")
             return
-        folder = plot.work(best[0])
+        folder = tried(plot.work, best[0])
+        if folder is None:
+            return
         about = ", ".join(told(plot, one)) or plot.title
         with named_dialog(about) as dialog, Tag("div", "", "zx-dialog zx-open"):
             with Tag("div"):

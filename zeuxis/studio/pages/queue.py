@@ -19,6 +19,7 @@ from zeuxis.studio.pages.common import Tag, button, code_line, enable, named_dia
 from zeuxis.studio.plots import progress
 from zeuxis.studio.queue_file import Item
 from zeuxis.studio.state import Studio
+from zeuxis.studio.status import moment
 
 PERIOD = 0.5  # seconds
 SHOWN = 50  # entries that have ended
@@ -202,7 +203,7 @@ class _Ended:
     """A run that has ended, in a sentence. RunError where its folder is no longer what it was."""
 
     def __init__(self, studio: Studio, item: Item) -> None:
-        self.folder = RunFolder(studio.runs / item.folder)
+        self.folder = RunFolder(item.place(studio.runs))
         summary = self.folder.summary()
         best, judge = summary["best"], summary["judge"]
         said = [f"Best score {best['score']:.3f} in generation {best['generation']}", f"{summary['images']:,} images"]
@@ -212,15 +213,16 @@ class _Ended:
 
 def _about(studio: Studio, item: Item) -> str:
     """What it is, in a line."""
-    ended = "" if item.ended is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(item.ended))
+    ended = "" if item.ended is None else moment(item.ended)
     if item.kind == "plot":
         said = ["plot over options", ended]
     else:
-        with contextlib.suppress(ZeuxisError):
+        said = ["search"]
+        with contextlib.suppress(ZeuxisError):  # fields of a stranger, or of another version
             config = make_config(**item.fields)
             said = [config.search, f"{config.generations:,} generations", f"population {config.population}"]
             said += [config.generator] if config.generator != "auto" else []
-            said += [ended]
+        said += [ended]
     words = item.said if item.state in ("failed", "waiting") else ""
     return " · ".join(filter(None, [*said, words]))
 

@@ -31,7 +31,7 @@ def add_results(studio: Studio) -> None:
 def _best_of(studio: Studio, number: str) -> bytes:
     """The best picture of a search of the queue, as its run wrote it."""
     item = studio.queue.one(number)
-    folder = RunFolder(studio.runs / item.folder)
+    folder = RunFolder(item.place(studio.runs))
     if not item.folder or item.kind != "search":
         raise BadInput("That entry has no picture.")
     return folder.picture(folder.best_image)

@@ -13,6 +13,7 @@ from nicegui import ui
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput
 from zeuxis.generators import GENERATORS
+from zeuxis.run.trust import check_code
 from zeuxis.search import SEARCHES
 from zeuxis.studio.axes import known_field, put, value_of
 from zeuxis.studio.live import DEFAULTS, phrases
@@ -86,7 +87,10 @@ def read_form(given: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
 
 
 def write_form(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The values of a form that is read as these fields."""
+    """The values of a form that is read as these fields. BadInput for code that a file names: what is in the form
+    counts as typed.
+    """
+    check_code(fields)
     config = make_config(**fields)
     plain = config.model_dump(mode="json")
     found = dict.fromkeys(NUMBERS, "") | {"generator": "auto", "search": "auto", "prompt": " | ".join(config.prompt)}
