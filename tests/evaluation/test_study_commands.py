@@ -50,7 +50,7 @@ def test_a_small_one_and_the_same_again(kind, tmp_path, monkeypatch):
     )
     assert {"zeuxis", "software", "machine", "seeds", "settings"} <= set(record)
     before = contents(out)
-    monkeypatch.setattr(breed, "open_session", lambda *a: pytest.fail("a run was opened"))
+    monkeypatch.setattr(breed, "open_session", lambda *a, **more: pytest.fail("a run was opened"))
     again = evaluate(kind, *SMALL[kind], "--out", out)
     assert again.exit_code == 0 and contents(out) == before
     assert again.output.partition("finished before:")[2].strip() in result.output
@@ -169,6 +169,6 @@ def test_the_command_of_a_study_makes_the_same_study():
     assert issubclass(QUESTIONS[0], Settings)
 
 
-def test_the_figures_are_drawn(tmp_path):
+def test_the_figures_are_drawn(drawn, tmp_path):
     assert evaluate("searches", *SMALL["searches"], "--out", tmp_path / "out").exit_code == 0
     assert {"best.png", "mean.png", "judge-0.png"} <= {p.name for p in (tmp_path / "out").iterdir()}

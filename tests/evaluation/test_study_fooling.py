@@ -42,11 +42,11 @@ def counted(monkeypatch):
     """The runs that are opened, and after how many the process breaks down."""
     opened, real = [], breed.open_session
 
-    def opening(config, folder):
+    def opening(config, folder, **more):
         if len(opened) == opening.most:
             raise SystemExit("broken down")
         opened.append(folder)
-        return real(config, folder)
+        return real(config, folder, **more)
 
     opening.most = 1000
     monkeypatch.setattr(breed, "open_session", opening)

@@ -6,8 +6,17 @@ from pathlib import Path
 import pytest
 
 from zeuxis import plugins
+from zeuxis.experiments import analysis
 
 sys.path.insert(0, str(Path(__file__).parent))  # naps.py
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_rounds():
+    """Intervals of a few draws: 2,000 of them for each figure of a table take longer than the runs."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(analysis, "ROUNDS", 100)
+        yield
 
 
 @pytest.fixture

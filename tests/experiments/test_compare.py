@@ -23,6 +23,7 @@ from zeuxis.experiments.executors import Call
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.page import write_results
 from zeuxis.experiments.records import write_parquet
+from zeuxis.experiments.worker import Setup
 
 TOY = {"generator": "toy", "scorer": ("toy",), "judge": "toy", "precision": "fp32"}
 PHRASES = ("a red disc", "a blue square")
@@ -161,6 +162,7 @@ def test_a_cell_whose_worker_is_killed_is_run_again_and_one_that_always_dies_is_
     carry_out(design, folder, workers=2)
     assert killed and rows_of(folder) == rows_of(ExperimentFolder(tmp_path / "whole"))
     monkeypatch.setattr(execute, "Call", lambda name, work, arguments: Call(name, os._exit, (3,)))
+    monkeypatch.setattr(execute, "Setup", lambda *given: Setup())  # whoever only dies needs no torch
     with pytest.raises(RunError, match="2 of 2 runs died 3 times each"):
         carry_out(design, ExperimentFolder(tmp_path / "dead"), workers=2)
 

@@ -34,7 +34,7 @@ def done(tmp_path_factory):
     return folder, write_results(folder)[0].read_text(encoding="utf-8")
 
 
-def drawn(monkeypatch, draw):
+def watched(monkeypatch, draw):
     """The labels of the lines in a figure, and its tick labels."""
     seen = {}
     real = draw.__globals__["_png"]
@@ -54,10 +54,10 @@ def drawn(monkeypatch, draw):
 
 @pytest.mark.parametrize("draw", [curves_png, reversed_png])
 @pytest.mark.parametrize("narrow", [False, True])
-def test_every_search_is_in_every_figure_and_no_tick_hides_another(draw, narrow, done, monkeypatch):
+def test_every_search_is_in_every_figure_and_no_tick_hides_another(draw, narrow, done, drawn, monkeypatch):
     folder, _ = done
     design, rows = folder.design(), folder.rows()
-    seen = drawn(monkeypatch, draw)
+    seen = watched(monkeypatch, draw)
     lines = table(design, rows, folder.priors())
     width = Image.open(io.BytesIO(draw(design, rows, lines, 4, narrow=narrow))).width
     assert {label.partition(",")[0] for label in seen["lines"]} == set(design.variants)
@@ -68,9 +68,9 @@ def test_every_search_is_in_every_figure_and_no_tick_hides_another(draw, narrow,
 
 @pytest.mark.parametrize(("population", "generations"), [(16, 30), (64, 200), (4, 2), (16, 5000), (1024, 3)])
 @pytest.mark.parametrize("narrow", [False, True])
-def test_ticks_of_any_budget_stand_apart(population, generations, narrow, monkeypatch):
+def test_ticks_of_any_budget_stand_apart(population, generations, narrow, drawn, monkeypatch):
     design = make_design(**{**TOY, "populations": (population,), "generations": generations}, variants=("ga",))
-    seen = drawn(monkeypatch, curves_png)
+    seen = watched(monkeypatch, curves_png)
     row = {"images": [population, population * generations], "curve": [0.1, 0.5]}
     lines = [SimpleNamespace(variant="ga", population=population)]
     curves_png(design, {Cell("ga", "x", 0, population): row}, lines, population, narrow=narrow)

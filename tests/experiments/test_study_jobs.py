@@ -57,7 +57,7 @@ def test_a_grid_of_studies_is_one_table_of_numbers(tmp_path):
     assert all(float(r["best"]) >= float(r["prior_highest"]) - 1e-5 for r in found)  # names without what is alike
     work = tmp_path / "here/jobs" / plan.all_jobs()[0].key / "work"
     assert (work / "report.html").exists() and (work / "ranges.csv").exists()
-    run_experiment(plan, tmp_path / "there", Settings("processes", 2))
+    run_experiment(plan, tmp_path / "there", Settings("processes", 1))
     assert (tmp_path / "here/table.csv").read_bytes() == (tmp_path / "there/table.csv").read_bytes()
 
 
@@ -80,7 +80,7 @@ def test_one_that_is_asked_to_end_saves_its_state_and_repeats_nothing(tmp_path, 
     config = {**SIMILARITY, "repetitions": 2, "search": ["ga", "random"]}
     whole = carry_out_job(str(tmp_path / "whole"), Job("evaluate", config), 3, False).result
     opened, real = [], breed.open_session
-    monkeypatch.setattr(breed, "open_session", lambda c, place: opened.append(place) or real(c, place))
+    monkeypatch.setattr(breed, "open_session", lambda c, place, **more: opened.append(place) or real(c, place, **more))
     asks, asked = [], threading.Event()
 
     def question():

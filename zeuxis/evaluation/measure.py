@@ -13,8 +13,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from torch import Tensor
-
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.arrange import Sets
 from zeuxis.evaluation.feature_spaces import FeatureSpace
@@ -59,17 +57,21 @@ def measure(
 ) -> list[Result]:  # fmt: skip
     """Every metric of `names`, in that order. UnknownName for another; what cannot be computed is refused in words."""
     metrics: list[Metric] = [METRICS[name] for name in names]
-    wanted = {metric.name: _refusal(metric, sets.sample) for metric in metrics}
-    by_parts: dict[str, list[float]] = {m.name: [] for m in metrics if m.parts and not wanted[m.name]}
-    spent = dict.fromkeys(wanted, 0.0)
     counts = len(sets.sample.generated), len(sets.sample.reference)
     share = min(0.5, PART / max(counts))
     pairs = zip(parts(counts[0], draws, 1, share), parts(counts[1], draws, 2, share), strict=True)
-    for rows in pairs if by_parts else ():
-        _draw([m for m in metrics if m.name in by_parts], sets.sample, rows, by_parts, spent)
+    sets = replace(sets, sample=replace(sets.sample, parts=tuple(pairs), wanted=frozenset(names)))
+    wanted = {metric.name: _refusal(metric, sets.sample) for metric in metrics}
+    by_parts: dict[str, list[float]] = {m.name: [] for m in metrics if m.parts and not wanted[m.name]}
+    spent = dict.fromkeys(wanted, 0.0)
+    for part in range(1, draws + 1):  # part by part, so that what is computed of one can be forgotten with the next
+        for metric in (m for m in metrics if m.name in by_parts):
+            begun = time.perf_counter()
+            by_parts[metric.name].append(_of_part(metric, sets.sample, part))
+            spent[metric.name] += time.perf_counter() - begun
     kept = [metric for metric in metrics if not wanted[metric.name]]
-    floors = _floors([m for m in kept if not m.copying], sets.floor) | _floors([m for m in kept if m.copying],
-                                                                              sets.uncopied)  # fmt: skip
+    floors = _floors([m for m in kept if not m.copying], sets.floor, sets.sample)
+    floors |= _floors([m for m in kept if m.copying], sets.uncopied, sets.sample)
     found = []
     for metric in metrics:
         if report is not None:
@@ -86,13 +88,17 @@ def full_name(metric: Metric, n: int, split: str, space: FeatureSpace) -> str:
     return "-".join([f"{name}{short}", *([split] if metric.paired and split else []), space.word])
 
 
-def _floors(metrics: list[Metric], real: Callable[[], Sample | None]) -> dict[str, tuple[float | None, int]]:
+def _floors(
+    metrics: list[Metric], real: Callable[[], Sample | None], beside: Sample
+) -> dict[str, tuple[float | None, int]]:
     """Value and number of rows of each metric that real rows in place of the generated ones have."""
     sample = real() if metrics else None
     if sample is None:
         return {}
+    sample = replace(sample, parts=(), wanted=frozenset(metric.name for metric in metrics),
+                     beside=beside)  # fmt: skip
     allowed = [metric for metric in metrics if not _refusal(metric, sample)]
-    found = {metric.name: _value(metric, sample, None) for metric in allowed}
+    found = {metric.name: _value(metric, sample) for metric in allowed}
     return {name: (value, len(sample.generated)) for name, value in found.items() if value is not None}
 
 
@@ -122,12 +128,21 @@ def _result(
     return Result(*told, value.value, interval, *floor, settings, seconds, more=value.more)
 
 
-def _value(metric: Metric, sample: Sample, otherwise: Any) -> Any:
-    """The value alone; `otherwise` where this sample has none."""
+def _value(metric: Metric, sample: Sample) -> float | None:
+    """The value alone; None where this sample has none."""
     try:
         return metric.compute(sample).value
     except BadInput:
-        return otherwise
+        return None
+
+
+def _of_part(metric: Metric, sample: Sample, part: int) -> float:
+    """NaN where this part has none."""
+    assert metric.of_part is not None
+    try:
+        return metric.of_part(sample, part)
+    except BadInput:
+        return math.nan
 
 
 def _refusal(metric: Metric, sample: Sample) -> str:
@@ -153,22 +168,3 @@ def _refusal(metric: Metric, sample: Sample) -> str:
     if fewest < metric.least:
         return f"{metric.name} needs {metric.least} pictures a set and there are {fewest}: {metric.reason}."
     return ""
-
-
-def _draw(
-    metrics: list[Metric], sample: Sample, rows: tuple[Tensor, Tensor], found: dict[str, list[float]],
-    spent: dict[str, float],
-) -> None:  # fmt: skip
-    """Each metric of these generated and these reference rows, added to what was `found`; they are freed on return."""
-    made, real = rows
-    part = replace(
-        sample,
-        generated=sample.generated[made],
-        reference=sample.reference[real],
-        generated_labels=None if sample.generated_labels is None else sample.generated_labels[made],
-        reference_labels=None if sample.reference_labels is None else sample.reference_labels[real],
-    )
-    for metric in metrics:
-        begun = time.perf_counter()
-        found[metric.name].append(_value(metric, part, math.nan))
-        spent[metric.name] += time.perf_counter() - begun

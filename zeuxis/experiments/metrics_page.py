@@ -34,7 +34,7 @@ def _page(found: Compared, command: str, files: tuple[str, ...]) -> Page:
     n = len(found.generated)
     title = f"{counted(n, 'picture')} of {found.generated.name} beside {len(found.real):,} of {found.real.name}"
     had = [result for result in found.results if result.value is not None]
-    table = TableView("", ("metric", "what", "value", "95 % interval", "floor", "better"),
+    table = TableView("", ("metric", "value", "95 % interval", "floor", "better", "what"),
                       tuple(_row(result) for result in had), "", "metrics.csv")  # fmt: skip
     words = (
         "Floor: the same metric of real pictures against real ones; no generator can be expected below it. The name of "
@@ -58,8 +58,8 @@ def _row(result: Result) -> tuple[str, ...]:
     low, high = (None, None) if result.interval is None else result.interval
     fewer = f" ({result.floor_n:,} pictures)" if 0 < result.floor_n < result.settings["n"] else ""
     interval = "–" if low is None else f"{figure(low)} to {figure(high)}"
-    return (result.name, result.about, figure(result.value), interval, figure(result.floor) + fewer,
-            result.better or "–")  # fmt: skip
+    return (result.name, figure(result.value), interval, figure(result.floor) + fewer, result.better or "–",
+            result.about)  # fmt: skip
 
 
 def _drawn(results: list[Result]) -> bytes | None:

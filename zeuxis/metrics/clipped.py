@@ -43,13 +43,25 @@ def clipped_density_coverage(generated: Tensor, real: Tensor, *, k: int = 5) -> 
     check_rows({"generated": generated, "real": real})
     check_rows({"real": real}, k + 1, f"for the distance to neighbour {k}")
     reach = radii(real, k)
+    short = clipped_radii(reach)
+    own = inside(real, real, short)[0] - 1  # in its own ball every row is
+    return calibrated(inside(generated, real, short)[0], inside(generated, real, reach)[1], own, k)
+
+
+def clipped_radii(reach: Tensor) -> Tensor:
+    """Radii `(M,)`, none above their median."""
     middle = reach.sort().values
-    half = (middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2  # the median, of an even number too
-    short = reach.clamp(max=half)
-    ideal = _mean(inside(real, real, short)[0] - 1, k)[0]  # in its own ball every row is
-    density = [min(max(x / ideal, 0.0), 1.0) if ideal else 0.0 for x in _mean(inside(generated, real, short)[0], k)]
-    table = expected_coverage(len(generated), len(real), k)
-    coverage = [share_of_good(x, table) for x in _mean(inside(generated, real, reach)[1], k)]
+    return reach.clamp(max=(middle[(len(middle) - 1) // 2] + middle[len(middle) // 2]) / 2)  # of an even number too
+
+
+def calibrated(in_short: Tensor, held: Tensor, own: Tensor, k: int) -> Clipped:
+    """From counts: in how many clipped balls each generated row lies `(N,)` and each real row but its own `(M,)`, and
+    how many generated rows each whole ball holds `(M,)`.
+    """
+    ideal = _mean(own, k)[0]
+    density = [min(max(x / ideal, 0.0), 1.0) if ideal else 0.0 for x in _mean(in_short, k)]
+    table = expected_coverage(len(in_short), len(held), k)
+    coverage = [share_of_good(x, table) for x in _mean(held, k)]
     return Clipped(density[0], coverage[0], (density[1], density[2]), (coverage[1], coverage[2]))
 
 

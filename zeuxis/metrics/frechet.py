@@ -14,6 +14,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.metrics.moments import PIECE, Moments
 from zeuxis.metrics.rows import check_rows
+from zeuxis.metrics.squares import Part, Squares
 from zeuxis.rng import stream
 
 SIZES = 15  # points of the line
@@ -48,12 +49,33 @@ def frechet_of(real: Moments, fake: Moments) -> float:
 def gaussian_distance(m1: Tensor, c1: Tensor, m2: Tensor, c2: Tensor) -> float:
     """Squared 2-Wasserstein distance of N(m1, C1) and N(m2, C2) (Dowson and Landau 1982): means (D,), C (D, D).
 
-    tr (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of C1^(1/2) C2 C1^(1/2), which is symmetric.
+    tr (C1 C2)^(1/2) is the sum of the square roots of the eigenvalues of L' C2 L, which is symmetric, for any L with
+    C1 = L L': Cholesky's, and the square root where C1 has no inverse.
     """
-    values, vectors = torch.linalg.eigh(c1)
-    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
-    cross = torch.linalg.eigvalsh(root @ c2 @ root).clamp(min=0).sqrt().sum()
+    root, without = torch.linalg.cholesky_ex(c1)
+    if int(without):
+        values, vectors = torch.linalg.eigh(c1)
+        root = vectors * values.clamp(min=0).sqrt()
+    cross = torch.linalg.eigvalsh(root.T @ c2 @ root).clamp(min=0).sqrt().sum()
     return float((m1 - m2).square().sum() + c1.trace() + c2.trace() - 2 * cross)
+
+
+def frechet_of_pairs(squares: Squares, part: Part) -> float:
+    """The same of a part of few rows `(N, D)` and others `(M, D)` whose squared distances are kept, without a product.
+
+    With both sides centred they are -2 A B', whose singular values sum up to tr (C1 C2)^(1/2) over n - 1.
+    """
+    pairs = squares.whole()[part[0]][:, part[1]]
+    pairs -= pairs.mean(0)
+    pairs -= pairs.mean(1, keepdim=True)
+    few = pairs @ pairs.T if len(pairs) <= pairs.shape[1] else pairs.T @ pairs
+    n, m = map(len, part)
+    cross = torch.linalg.eigvalsh(few).clamp(min=0).sqrt().sum() / 2 / ((n - 1) * (m - 1)) ** 0.5
+    sides = ((squares.rows, squares.row_lengths), (squares.others, squares.lengths))
+    shifts = [x[rows].double().mean(0) - squares.middle for (x, _), rows in zip(sides, part, strict=True)]
+    spread = [(lengths[rows].sum() - len(rows) * shift.square().sum()) / (len(rows) - 1)
+              for (_, lengths), rows, shift in zip(sides, part, shifts, strict=True)]  # fmt: skip
+    return float((shifts[0] - shifts[1]).square().sum() + spread[0] + spread[1] - 2 * cross)
 
 
 def _of_few(real: Tensor, fake: Tensor) -> float:

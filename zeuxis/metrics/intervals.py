@@ -19,6 +19,7 @@ from zeuxis.metrics.rows import check_rows
 from zeuxis.rng import stream
 
 Z = 1.96  # 95 % of a normal distribution
+DRAWN = 2**18  # values drawn together for a bootstrap
 T = (
     *(12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448),
     *(2.1314, 2.1199, 2.1098, 2.1009, 2.0930, 2.0860, 2.0796, 2.0739, 2.0687, 2.0639, 2.0595, 2.0555, 2.0518, 2.0484),
@@ -55,7 +56,9 @@ def bootstrap(values: Tensor, *, draws: int = 1000, seed: int = 0, level: float 
     if draws < 20 or not 0 < level < 1:
         raise BadInput(f"Expected at least 20 draws and a level between 0 and 1, got {draws} and {level}.")
     rng, x = stream(seed, "bootstrap"), values.double()
-    means = torch.stack([x[torch.randint(0, len(x), (len(x),), generator=rng)].mean() for _ in range(draws)])
+    at_once = max(1, DRAWN // len(x))
+    means = torch.cat([x[torch.randint(0, len(x), (min(at_once, draws - k), len(x)), generator=rng)].mean(1)
+                       for k in range(0, draws, at_once)])  # fmt: skip
     low, high = means.quantile(torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64))
     return float(low), float(high)
 

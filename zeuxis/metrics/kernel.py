@@ -12,6 +12,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.metrics.rows import check_rows
+from zeuxis.metrics.squares import Squares, lengths_from_zero
 
 SEED = 2020  # torch-fidelity's, so that the same features give the same number
 BLOCK = 2048  # rows of the kernel matrix at once
@@ -58,6 +59,40 @@ def block_mmd(x: Tensor, y: Tensor, *, block: int = 5000, seed: int = SEED) -> f
     return float(np.mean([_within(x[a]) for a in xs])) + float(np.mean([_within(y[b]) for b in ys])) - 2 * across
 
 
+class KernelSums:
+    """Visits squared distances: the sum of the kernel over the pairs of each part, `total` `(P,)`.
+
+    `rows` `(N, P)` and `others` `(M, P)` are 1 where a row is in a part. With `own` the pairs are those within one set,
+    and no row is compared with itself.
+    """
+
+    def __init__(self, squares: Squares, rows: Tensor, others: Tensor, *, own: bool = False) -> None:
+        self.rows, self.others, self.width, self.own = rows, others, squares.rows.shape[1], own
+        self.row_lengths = lengths_from_zero(squares.rows)
+        self.lengths = self.row_lengths if squares.rows is squares.others else lengths_from_zero(squares.others)
+        self.total = torch.zeros(rows.shape[1], dtype=torch.float64)
+
+    def add(self, i: int, j: int, tile: Tensor) -> None:
+        """A tile that begins at row i and at other j: x.y is half of |x|^2 + |y|^2 - |x - y|^2."""
+        a, b = slice(i, i + len(tile)), slice(j, j + tile.shape[1])
+        products = (self.row_lengths[a, None] + self.lengths[b]).sub_(tile)
+        kernel = products.mul_(0.5 / self.width).add_(1).pow_(3)
+        first, last = max(i, j), min(i + len(tile), j + tile.shape[1])
+        if self.own and first < last:
+            row = torch.arange(first, last)
+            kernel[row - i, row - j] = 0
+        self.total += (self.rows[a] * (kernel @ self.others[b])).sum(0)
+
+    def unlike(self) -> Tensor:
+        """Within one set: the mean over pairs of two rows, `(P,)`."""
+        count = self.rows.sum(0)
+        return self.total / (count * (count - 1))
+
+    def mean(self) -> Tensor:
+        """Across two sets: over all pairs, `(P,)`."""
+        return self.total / (self.rows.sum(0) * self.others.sum(0))
+
+
 def _blocks(rows: int, block: int, seed: int) -> list[Tensor | slice]:
     """Which rows each block has; copies are made of one block at a time."""
     count = max(rows // max(block, 2), 1)
@@ -67,17 +102,17 @@ def _blocks(rows: int, block: int, seed: int) -> list[Tensor | slice]:
 
 
 def _within(x: Tensor) -> float:
-    return (_sum(x, x) - _diagonal(x)) / (len(x) * (len(x) - 1))
+    return _sum(x, x, own=True) / (len(x) * (len(x) - 1))
 
 
-def _sum(x: Tensor, y: Tensor) -> float:
-    """Of the whole kernel matrix."""
+def _sum(x: Tensor, y: Tensor, *, own: bool = False) -> float:
+    """Of the whole kernel matrix; of a set's own without the diagonal, beside which the rest could be lost."""
     total = 0.0
-    for a in torch.split(x, BLOCK):
+    for i, a in enumerate(torch.split(x, BLOCK)):
         left = a.double()
-        total += sum(float(((left @ b.double().T / x.shape[1] + 1) ** 3).sum()) for b in torch.split(y, BLOCK))
+        for j, b in enumerate(torch.split(y, BLOCK)):
+            kernel = (left @ b.double().T / x.shape[1] + 1) ** 3
+            if own and i == j:
+                kernel.fill_diagonal_(0)
+            total += float(kernel.sum())
     return total
-
-
-def _diagonal(x: Tensor) -> float:
-    return sum(float(((a.double().square().sum(1) / x.shape[1] + 1) ** 3).sum()) for a in torch.split(x, BLOCK))

@@ -32,22 +32,50 @@ class Memorisation(NamedTuple):
     copies: float
 
 
+class Nearest(NamedTuple):
+    """Distance of each generated row `(N,)` to the nearest of all training rows, and to that of as many training and
+    held-out rows.
+    """
+
+    all_train: Tensor
+    train: Tensor
+    held_out: Tensor
+
+
 def distance_ratio(generated: Tensor, train: Tensor, held_out: Tensor, *, seed: int = 0) -> Memorisation:
     """Of features `(N, D)`, `(M, D)`, `(L, D)`; the larger of the two real sets is thinned to the smaller's number.
 
     Without that a generator would be nearer to the larger set for its number alone. A tie counts half.
     """
+    return ratio_of(nearest_rows(generated, train, held_out, seed=seed))
+
+
+def nearest_rows(
+    generated: Tensor, train: Tensor, held_out: Tensor, *, seed: int = 0, to_train: Tensor | None = None
+) -> Nearest:
+    """What `distance_ratio` compares; `to_train` the distances to all training rows `(N,)`, where they are known."""
     check_rows({"generated": generated, "training": train, "held-out": held_out})
     count = min(len(train), len(held_out))
-    sets = [x if len(x) == count else x[torch.randperm(len(x), generator=stream(seed, "thin"))[:count].sort().values]
-            for x in (train, held_out)]  # fmt: skip
-    near, far = (neighbours(generated, x, 1)[0][:, 0] for x in sets)
+
+    def thinned(rows: Tensor) -> Tensor:
+        """The distance to the nearest of `count` of them."""
+        some = torch.randperm(len(rows), generator=stream(seed, "thin"))[:count].sort().values
+        return neighbours(generated, rows[some], 1)[0][:, 0]
+
+    near = neighbours(generated, train, 1)[0][:, 0] if to_train is None else to_train
+    far = thinned(held_out) if len(held_out) > count else neighbours(generated, held_out, 1)[0][:, 0]
+    return Nearest(near, thinned(train) if len(train) > count else near, far)
+
+
+def ratio_of(found: Nearest) -> Memorisation:
+    """BadInput where the held-out rows are copies of the generated ones."""
+    near, far = found.train, found.held_out
     nearer = float(((near < far).double() + 0.5 * (near == far).double()).mean())
     apart = float(far.median())
     if apart == 0:
         raise BadInput("Expected held-out rows that the generated ones differ from, got copies of them. Check the set.")
-    copies = float((neighbours(generated, train, 1)[0][:, 0] == 0).double().mean())
-    return Memorisation(nearer, wilson(nearer, len(generated)), float(near.median()) / apart, copies)
+    copies = float((found.all_train == 0).double().mean())
+    return Memorisation(nearer, wilson(nearer, len(near)), float(near.median()) / apart, copies)
 
 
 def authentic_share(generated: Tensor, train: Tensor) -> float:

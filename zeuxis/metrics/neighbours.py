@@ -1,24 +1,24 @@
 """Nearest neighbours: the nearest training image, k-th neighbour distances, and who lies in whose ball.
 
-All but `nearest` are exact in float64 and work in tiles, so that 50,000 rows against 50,000 need 100 MB beside them:
-distances come from a matrix product, and wherever its rounding could decide, they are computed again from the
-differences.
+All but `nearest` are exact in float64: distances come from `Squares`, and wherever the rounding of a matrix product
+could decide, they are computed again from the differences. `Nearby` and `Within` look at one tile after another, so
+that one product serves all that is asked of a pair of sets, and of parts of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.metrics.rows import check_rows
+from zeuxis.metrics.squares import ROUNDING, TILE, Squares
 
-TILE = 1024, 4096  # rows and centres looked at together
-ENTRIES = 2**21  # of the centres: fewer of them where they are wide, 16 MB in float64
 SPARE = 6  # candidates beyond the k-th neighbour, of which the exact distance decides
-ROUNDING = 1e-11  # of the squared lengths: more than a product in float64 can be wrong by
+AT_ONCE = 256  # rows whose near pairs are listed together: at worst all pairs are near
 
 
 def nearest(queries: Tensor, training: Tensor, block: int = 5000) -> tuple[Tensor, Tensor]:
@@ -44,9 +44,10 @@ def neighbours(rows: Tensor, others: Tensor, k: int, block: int = TILE[0]) -> tu
         raise BadInput(f"Expected at least 1 neighbour, got k = {k}.")
     check_rows({"query": rows, "neighbour": others})
     check_rows({"neighbour": others}, k, f"for {k} neighbours")
-    middle = _middle(others)
-    found = [_of_block(part, others, k, middle) for part in torch.split(rows, block)]
-    return torch.cat([d for d, _ in found]), torch.cat([i for _, i in found])
+    squares = Squares(rows, others, block=block)
+    found = Nearby(squares, k)
+    squares.visit(found)
+    return found.exact(range(k))
 
 
 def radii(rows: Tensor, k: int, block: int = TILE[0]) -> Tensor:
@@ -54,7 +55,10 @@ def radii(rows: Tensor, k: int, block: int = TILE[0]) -> Tensor:
     if k < 1:
         raise BadInput(f"Expected at least 1 neighbour, got k = {k}.")
     check_rows({"row": rows}, k + 1, f"for the distance to neighbour {k}")
-    return neighbours(rows, rows, k + 1, block)[0][:, -1]  # its own 0 is among the k + 1
+    squares = Squares(rows, rows, block=block)
+    found = Nearby(squares, k + 1)  # its own 0 is among them
+    squares.visit(found)
+    return found.exact([k])[0][:, 0]
 
 
 def inside(rows: Tensor, centres: Tensor, radius: Tensor, block: int = TILE[0]) -> tuple[Tensor, Tensor]:
@@ -63,58 +67,161 @@ def inside(rows: Tensor, centres: Tensor, radius: Tensor, block: int = TILE[0]) 
     Ball j is about centre j of `(M, F)` with `radius` `(M,)`, its edge included.
     """
     check_rows({"row": rows, "centre": centres})
-    of_rows, of_centres = torch.zeros(len(rows), dtype=torch.int64), torch.zeros(len(centres), dtype=torch.int64)
-    for i, j, within in _tiles(rows, centres, radius.double(), block):
-        of_rows[i : i + len(within)] += within.sum(1)
-        of_centres[j : j + within.shape[1]] += within.sum(0)
-    return of_rows, of_centres
+    squares = Squares(rows, centres, block=block)
+    found = Within(squares, [Balls(radius)])
+    squares.visit(found)
+    return found.counts[0].of_rows, found.counts[0].of_others
 
 
-def distance(a: Tensor, b: Tensor) -> Tensor:
-    """Of rows that stand side by side, `(..., F)` and `(..., F)`, in float64: `(...)`; 0 between equal rows."""
-    return (a.double() - b.double()).square().sum(-1).sqrt()
+class Nearby:
+    """The nearest others of each row: enough to find the first `k` by exact distances, or `count` of them.
+
+    Visits the tiles of `squares`; then `squared` `(N, K)` ascend and `where` `(N, K)` are their numbers.
+    """
+
+    def __init__(self, squares: Squares, k: int, count: int = 0) -> None:
+        self.squares, self.rows = squares, torch.arange(len(squares.rows))
+        self.keep = min(max(k + SPARE, count), len(squares.others))
+        self.squared = torch.full((len(squares.rows), self.keep), torch.inf, dtype=torch.float64)
+        self.where = torch.zeros(len(squares.rows), self.keep, dtype=torch.int64)
+
+    def add(self, i: int, j: int, tile: Tensor) -> None:
+        """A tile that begins at row i and at other j."""
+        some, order = tile.topk(min(self.keep, tile.shape[1]), dim=1, largest=False)
+        rows = slice(i, i + len(tile))
+        if not j:
+            self.squared[rows, : some.shape[1]], self.where[rows, : some.shape[1]] = some, order
+            return
+        best, where = torch.cat([self.squared[rows], some], 1), torch.cat([self.where[rows], order + j], 1)
+        self.squared[rows], order = best.topk(self.keep, dim=1, largest=False)
+        self.where[rows] = where.gather(1, order)
+
+    def exact(self, places: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Distances to the neighbours with these places, 0 the nearest, and their numbers: `(N, len(places))`.
+
+        Where the product tells a neighbour from those before and after it, its distance alone is computed again;
+        elsewhere those of all candidates.
+        """
+        squares, at = self.squares, torch.tensor(list(places))
+        longest = squares.lengths.max() + squares.row_lengths[self.rows]
+        clear = torch.diff(self.squared, dim=1) > 2 * ROUNDING * longest[:, None]
+        edge = torch.ones(len(clear), 1, dtype=torch.bool)
+        whole = self.squared.shape[1] == len(squares.others)
+        clear = torch.cat([edge, clear, edge if whole else ~edge], 1)  # before the first, between, after the last
+        sure = (clear[:, at] & clear[:, at + 1]).all(1)
+        numbers = self.where[:, at]
+        found = torch.stack([squares.exact(self.rows, column) for column in numbers.T], 1)
+        few = max(places) + 1 + SPARE
+        for some in torch.split((~sure).nonzero()[:, 0], TILE[0]):
+            where = self.where[some, :few]
+            every = torch.stack([squares.exact(self.rows[some], column) for column in where.T], 1)
+            order = every.argsort(dim=1, stable=True)[:, at]
+            found[some], numbers[some] = every.gather(1, order), where.gather(1, order)
+        return found, numbers
+
+    def radii_of_part(self, part: Tensor, ks: Sequence[int]) -> Tensor:
+        """Of a set's own neighbours: distances of the rows of a part to their k-th nearest other row of that part.
+
+        `(N, len(ks))`, NaN for rows outside of the part.
+        """
+        radius = torch.full((len(self.rows), len(ks)), torch.nan, dtype=torch.float64)
+        among = torch.zeros(len(self.rows), dtype=torch.bool)
+        among[part] = True
+        need = min(max(ks) + 1 + SPARE, len(part))
+        last = torch.arange(self.keep, 0, -1)
+        first, order = (among[self.where[part]] * last).topk(min(need, self.keep), dim=1)  # the first that are in it
+        whole = first[:, min(max(ks) + 1, first.shape[1] - 1)] > 0
+        some = object.__new__(Nearby)
+        some.squares, some.rows, some.keep = self.squares, part[whole], need
+        some.squared = self.squared[part].gather(1, order).masked_fill(first == 0, torch.inf)[whole]
+        some.where = self.where[part].gather(1, order)[whole]
+        if bool(whole.any()):
+            radius[part[whole]] = some.exact(ks)[0]
+        if not bool(whole.all()):  # a row with few of its neighbours in the part
+            rows = self.squares.rows
+            left = neighbours(rows[part[~whole]], rows[part], max(ks) + 1)[0]
+            radius[part[~whole]] = left[:, list(ks)]
+        return radius
 
 
-def _of_block(rows: Tensor, others: Tensor, k: int, middle: Tensor) -> tuple[Tensor, Tensor]:
-    x = rows.double() - middle
-    best, where = torch.empty(len(rows), 0, dtype=torch.float64), torch.empty(len(rows), 0, dtype=torch.int64)
-    keep = min(k + SPARE, len(others))
-    for start in range(0, len(others), step := _step(others)):
-        part = others[start : start + step].double() - middle
-        best = torch.cat([best, _squared(x, part)], 1)
-        where = torch.cat([where, torch.arange(start, start + len(part)).expand(len(rows), -1)], 1)
-        order = best.topk(min(keep, best.shape[1]), dim=1, largest=False).indices
-        best, where = best.gather(1, order), where.gather(1, order)
-    exact = torch.stack([distance(rows, others[column]) for column in where.T], 1)
-    nearest_first = exact.argsort(dim=1, stable=True)[:, :k]
-    return exact.gather(1, nearest_first), where.gather(1, nearest_first)
+class Balls(NamedTuple):
+    """`radius` `(M,)` about the others, or `(N,)` about the rows; no ball where it is NaN.
+
+    `among` bool: which of the rows (of the others, where balls are about rows) are counted; None for all.
+    """
+
+    radius: Tensor
+    about_rows: bool = False
+    among: Tensor | None = None
 
 
-def _tiles(rows: Tensor, centres: Tensor, radius: Tensor, block: int) -> Iterator[tuple[int, int, Tensor]]:
-    """First row, first centre, and which of the tile's rows lie in which balls."""
-    middle = _middle(centres)
-    for i in range(0, len(rows), block):
-        a = rows[i : i + block].double() - middle
-        for j in range(0, len(centres), step := _step(centres)):
-            b, r = centres[j : j + step].double() - middle, radius[j : j + step]
-            gap = _squared(a, b).sub_(r.square())
-            within = gap <= 0
-            doubtful = gap.abs_() <= ROUNDING * (a.square().sum(1)[:, None] + b.square().sum(1))
-            for some in torch.split(doubtful.nonzero(), step):
-                far = distance(rows[i + some[:, 0]], centres[j + some[:, 1]])
-                within[some[:, 0], some[:, 1]] = far <= r[some[:, 1]]
-            yield i, j, within
+class Counts(NamedTuple):
+    """For each row `(N,)` and each other `(M,)`: in how many balls it lies, or how many its own ball holds, int64."""
+
+    of_rows: Tensor
+    of_others: Tensor
 
 
-def _middle(rows: Tensor) -> Tensor:
-    """Mean in float64, without a copy of all rows in it."""
-    return torch.stack([piece.double().sum(0) for piece in torch.split(rows, _step(rows))]).sum(0) / len(rows)
+class Within:
+    """Who lies in whose ball, edges included, for several kinds of balls: `counts` of each, when all was visited."""
+
+    def __init__(self, squares: Squares, balls: Sequence[Balls]) -> None:
+        n, m = len(squares.rows), len(squares.others)
+        self.squares, self.balls = squares, [b._replace(radius=b.radius.double()) for b in balls]
+        self.counts = [Counts(*(torch.zeros(count, dtype=torch.int64) for count in (n, m))) for _ in balls]
+        self._of_rows, self._of_others = (self._largest(about, count) for about, count in ((True, n), (False, m)))
+
+    def add(self, i: int, j: int, tile: Tensor) -> None:
+        """A tile that begins at row i and at other j: its near pairs are looked at, and for each kind of ball those."""
+        width, lengths = tile.shape[1], self.squares.lengths[j : j + tile.shape[1]]
+        for start in range(0, len(tile), AT_ONCE):
+            piece, first = tile[start : start + AT_ONCE], i + start
+            own = self.squares.row_lengths[first : first + len(piece)]
+            spare = ROUNDING * (own.max() + lengths.max())
+            near = piece <= self._of_others[j : j + width] + spare
+            if self._of_rows.isfinite().any():
+                near |= piece <= (self._of_rows[first : first + len(piece)] + spare)[:, None]
+            row, other = near.nonzero().T
+            squared, rounding = piece[row, other], ROUNDING * (own[row] + lengths[other])
+            self._count(row + first, other + j, squared, rounding)
+
+    def _count(self, row: Tensor, other: Tensor, squared: Tensor, rounding: Tensor) -> None:
+        for balls, counts in zip(self.balls, self.counts, strict=True):
+            centre, guest = (row, other) if balls.about_rows else (other, row)
+            reach = balls.radius[centre]
+            gap = squared - reach.square()
+            within, doubtful = gap <= 0, (gap.abs_() <= rounding).nonzero()[:, 0]
+            if len(doubtful):
+                apart = self.squares.exact(row[doubtful], other[doubtful])
+                within[doubtful] = apart <= reach[doubtful]
+            if balls.among is not None:
+                within &= balls.among[guest]
+            for side, numbers in zip(counts, (row[within], other[within]), strict=True):
+                side += torch.bincount(numbers, minlength=len(side))
+
+    def _largest(self, about_rows: bool, count: int) -> Tensor:
+        """Of the squared radii about each centre; -inf where there is no ball."""
+        found = torch.full((count,), -torch.inf, dtype=torch.float64)
+        for balls in self.balls:
+            if balls.about_rows == about_rows:
+                found = torch.fmax(found, balls.radius.square())
+        return found
 
 
-def _step(rows: Tensor) -> int:
-    """How many of these are looked at together."""
-    return max(1, min(TILE[1], ENTRIES // rows.shape[1]))
+def held_by_neighbours(found: Nearby, radius: Tensor) -> Tensor:
+    """In how many balls each row of a set lies, itself included: balls about its own rows, `radius` `(N,)`.
 
-
-def _squared(a: Tensor, b: Tensor) -> Tensor:
-    return (a.square().sum(1)[:, None] + b.square().sum(1)).addmm_(a, b.T, alpha=-2)
+    No ball may reach beyond the last neighbour that was asked for, so that the candidates hold nearly all of it.
+    """
+    squares, r = found.squares, radius.double()
+    apart = found.squared[:, -1] - r.square()
+    reaches = apart <= 2 * ROUNDING * (squares.lengths.max() + squares.row_lengths)
+    if len(squares.others) > found.squared.shape[1] and bool(reaches.any()):  # many rows at one distance, as copies are
+        every = Within(squares, [Balls(radius)])
+        squares.visit(every)
+        return every.counts[0].of_rows
+    gap = found.squared - r.square()[:, None]
+    within, lengths = gap <= 0, squares.lengths[found.where] + squares.row_lengths[:, None]
+    row, column = (gap.abs_() <= ROUNDING * lengths).nonzero().T
+    within[row, column] = squares.exact(row, found.where[row, column]) <= r[row]
+    return torch.bincount(found.where[within], minlength=len(squares.rows))

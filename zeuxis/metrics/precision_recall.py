@@ -30,8 +30,13 @@ def precision_recall(generated: Tensor, real: Tensor, *, k: int = 3, block: int 
     check_rows({"generated": generated, "real": real}, k + 1, f"for the distance to neighbour {k}")
     precision = _covered(generated, real, k, block)
     recall = _covered(real, generated, k, block)
+    return PrecisionRecall(precision, recall, harmonic(precision, recall))
+
+
+def harmonic(precision: float, recall: float) -> float:
+    """Their harmonic mean, 0 where both are."""
     both = precision + recall
-    return PrecisionRecall(precision, recall, 2 * precision * recall / both if both else 0.0)
+    return 2 * precision * recall / both if both else 0.0
 
 
 def _covered(rows: Tensor, centres: Tensor, k: int, block: int) -> float:

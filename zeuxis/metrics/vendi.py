@@ -18,6 +18,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.metrics.rows import check_rows
+from zeuxis.metrics.squares import ROUNDING, Squares
 from zeuxis.rng import stream
 
 MOST = 4000  # rows for orders that need eigenvalues: N^3 operations
@@ -28,7 +29,7 @@ def bandwidth(reference: Tensor, *, rows: int = 1000, seed: int = 0) -> float:
     """Half the median distance between rows `(N, D)`, of at most `rows` of them: a choice of this package."""
     check_rows({"reference": reference}, 2, "for a distance between two")
     some = reference[torch.randperm(len(reference), generator=stream(seed, "bandwidth"))[:rows]].double()
-    found = float(torch.pdist(some).median()) / 2
+    found = float(_pairs(some).median()) / 2
     if found == 0:
         raise BadInput("Expected reference rows that differ, got copies: there is no distance to take as the scale.")
     return found
@@ -42,9 +43,31 @@ def vendi(rows: Tensor, sigma: float, order: float = 1.0) -> float:
         return rke(rows, sigma)
     if len(rows) > MOST:
         raise BadInput(f"Expected at most {MOST} rows for a Vendi score of order {order:g}, got {len(rows)}. Take RKE.")
-    kernel = _kernel(rows.double(), rows.double(), sigma)
+    pairs = Squares(rows, rows).whole().clamp_(min=0)
+    return _of_kernel(pairs.mul_(-1 / (2 * sigma**2)).exp_(), order)
+
+
+class RenyiSums:
+    """Visits squared distances within a set: `of_parts` is `rke` of each; `rows` `(N, P)` is 1 where a row is in it."""
+
+    def __init__(self, rows: Tensor, sigma: float) -> None:
+        _check(sigma, 2)
+        self.rows, self.sigma, self.total = rows, sigma, torch.zeros(rows.shape[1], dtype=torch.float64)
+
+    def add(self, i: int, j: int, tile: Tensor) -> None:
+        """A tile that begins at row i and at other j."""
+        squared = tile.clamp(min=0).mul_(-1 / self.sigma**2).exp_()
+        self.total += (self.rows[i : i + len(tile)] * (squared @ self.rows[j : j + tile.shape[1]])).sum(0)
+
+    def of_parts(self) -> list[float]:
+        """When all was visited."""
+        return (self.rows.sum(0).square() / self.total).tolist()  # type: ignore[no-any-return]
+
+
+def _of_kernel(kernel: Tensor, order: float) -> float:
+    """Of K `(N, N)`, whose diagonal is 1."""
     kernel.fill_diagonal_(1.0)
-    values = torch.linalg.eigvalsh(kernel / len(rows)).clamp(min=0)
+    values = torch.linalg.eigvalsh(kernel / len(kernel)).clamp(min=0)
     values = values[values > 1e-12]
     if order == 1:
         return float(torch.exp(-(values * values.log()).sum()))
@@ -66,6 +89,16 @@ def rke(rows: Tensor, sigma: float) -> float:
                 kernel.fill_diagonal_(1.0)
             total += float(kernel.square().sum()) * (1 if i == j else 2)
     return len(rows) ** 2 / total
+
+
+def _pairs(rows: Tensor) -> Tensor:
+    """Distances of all pairs, each once: from a product, unless half of them could be its rounding."""
+    squares = Squares(rows, rows)
+    first, second = torch.triu_indices(len(rows), len(rows), 1)
+    once = squares.whole()[first, second]
+    if float(once.median()) > 1e4 * ROUNDING * float(squares.lengths.max()):
+        return once.clamp(min=0).sqrt()
+    return torch.pdist(rows)
 
 
 def _check(sigma: float, order: float) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import importlib
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput, MissingExtra
-from zeuxis.metrics.neighbours import distance
 from zeuxis.metrics.rows import check_rows
+from zeuxis.metrics.squares import Part, distance
 from zeuxis.rng import stream
 
 DIRECTIONS = 1000  # of the published form
@@ -34,7 +36,7 @@ def wasserstein_1d(x: Tensor, y: Tensor, p: float = 1.0) -> float:
 
 def sliced_wasserstein(x: Tensor, y: Tensor, *, p: float = 2.0, directions: int = DIRECTIONS, seed: int = 0) -> float:
     """(mean of W_p^p over random unit directions)^(1/p) of rows `(N, D)` and `(M, D)`, in float64."""
-    return math.pow(_sliced(x, y, p, directions, seed), 1 / p)
+    return math.pow(_sliced(x, y, p, directions, seed)[0], 1 / p)
 
 
 def mind(generated: Tensor, real: Tensor, *, directions: int = DIRECTIONS, seed: int = 0) -> float:
@@ -43,7 +45,14 @@ def mind(generated: Tensor, real: Tensor, *, directions: int = DIRECTIONS, seed:
     The factor makes it of the size of a Frechet distance: a shift by s alone gives 3 |s|^2. The directions are drawn
     from this package's own stream, so values agree with other programs only up to the noise of the directions.
     """
-    return 3 * generated.shape[1] * _sliced(generated, real, 2.0, directions, seed)
+    return 3 * generated.shape[1] * _sliced(generated, real, 2.0, directions, seed)[0]
+
+
+def mind_of_parts(
+    generated: Tensor, real: Tensor, parts: Sequence[Part], *, directions: int = DIRECTIONS, seed: int = 0
+) -> list[float]:
+    """The same of each part, along directions that all rows are laid on once."""
+    return [3 * generated.shape[1] * x for x in _sliced(generated, real, 2.0, directions, seed, parts)]
 
 
 def wasserstein_exact(x: Tensor, y: Tensor, p: float = 1.0) -> float:
@@ -75,14 +84,22 @@ def _scipy() -> Any:
         raise MissingExtra("scipy", "metrics", "The exact Wasserstein distance in several dimensions") from error
 
 
-def _sliced(x: Tensor, y: Tensor, p: float, directions: int, seed: int) -> float:
+def _sliced(
+    x: Tensor, y: Tensor, p: float, directions: int, seed: int, parts: Sequence[Part] | None = None
+) -> list[float]:
+    """Mean of W_p^p over directions, of each part; of all rows without any."""
     check_rows({"first": x, "second": y})
     if directions < 1 or p < 1:
         raise BadInput(f"Expected at least 1 direction and p >= 1, got {directions} and {p}.")
     drawn = torch.randn(x.shape[1], directions, generator=stream(seed, "directions"), dtype=torch.float64)
-    unit = drawn / drawn.norm(dim=0)
-    parts = [_sorted_cost(_along(x, u), _along(y, u), p) for u in unit.split(AT_ONCE, 1)]
-    return float(torch.cat(parts).mean())
+    costs: list[list[Tensor]] = []
+    for u in (drawn / drawn.norm(dim=0)).split(AT_ONCE, 1):
+        lines = _along(x, u), _along(y, u)
+        if parts is None:
+            costs.append([_sorted_cost(*lines, p)])
+        else:
+            costs.append([_sorted_cost(lines[0][a], lines[1][b], p) for a, b in parts])
+    return [float(torch.cat(part).mean()) for part in zip(*costs, strict=True)]
 
 
 def _along(x: Tensor, unit: Tensor) -> Tensor:
@@ -92,11 +109,13 @@ def _along(x: Tensor, unit: Tensor) -> Tensor:
 
 def _sorted_cost(x: Tensor, y: Tensor, p: float) -> Tensor:
     """Columns (N, L) and (M, L) -> W_p^p of each pair of columns (L,), exact: quantiles are steps."""
-    x, y = x.sort(0).values, y.sort(0).values
-    if len(x) == len(y):
-        return (x - y).abs().pow(p).mean(0)
-    n, m = len(x), len(y)
+    # NumPy sorts without the order, several times as fast as torch
+    x, y = (torch.from_numpy(np.sort(np.ascontiguousarray(side.numpy().T), axis=1)) for side in (x, y))
+    n, m = x.shape[1], y.shape[1]
+    if n == m:
+        gap = x.sub_(y)
+        return (gap.square_() if p == 2 else gap.abs_().pow_(p)).mean(1)
     steps = torch.unique(torch.cat([torch.arange(1, n + 1) * m, torch.arange(1, m + 1) * n]))  # in units of 1 / (n m)
     width = torch.diff(steps, prepend=torch.zeros(1, dtype=steps.dtype)).double() / (n * m)
-    gap = x[(steps - 1) // m] - y[(steps - 1) // n]
-    return width @ gap.abs().pow(p)
+    gap = x[:, (steps - 1) // m] - y[:, (steps - 1) // n]
+    return gap.abs_().pow_(p) @ width

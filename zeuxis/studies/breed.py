@@ -17,22 +17,36 @@ from torch import Tensor
 from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
 from zeuxis.experiments.worker import asked
-from zeuxis.run.auto import settle
+from zeuxis.prompts.auto import settle
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.opening import open_session
+from zeuxis.run.prepare import Models, check_config, load_models
 from zeuxis.storage.files import make_folder
+
+_LATEST: dict[tuple[object, ...], Models] = {}  # networks of the run before
 
 
 def breed(config: RunConfig, place: Path) -> RunFolder:
     """The run of this configuration in `place`, finished: at once where it is already. RunError, BadInput, ..."""
     if not is_finished(config, place):
         make_folder(place.parent)
-        with open_session(config, place) as session:
+        check_config(config)  # before networks are loaded
+        with open_session(config, place, loaded=_models(config)) as session:
             for _ in session:
                 if asked() and not session.reason:
                     raise KeyboardInterrupt  # on the way out its state is saved
             session.finish()
     return RunFolder(place)
+
+
+def _models(config: RunConfig) -> Models:
+    """Those of the run before, where this one names the same: a study's runs differ in phrase, search and seed."""
+    config = settle(config)[0]
+    named = (config.generator, config.scorer, config.judge, config.device, repr(config.generator_arguments()))
+    if named not in _LATEST:
+        _LATEST.clear()
+        _LATEST[named] = load_models(config)
+    return _LATEST[named]
 
 
 def is_finished(config: RunConfig, place: Path) -> bool:

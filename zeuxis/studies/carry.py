@@ -157,7 +157,11 @@ def check_judge(judge: Judge, guides: Sequence[Scorer]) -> None:
 def run_of(study: Study, folder: StudyFolder, cell: Cell, phrase: str, **more: Any) -> RunFolder:
     """The finished run of a cell whose first word is its search, if `more` names none, and whose last is its seed."""
     search = more.pop("search", cell[0])
-    return breed(study.settings.run(search, phrase, int(cell[-1]), **more), folder.run_place(cell))
+    if cell in folder.bred:  # looked through once is enough: pictures are checked again when they are read
+        return RunFolder(folder.run_place(cell))
+    run = breed(study.settings.run(search, phrase, int(cell[-1]), **more), folder.run_place(cell))
+    folder.bred.add(cell)
+    return run
 
 
 def _write(folder: StudyFolder, study: Study, answer: Answer, parquet: bool) -> list[str]:

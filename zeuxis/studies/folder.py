@@ -37,6 +37,7 @@ class StudyFolder:
     def __init__(self, path: str | Path, say: Say = lambda sentence: None) -> None:
         self.path, self.say = Path(path), say
         self.record_path, self.cells_path = self.path / "evaluation.json", self.path / "cells.jsonl"
+        self.bred: set[Cell] = set()  # cells whose run was found finished by this process
         self._lock: RunLock | None = None
 
     def finished(self, settings: Settings) -> Header | None:

@@ -34,6 +34,7 @@ from zeuxis.studies.questions import Fooling
 from zeuxis.studies.rows import FoolingLine
 
 REAL_SEEN = 200  # real pictures of a class that the classifiers are shown
+KEPT = 2**28  # bytes of bred pictures that are kept from when they are classified to when they are compared and shown
 
 
 class FoolingStudy(Study):
@@ -44,6 +45,7 @@ class FoolingStudy(Study):
 
     def __init__(self, settings: Fooling) -> None:
         self.settings: Fooling = settings
+        self._pixels: dict[Cell, torch.Tensor] = {}
 
     @cached_property
     def class_list(self) -> ClassList:
@@ -100,10 +102,21 @@ class FoolingStudy(Study):
         """The finished run of a cell."""
         return run_of(self, folder, cell, phrase_of(self.settings.template, cell[1]), judge=None)
 
+    def pixels(self, cell: Cell, folder: StudyFolder) -> torch.Tensor:
+        """The final population of a cell, uint8 `(N, 3, H, W)`: read from its run, unless it was and is kept."""
+        known = self._pixels.get(cell)
+        return known if known is not None else self._kept(cell, population(self.run(cell, folder))[0])
+
+    def _kept(self, cell: Cell, pixels: torch.Tensor) -> torch.Tensor:
+        if sum(of.numel() for of in self._pixels.values()) + pixels.numel() <= KEPT:
+            self._pixels[cell] = pixels
+        return pixels
+
     def do(self, cell: Cell, folder: StudyFolder) -> tuple[Row, str]:
         """Breed, and let every classifier look."""
         run = self.run(cell, folder)
         pixels, scores = population(run)
+        self._kept(cell, pixels)
         seen = {one.name: one.see(pixels, cell[1]) for one in self.classifiers}
         row = {"scores": scores, "images": run.summary()["images"], "seen": {n: vars(s) for n, s in seen.items()}}
         words = ", ".join(f"{name} {sum(s.right)} of {len(s.right)}" for name, s in seen.items())
@@ -137,7 +150,7 @@ class FoolingStudy(Study):
         for search in self.settings.search:
             everything, matched = [], []
             for name in self.class_list.classes:
-                pixels = torch.cat([population(self.run(c, folder))[0] for c in rows if c[:2] == (search, name)])
+                pixels = torch.cat([self.pixels(c, folder) for c in rows if c[:2] == (search, name)])
                 figures: Figures = {"different": different(pixels), "n": len(pixels), "why": "no real pictures given"}
                 if real is not None and real.labels is not None and _plain(name) in numbers:
                     own = real.features[real.labels == numbers[_plain(name)]]

@@ -14,7 +14,6 @@ from zeuxis.report.evaluation import Section, Shown, TableView, png
 from zeuxis.report.evaluation_figures import accuracy_png, confusion_png, taken_png
 from zeuxis.report.html import embed
 from zeuxis.storage.checksummed import damaged
-from zeuxis.studies.breed import population
 from zeuxis.studies.carry import Answer, in_a_row
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.fooling_records import OfReal, Realness, SeenBy, classes, confusions, hits, pictures
@@ -210,7 +209,7 @@ def _grids(study: FoolingStudy, search: str, seen: SeenBy, folder: StudyFolder) 
 def _grid(
     study: FoolingStudy, chosen: Sequence[tuple[Cell, int]], seen: SeenBy, folder: StudyFolder, caption: str
 ) -> Shown:
-    runs = {cell: population(study.run(cell, folder))[0] for cell in dict.fromkeys(cell for cell, _ in chosen)}
+    runs = {cell: study.pixels(cell, folder) for cell in dict.fromkeys(cell for cell, _ in chosen)}
     for cell, rank in chosen:
         if rank >= len(runs[cell]):
             raise damaged(folder.cells_path, f"it counts more pictures than {folder.run_place(cell)} has")

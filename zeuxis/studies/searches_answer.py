@@ -117,7 +117,8 @@ def _table(study: SearchesStudy, rows: Rows, bands: Mapping[str, Mapping[str, Ba
         row = [f"{name} (baseline)" if name in BASELINES else name, str(runs), f"{best.mean[-1]:.4f}"]
         row += [f"{best.low[-1]:.4f} to {best.high[-1]:.4f}", f"{mean.mean[-1]:.4f}"]
         row += ["–"] * 4 if judge is None or top is None else [
-            f"{judge.mean[-1]:.3f}", f"{top.value:.3f}", f"{top.images:,.0f}", f"{areas[name]:.2f}"
+            f"{judge.mean[-1]:.3f}", f"{top.value:.3f}", f"{top.images:,.0f}",
+            "–" if math.isnan(areas[name]) else f"{areas[name]:.2f}",
         ]  # fmt: skip
         lines.append(tuple(row))
     columns = ("search", "runs", "best score", "90 % of runs", "last generation", "judge at the end", "at its peak",
@@ -129,6 +130,9 @@ def _table(study: SearchesStudy, rows: Rows, bands: Mapping[str, Mapping[str, Ba
 def _said(name: str, top: Peak | None, area: float) -> str:
     if top is None:
         return f"{name}: the judge has no word for these phrases."
+    if math.isnan(area):
+        return (f"{name}: the judge looked once, at {top.images:,.0f} images ({top.value:.3f}), which makes no curve: "
+                "more images or a smaller --view-every make one.")  # fmt: skip
     fell = f" and has lost {top.lost:.3f} at the end" if top.lost > 0 else ", the last evaluation"
     when = f"{name}: the judge peaks at {top.images:,.0f} images ({top.value:.3f})"
     return f"{when}{fell}; area between the curves {area:.2f}."
