@@ -1,11 +1,19 @@
-"""One thread in each test process: two that do not both get a core wait for one another at every layer."""
+"""One thread in each test process: two that do not both get a core wait for one another at every layer.
 
+Figures are blank where no test asks for the fixture `drawn`: to draw those of one report takes longer than its run.
+"""
+
+import functools
+import io
 import os
 import signal
 
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
+SAVE = Figure.savefig
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, what they test does not
 
@@ -14,3 +22,31 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
 def own_secret(tmp_path_factory):
     """Tests put no secret into the data folder of whoever runs them."""
     os.environ["ZEUXIS_DATA"] = str(tmp_path_factory.mktemp("data"))
+
+
+@functools.cache
+def blank_png(width, height):
+    """A white picture of these pixels."""
+    data = io.BytesIO()
+    Image.new("RGB", (width, height), "white").save(data, "PNG")
+    return data.getvalue()
+
+
+def save_blank(figure, file, *, dpi=None, **_):
+    """In place of `Figure.savefig`: a picture of the figure's size."""
+    width, height = (round(inches * (dpi or figure.dpi)) for inches in figure.get_size_inches())
+    file.write(blank_png(width, height))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def blank_figures():
+    """No figure is drawn in the tests of this module, but where they ask for `drawn`."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Figure, "savefig", save_blank)
+        yield
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures as users see them, in this test."""
+    monkeypatch.setattr(Figure, "savefig", SAVE)

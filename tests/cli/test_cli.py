@@ -23,9 +23,9 @@ from zeuxis.cli.options import parse_options
 from zeuxis.cli.running import Interrupts
 from zeuxis.cli.show import sparkline
 from zeuxis.config import RunConfig
+from zeuxis.prompts.auto import settle
 from zeuxis.report.commands import flag, generate_command
 from zeuxis.run import RunFolder
-from zeuxis.run.auto import settle
 from zeuxis.storage.lock import RunLock
 
 PROMPT = "a red disc on blue"

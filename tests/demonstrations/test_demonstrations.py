@@ -19,7 +19,7 @@ TINY = Settings(seed=1, effort=0.01)
 
 
 @pytest.mark.parametrize("name", list(DEMONSTRATIONS))
-def test_it_writes_a_page_that_asks_for_nothing(name, tmp_path):
+def test_it_writes_a_page_that_asks_for_nothing(name, drawn, tmp_path):
     result = CliRunner().invoke(app, ["demo", name, "--out", str(tmp_path / name), "--effort", "0.01", "--seed", "1"])
     assert result.exit_code == 0, result.output
     page = (tmp_path / name / "index.html").read_text()
@@ -87,7 +87,7 @@ def test_a_training_finds_modes_and_one_without_steps_does_not():
     assert len(toy.losses) == 150 and found_modes(toy.draw(500), circle())[1] > before + 0.1
 
 
-def test_a_gif_moves(tmp_path):
+def test_a_gif_moves(drawn, tmp_path):
     pages = [plotted(lambda axes, k=k: axes.plot([0, k]), 1, (2, 2), 50) for k in range(3)]
     (tmp_path / "x.gif").write_bytes(gif(pages))
     with Image.open(tmp_path / "x.gif") as image:

@@ -48,7 +48,7 @@ def run(kinds, count, folder, seed=SEED):
 
 
 def test_hostile_files_are_refused_within_their_limits(tmp_path):
-    said = run("fixtures,hostile", 3_000_000, tmp_path)
+    said = run("fixtures,hostile", 1_000_000, tmp_path)
     assert said.count("refused in") == 2
 
 

@@ -5,6 +5,7 @@ import json
 import lzma
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
@@ -245,6 +246,16 @@ OPTIONS = {name: {"architecture": name, "name": name, "watch": 20} | options for
 }  # fmt: skip
 TASK = {"speedrun": "classifier", "trunk": "classifier"} | dict.fromkeys(GANS, "adversarial")
 DATA = dict.fromkeys(("dcgan", "wgan-gp", "mlp-gan", "cgan-mlp", "cgan", "cogan"), "mnist")
+
+
+def tasks(*usual):
+    """Every task but the adversarial ones and one or two of these, as parameters; the others behind the marker `long`.
+
+    What the loop promises is the same for each; what a network, an objective or a penalty adds to its state is in
+    test_gan_contract.py for every one of them.
+    """
+    fast = {name for name in OPTIONS if name not in GANS} | set(usual)
+    return [pytest.param(name, marks=() if name in fast else pytest.mark.long) for name in OPTIONS]
 
 
 def recipe(name, images=96, **changes):

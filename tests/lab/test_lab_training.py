@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from lab_helpers import GANS, OPTIONS, exported, recipe, same
+from lab_helpers import GANS, OPTIONS, exported, recipe, same, tasks
 from safetensors.torch import load_file
 
 from zeuxis.compute.precision import pick_dtype
@@ -55,13 +55,13 @@ def whole(tmp_path_factory):
     return run
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", tasks("cgan"))
 def test_the_same_seed_twice_gives_the_same_weights(name, data, weights, whole, tmp_path):
     train(recipe(name), data, tmp_path, weights=weights)
     assert exported(tmp_path) and same(exported(tmp_path), exported(whole(name, data, weights)))
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", tasks("cgan", "pocket"))
 def test_an_interrupted_run_ends_as_the_unbroken_one(name, data, weights, whole, tmp_path):
     unbroken = whole(name, data, weights)
     cut_run(name, data, weights, tmp_path, 48)  # 16 images past the checkpoint: they are done again
@@ -193,7 +193,7 @@ def test_a_task_that_builds_on_others_says_what_it_misses(name, data, tmp_path):
         train(recipe(name), data, tmp_path, weights=tmp_path)
 
 
-def test_the_folder_shows_how_the_run_went(data, weights, tmp_path, monkeypatch):
+def test_the_folder_shows_how_the_run_went(data, weights, drawn, tmp_path, monkeypatch):
     from PIL import Image
 
     monkeypatch.setattr(curves, "draw", DRAW)
@@ -224,10 +224,11 @@ def test_the_number_type_is_the_one_asked_for():
     assert pick_dtype("auto", cpu) in (torch.float32, torch.bfloat16)
 
 
-def test_every_export_names_its_family(data, weights, whole):
+def test_every_export_names_its_family(data, weights, tmp_path):
     families = {}
     for name in TASKS:
-        for path in (whole(name, data, weights) / "export").glob("*.safetensors"):
+        train(recipe(name, images=8), data, tmp_path / name, weights=weights)
+        for path in (tmp_path / name / "export").glob("*.safetensors"):
             families[path.stem] = read_model(path).family
     assert families == {
         "judge": "speedrun", "trunk": "trunk", "scorer": "dual-encoder", "text": "text-tower",

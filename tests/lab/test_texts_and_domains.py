@@ -15,9 +15,9 @@ from zeuxis.lab.domains import captioned, chosen, edges, negative, read_texts, s
 from zeuxis.lab.penalties import Conditioning
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.nets.gan import dcgan
+from zeuxis.prompts.auto import settle
+from zeuxis.prompts.start import near_labels
 from zeuxis.rng import stream
-from zeuxis.run.auto import settle
-from zeuxis.run.start import near_labels
 from zeuxis.scorers.base import Phrase, Prompt
 
 CPU = torch.device("cpu")

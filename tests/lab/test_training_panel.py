@@ -97,7 +97,7 @@ def test_a_panel_is_trained_seed_after_seed_and_resumed(data, tmp_path, monkeypa
     assert said.exit_code == 0 and "2 training seeds: 3, 4" in said.output and "panel.html" in said.output
 
 
-def test_the_figure_has_a_drawing_for_each_figure(monkeypatch):
+def test_the_figure_has_a_drawing_for_each_figure(drawn, monkeypatch):
     monkeypatch.setattr("zeuxis.report.panel.DPI", 20)
     known = logs(1.0, 3.0)
     with Image.open(io.BytesIO(panel_png(known, panel.rows(known)))) as picture:

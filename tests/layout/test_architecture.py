@@ -23,6 +23,7 @@ ORDER = [
     ["hub"],
     ["generators", "scorers", "search"],
     ["evaluation"],
+    ["prompts"],
     ["run", "lab", "configs"],
     ["report"],
     ["experiments"],

@@ -23,7 +23,7 @@ from zeuxis.report.html import spread, write_report
 from zeuxis.report.top import distinct, too_few, write_top
 from zeuxis.report.verdict import Picture, short_verdict, verdict
 from zeuxis.run import RunFolder, open_session, read_metadata
-from zeuxis.run.rows import Row
+from zeuxis.run.history import Row
 
 PROMPT = "<script>alert('x')</script> a red disc on blue & {{ prompt }}"
 NAN = float("nan")
@@ -148,7 +148,7 @@ def size(png):
     return image.size
 
 
-def test_the_curve_draws_a_history_and_the_judges_looks(run):
+def test_the_curve_draws_a_history_and_the_judges_looks(run, drawn):
     rows = run[0].history()
     silent = [replace(row, judged=None) for row in rows]
     with_judge, without = curve_png(rows), curve_png(silent)
@@ -156,7 +156,7 @@ def test_the_curve_draws_a_history_and_the_judges_looks(run):
 
 
 @pytest.mark.parametrize("figures", [(NAN, NAN, NAN), (0.5, 0.5, 0.5), (1e30, 0.0, -1e30)])
-def test_the_curve_can_draw_any_single_generation(figures):
+def test_the_curve_can_draw_any_single_generation(figures, drawn):
     assert size(curve_png([Row(0, 4, figures[0], *figures, unscored=0)]))[0] > 500
 
 

@@ -5,9 +5,9 @@ from run_helpers import generate
 
 from zeuxis.config import RunConfig
 from zeuxis.hub.header import Model
+from zeuxis.prompts.auto import advise, preview, settle
+from zeuxis.prompts.coverage import closeness, draws, model_vocabulary, pocket_vocabulary
 from zeuxis.run import RunFolder, check_config
-from zeuxis.run.auto import advise, preview, settle
-from zeuxis.run.coverage import closeness, draws, model_vocabulary, pocket_vocabulary
 
 POCKET = (
     *("a frog", "a red fire truck", "a taxi", "a golden retriever", "a parrot", "two horses on grass", "a cruise ship"),

@@ -6,10 +6,10 @@ from run_helpers import generate, resume
 
 from zeuxis.config import RunConfig
 from zeuxis.generators.pocket import Pocket, PocketProducts
+from zeuxis.prompts.auto import MEMBERS, settle
+from zeuxis.prompts.start import near_labels
 from zeuxis.rng import stream
 from zeuxis.run import RunFolder
-from zeuxis.run.auto import MEMBERS, settle
-from zeuxis.run.start import near_labels
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.spaces import Normal
 

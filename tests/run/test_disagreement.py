@@ -9,9 +9,9 @@ import torch
 from run_helpers import fingerprint, run_to_the_end, toy_config
 
 from zeuxis.errors import BadInput
+from zeuxis.prompts.auto import settle
 from zeuxis.rng import stream
 from zeuxis.run import open_session
-from zeuxis.run.auto import settle
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import check_config, prepare_run
 from zeuxis.run.stopping import GUIDE, HELD_OUT, disagreement, judge_peak

@@ -15,8 +15,12 @@ from zeuxis.types import Batch
 TWO = {"prompt": ("a red disc",), "generator": "toy", "judge": None, "population": 8}
 
 
+def problem_of(**fields):
+    return prepare_run(make_config(**{**TWO, "precision": "fp32", **fields})).problem
+
+
 def parts_of_the_prior(**fields):
-    problem = prepare_run(make_config(**{**TWO, **fields})).problem
+    problem = problem_of(**fields)
     x = problem.generator.space.sample(RANGE_IMAGES, stream(0, "ranges"))
     return problem, problem.evaluate(Batch(x), 0).evaluation.parts
 
@@ -29,7 +33,7 @@ def test_standardised_scorers_have_mean_zero_and_their_weight_as_deviation_over_
 
 
 def test_the_scales_are_kept_for_a_resume():
-    problem, _ = parts_of_the_prior(scorer=("toy", "pocket"), standardise=True)
+    problem = problem_of(scorer=("toy", "pocket"), standardise=True, augment=0)
     kept = Decisions.from_json(problem.decisions.to_json(), [])
     assert kept.scales == problem.decisions.scales and len(kept.scales) == 2
 
@@ -52,7 +56,7 @@ def test_drift_is_nothing_for_the_prior_and_grows_with_the_distance_from_it():
 
 
 def test_the_gradient_flows_through_scales_and_drift():
-    problem, _ = parts_of_the_prior(scorer=("toy", "pocket"), drift=1.0, standardise=True, augment=0)
+    problem = problem_of(scorer=("toy", "pocket"), drift=1.0, standardise=True, augment=0)
     x = problem.generator.space.sample(4, stream(1))
     gradient = problem.evaluate(Batch(x, gradient=True), 0).evaluation.gradient
     assert gradient is not None and bool(gradient.isfinite().all()) and float(gradient.abs().max()) > 0

@@ -60,7 +60,8 @@ def test_pictures_by_cell_can_be_drawn_again(done):
         assert replay(path).agrees
 
 
-def test_heatmap_and_collage_are_drawn_from_the_folder_alone(done):
+def test_heatmap_and_collage_are_drawn_from_the_folder_alone(done, drawn):
+    write_report(RunFolder(done))
     sizes = {}
     for name in ("archive.png", "collage.png"):
         before = (done / name).read_bytes()

@@ -22,7 +22,7 @@ from zeuxis.report.facts import front_facts, objective_words
 from zeuxis.report.front import front_png, visited
 from zeuxis.report.html import write_report
 from zeuxis.run import RunFolder, entry, open_session, read_metadata
-from zeuxis.run.folder import Best
+from zeuxis.run.history import Best
 from zeuxis.search.pareto import front_of, knee
 
 
@@ -130,7 +130,7 @@ def test_the_page_shows_the_front_in_order_and_every_picture_once(run, page):
     assert "<script" not in page and "The rest of the final population" in page
 
 
-def test_the_figure_is_drawn_for_any_number_of_objectives(run):
+def test_the_figure_is_drawn_for_any_number_of_objectives(run, drawn):
     front = run[0].summary()["front"]
     assert len(visited(run[0], front)) == 8 * 7
     wide = front | {"objectives": ["a", "b", "c"], "values": [[*row, 0.5] for row in front["values"]]}

@@ -68,7 +68,7 @@ def kill_at_random_moments(config, tmp_path, least):
 
 
 def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_path):
-    kill_at_random_moments(toy_config(generations=8), tmp_path, least=40)
+    kill_at_random_moments(toy_config(generations=8), tmp_path, least=12)
 
 
 @pytest.mark.long

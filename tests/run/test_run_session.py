@@ -14,10 +14,11 @@ from run_helpers import fingerprint, generate, resume, run_to_the_end, toy_confi
 from zeuxis.compute.device import choose_device
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, RunError, SearchStopped, UnknownName
+from zeuxis.prompts.auto import settle
+from zeuxis.prompts.series import slug
 from zeuxis.rng import stream
 from zeuxis.run import RunFolder, open_session, reopen_session
-from zeuxis.run.auto import settle
-from zeuxis.run.paths import fresh_folder, slug
+from zeuxis.run.paths import fresh_folder
 from zeuxis.run.store import copied, detached
 from zeuxis.scorers.toy import ToyScorer
 from zeuxis.search import SEARCHES

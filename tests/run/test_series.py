@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput
+from zeuxis.prompts.series import MOST, expanded, folders, read_prompts
 from zeuxis.run import RunFolder
-from zeuxis.run.series import MOST, expanded, folders, read_prompts
 from zeuxis.scorers.vocabulary import unfamiliar
 
 TOY = ("--config", "toy-ga", "--population", "4", "--generations", "1", "--precision", "fp32", "--seed", "1")

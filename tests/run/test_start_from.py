@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from zeuxis.cli.main import app
 from zeuxis.generators.choose import make_generator
 from zeuxis.pictures.metadata import read_metadata
+from zeuxis.prompts import start
 from zeuxis.rng import stream
-from zeuxis.run import RunFolder, start
+from zeuxis.run import RunFolder
 from zeuxis.spaces import Normal
 
 RUN = ("a red disc", "--population", "8", "--generations", "2", "--precision", "fp32", "--seed", "1", "--quiet")

@@ -5,7 +5,7 @@ import pytest
 from zeuxis.errors import ZeuxisError
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.results import Results
-from zeuxis.run.series import folders
+from zeuxis.prompts.series import folders
 from zeuxis.run.store import check_usable
 from zeuxis.studies.folder import StudyFolder
 from zeuxis.studies.questions import settings_of

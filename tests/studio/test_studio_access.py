@@ -59,8 +59,13 @@ def opened(browser, filled):
     assert wrong == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES)
+def views(first, second):
+    """Every page as `first`, the one with most on it as `second` too; the other pages so behind the marker `long`."""
+    usual = [pytest.param(path, *first) for path in PAGES] + [pytest.param("/breed", *second)]
+    return usual + [pytest.param(path, *second, marks=pytest.mark.long) for path in PAGES if path != "/breed"]
+
+
+@pytest.mark.parametrize("path, scheme", views(["dark"], ["light"]))
 def test_names_focus_and_contrast(opened, path, scheme):
     page = opened(path, color_scheme=scheme)
     shot(page, f"{path.strip('/') or 'search'}-{scheme}")
@@ -80,8 +85,7 @@ def test_names_focus_and_contrast(opened, path, scheme):
     assert len(seen) > 5
 
 
-@pytest.mark.parametrize("device, name", [(PHONE, "phone"), (TWICE, "twice")])
-@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("path, device, name", views([PHONE, "phone"], [TWICE, "twice"]))
 def test_on_a_phone_and_at_200_percent(opened, path, device, name):
     page = opened(path, color_scheme="dark" if name == "phone" else "light", **device)
     shot(page, f"{path.strip('/') or 'search'}-{name}")

@@ -4,6 +4,7 @@ import io
 import re
 
 import numpy as np
+import pytest
 from browsing import begin, needs_browser, shot, status, watched
 from PIL import Image
 
@@ -99,6 +100,7 @@ def test_pick_breed_undo(page, studio, place):
     assert len(list((bred / "kept").iterdir())) == 2
 
 
+@pytest.mark.long
 def test_plane_zoom_and_back(page, studio, place):
     page.goto(f"{studio}/breed")
     page.fill("input[name=prompt]", "a purple square")

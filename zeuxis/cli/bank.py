@@ -64,11 +64,11 @@ def warm(
 ) -> None:
     """Train a small network from prompts to good latents, for `zeuxis generate --warm`, on a bank and on runs."""
     from zeuxis.cli.generators import open_generator
-    from zeuxis.run.winners import winners
     from zeuxis.scorers.bank import embedding_scorer, open_bank
     from zeuxis.scorers.choose import make_scorer
     from zeuxis.scorers.warm import FILE, fit
     from zeuxis.storage.files import check_file_place
+    from zeuxis.tools.winners import winners
 
     if out is not None:
         check_file_place(out)

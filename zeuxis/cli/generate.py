@@ -48,7 +48,7 @@ def generate(
 ) -> None:
     """Breed pictures for a phrase; for several, one run each: "a {red|green} shoe", or a file of --prompts."""
     chosen = resolve(given(ctx.params), config, out, trust_paths)
-    from zeuxis.run.series import expanded, read_prompts
+    from zeuxis.prompts.series import expanded, read_prompts
 
     if prompts is not None and chosen.prompt:
         raise BadInput("Expected a prompt or --prompts FILE, got both. Put the prompt into the file, or leave one out.")
@@ -79,8 +79,8 @@ def generate(
 def _check(chosen: RunConfig, file: Path | None) -> None:
     """Say what the run would be, in a file or on standard output, without loading a large model."""
     from zeuxis.configs import write_config
+    from zeuxis.prompts.auto import preview, settle
     from zeuxis.run import check_config
-    from zeuxis.run.auto import preview, settle
     from zeuxis.run.trust import mark_of
 
     chosen, notes = settle(chosen)

@@ -13,11 +13,11 @@ from zeuxis import workflows
 from zeuxis.cli.process import INTERRUPTED, Interrupts
 from zeuxis.cli.running import Terminal
 from zeuxis.config import RunConfig
+from zeuxis.prompts.series import Phrases, folders
 from zeuxis.report.series import write_series
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, check_config, open_session
 from zeuxis.run.paths import RUNS
-from zeuxis.run.series import Phrases, folders
 from zeuxis.storage.files import check_folder_place, make_folder
 from zeuxis.workflows import Outputs
 

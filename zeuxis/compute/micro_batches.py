@@ -11,6 +11,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from zeuxis.errors import SearchStopped
+
 MICRO_BATCH = 16
 FEWEST = 8  # images in a piece: fewer cost more each than another core saves
 SMALL = 64  # pixels
@@ -80,6 +82,32 @@ def micro_batches(rows: Tensor, size: int) -> Iterator[tuple[Tensor, int]]:
         if count < size:
             piece = torch.cat([piece, piece[-1:].expand(size - count, *piece.shape[1:])])
         yield piece, count
+
+
+def within_memory(
+    work: Callable[[int], T], size: int, rows: int, device: torch.device, smaller: Callable[[int], object]
+) -> T:
+    """`work(size)`; out of memory, all of it again with half the size, as often as it takes; `smaller` hears of each.
+
+    `rows` are those asked for: what only fills a micro-batch up to its size is left out at the first halving.
+    SearchStopped where there is no room for one.
+    """
+    while True:
+        try:
+            return work(size)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            if size == 1:
+                raise SearchStopped(
+                    "Out of memory with one image at a time. Free memory, or choose a smaller generator, scorer "
+                    "or population; the run can be resumed."
+                ) from error
+        size //= 2
+        while size >= 2 * max(1, rows):
+            size //= 2
+        release(device)  # outside of the except block: the error holds on to tensors
+        smaller(size)
 
 
 def out_of_memory(error: BaseException) -> bool:

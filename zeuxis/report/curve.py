@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.rows import Row
+from zeuxis.run.history import Row
 from zeuxis.storage.files import atomic_write
 
 DPI = 130

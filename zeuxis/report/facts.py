@@ -7,7 +7,7 @@ from typing import Any
 
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.rows import Row
+from zeuxis.run.history import Row
 from zeuxis.run.stopping import judge_peak
 
 

@@ -2,12 +2,12 @@
 
 from zeuxis.pictures.metadata import PictureInfo, read_metadata
 from zeuxis.run.finish import Summary
-from zeuxis.run.folder import Best, RunFolder
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.history import Best, Row
 from zeuxis.run.loop import judged, run
 from zeuxis.run.opening import open_session, reopen_session
 from zeuxis.run.prepare import Prepared, check_config, prepare_run
 from zeuxis.run.problem import Problem
-from zeuxis.run.rows import Row
 from zeuxis.run.session import Session
 
 __all__ = [

@@ -20,8 +20,8 @@ from torch import Tensor
 from zeuxis.errors import RunDamaged
 from zeuxis.rng import stream
 from zeuxis.run.entry import OTHER
-from zeuxis.run.folder import RunFolder, readable
-from zeuxis.run.rows import Row
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.history import Row, rows_of
 from zeuxis.search.base import Search
 from zeuxis.storage.checksummed import checksummed, damaged, verified
 from zeuxis.storage.files import remove
@@ -80,7 +80,7 @@ def load_latest(folder: RunFolder, search: Search, seed: int, note: Callable[[st
     What could not be used is said through `note`. RunDamaged when the log is not one that this search could have
     written.
     """
-    rows, problem = readable(folder)
+    rows, problem = rows_of(folder.entries())
     if problem and not rows and OTHER in problem:  # breeding it again would overwrite the other run
         raise RunDamaged(problem)
     if problem:

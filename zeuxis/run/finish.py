@@ -16,7 +16,8 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import RunError
 from zeuxis.pictures.grid import by_score, enlarged_png, grid_png, picture_png, score_label, to_pixels
 from zeuxis.pictures.metadata import PictureInfo
-from zeuxis.run.folder import Best, RunFolder
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.history import Best
 from zeuxis.run.paths import FORMAT
 from zeuxis.run.problem import Problem
 from zeuxis.run.schema import cell_file

@@ -9,15 +9,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from PIL import Image
 from pydantic import ValidationError
 from torch import Tensor
@@ -27,28 +25,15 @@ from zeuxis.errors import BadInput, RunDamaged, RunError
 from zeuxis.pictures.rich import card
 from zeuxis.run import entry, schema
 from zeuxis.run.entry import Entry
+from zeuxis.run.history import Best, Row, bests, read_timing, row
 from zeuxis.run.paths import FORMAT, RunPaths
-from zeuxis.run.rows import Row, row
-from zeuxis.storage.checksummed import Header, damaged, verified_json, verified_line
+from zeuxis.storage.checksummed import Header, damaged, verified_json
 from zeuxis.storage.reading import read_plain, whole_png
 
-TIMING_LINE = 1024  # bytes, many times a line of timing.jsonl
-TIMED = {"generation", "images", "image_seconds", "seconds"}  # in a line of timing.jsonl
 MAX_PICTURE = 2**30  # bytes
 _NUMBER = re.compile(r"[0-9]{1,12}")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best latent `(D,)` of a run, as its search sees it: the first one with the highest score, or the one picked
-    from a front. `generation` is the one that drew it.
-    """
-
-    latent: Tensor
-    score: float
-    generation: int
 
 
 class RunFolder(RunPaths):
@@ -239,19 +224,10 @@ class RunFolder(RunPaths):
 
         RunError while nothing was scored.
         """
-        bests: list[Best] = []
-        for e in self.entries():
-            x, score = e.best_x, e.best_score
-            if x is None:
-                top = int(e.evaluation.score.nan_to_num(nan=-torch.inf).argmax())
-                x, score = e.batch.x[top], float(e.evaluation.score[top])
-                if bests and not score > bests[-1].score:
-                    continue
-            if math.isfinite(score) and not (bests and torch.equal(x, bests[-1].latent)):
-                bests.append(Best(x, score, e.generation))
-        if not bests:
+        found = bests(self.entries())
+        if not found:
             raise RunError(f"{self.path} holds no scored image yet. Resume the run.")
-        return bests
+        return found
 
     def archive(self) -> Header | None:
         """Figures and elites of a quality-diversity run, once it is finished; None where it has no archive.
@@ -282,27 +258,7 @@ class RunFolder(RunPaths):
 
     @cached_property
     def _timing(self) -> tuple[dict[int, float], list[str]]:
-        """Generation -> images per second, and a sentence on lines that cannot be read."""
-        speed: dict[int, float] = {}
-        lost = 0
-        name, most = self.timing_path.name, TIMING_LINE * (self.generations + 1000)
-        if self.timing_path.exists() and self.timing_path.stat().st_size > most:
-            return {}, [f"{name} is too large for this run, so there are no speeds. Move it away."]
-        data = read_plain(self.timing_path, most) if self.timing_path.exists() else b""
-        for line in data.splitlines():
-            try:
-                timing, _ = verified_line(line, self.key)
-                if set(timing) != TIMED:
-                    raise ValueError("something else is in it")
-                seconds = timing["image_seconds"]
-                speed[int(timing["generation"])] = float(timing["images"] / seconds) if seconds else 0.0
-            except (ValueError, KeyError, TypeError, OverflowError):
-                lost += 1
-        missing = self.generations - len(speed) - lost
-        said = [f"{lost} lines of {name} are damaged; their generations are left out of the speed."] if lost else []
-        if missing > 0:
-            said.append(f"{name} lacks {missing} generations, which are left out of the speed.")
-        return speed, said
+        return read_timing(self.timing_path, self.generations, self.key)
 
 
 def _place(path: Path) -> str:
@@ -316,17 +272,6 @@ def _found(path: Path) -> str:
         return "has no run.json" if path.is_dir() else "is a file" if path.exists() else "is not there"
     except (OSError, ValueError) as error:
         return f"cannot be looked up ({getattr(error, 'strerror', None) or error})"
-
-
-def readable(folder: RunFolder) -> tuple[list[Row], str]:
-    """The generations up to the first that cannot be read, and what is wrong with that one ("" if nothing is)."""
-    rows: list[Row] = []
-    try:
-        for e in folder.entries():
-            rows.append(row(e))
-    except RunDamaged as error:
-        return rows, str(error)
-    return rows, ""
 
 
 def _readable(parts: Mapping[str, Callable[[], T]]) -> dict[str, T]:

@@ -10,10 +10,10 @@ from typing import Any
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, RunLocked
 from zeuxis.plugins import FIELDS
-from zeuxis.run.auto import advise
+from zeuxis.prompts.auto import advise
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.paths import RUNS, fresh_folder
-from zeuxis.run.prepare import CHANGEABLE, Prepared, prepare_run
+from zeuxis.run.prepare import CHANGEABLE, Models, Prepared, prepare_run
 from zeuxis.run.session import Session
 from zeuxis.run.store import RunStore, check_usable
 from zeuxis.run.trust import KEY, check_files, mark_of
@@ -22,17 +22,25 @@ from zeuxis.storage.files import check_folder_place, make_folder
 from zeuxis.storage.lock import RunLock
 
 
-def open_session(config: RunConfig, folder: str | Path | None = None, trust_paths: bool = False) -> Session:
+def open_session(
+    config: RunConfig, folder: str | Path | None = None, trust_paths: bool = False, loaded: Models | None = None
+) -> Session:
     """A session that is ready to iterate, in a new folder or in one that holds this run already.
 
     Nothing is written before names, prompt and models have been found good. RunLocked at once where another process
     writes the folder. BadInput where a folder of somebody else would have files read that `config` does not name,
-    unless `trust_paths`.
+    unless `trust_paths`. `loaded` are the networks of this configuration, where they are at hand.
     """
-    return _open(config, folder, config.model_dump(), trust_paths)
+    return _open(config, folder, config.model_dump(), trust_paths, loaded)
 
 
-def _open(config: RunConfig, folder: str | Path | None, said: Mapping[str, Any], trust_paths: bool) -> Session:
+def _open(
+    config: RunConfig,
+    folder: str | Path | None,
+    said: Mapping[str, Any],
+    trust_paths: bool,
+    loaded: Models | None = None,
+) -> Session:
     """`said`: the fields that the user himself has given."""
     path = None if folder is None else Path(folder)
     check_folder_place(path or RUNS, "--out" if path else "the run")
@@ -44,7 +52,7 @@ def _open(config: RunConfig, folder: str | Path | None, said: Mapping[str, Any],
         known = _known(RunFolder(path)) if path is not None else None
         if known is not None:
             check_files(known["config"], path or "", said=said, given=known.get(KEY), allowed=trust_paths)
-        prepared = prepare_run(config, known=known)
+        prepared = prepare_run(config, loaded, known=known)
         for note in () if known is not None else advise(prepared.config):
             prepared.problem.decisions.note(note)
         path = path or fresh_folder(prepared.config)

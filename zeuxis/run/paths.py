@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import time
-import unicodedata
 from pathlib import Path
 
 from zeuxis.config import RunConfig
+from zeuxis.prompts.series import slug
 from zeuxis.storage.files import make_folder
 from zeuxis.storage.reading import check_folder
 
 FORMAT = 1
 RUNS = Path("runs")
-LONGEST = 40  # letters of the phrase in a folder's name
 INNER = ("log", "checkpoint", "images", "cells", "top")
 FILES = ("run.json", "summary.json", "archive.json", "timing.jsonl", "lock")
 _GRID = re.compile(r"generation-[0-9]{6,12}\.png")
@@ -84,9 +83,3 @@ def numbered_folder(place: Path) -> Path:
         count += 1
         path = place.with_name(f"{place.name}-{count}")
     return path
-
-
-def slug(text: str) -> str:
-    """Any text as 1 to 40 characters of a-z, 0-9 and hyphens; "run" when nothing is left."""
-    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "run"

@@ -19,10 +19,10 @@ from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.plugins import fits
-from zeuxis.run.auto import settle
+from zeuxis.prompts.auto import settle
+from zeuxis.prompts.start import check_start, start_of
 from zeuxis.run.problem import Problem
 from zeuxis.run.record import Decisions, models, prompt_sha256, same_models
-from zeuxis.run.start import check_start, start_of
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from zeuxis.compute.micro_batches import MICRO_BATCH, at_once, out_of_memory, over_micro_batches, release
+from zeuxis.compute.micro_batches import MICRO_BATCH, at_once, over_micro_batches, within_memory
 from zeuxis.compute.precision import TYPES, Gate, choose
-from zeuxis.errors import BadInput, SearchStopped
+from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.metrics.health import descriptors, health
 from zeuxis.rng import stream
@@ -306,30 +306,15 @@ class Problem:
         return torch.autograd.grad(score, x)[0]
 
     def _within_memory(self, generation: int, work: Callable[[int], T], rows: int, *, keep: bool = False) -> T:
-        """`work(micro_batch)`; out of memory, all of it again with half the micro-batch, as often as it takes.
+        """`within_memory` with this generation's micro-batch; `keep`: a new size holds from it on, and is noted."""
 
-        `rows` are the images asked for: what only fills a micro-batch up to its size is left out at the first halving.
-        `keep`: the new size holds from this generation on, and is noted.
-        """
-        size = self.decisions.micro_batch_at(generation)
-        while True:
-            try:
-                return work(size)
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                if size == 1:
-                    raise SearchStopped(
-                        "Out of memory with one image at a time. Free memory, or choose a smaller generator, scorer "
-                        "or population; the run can be resumed."
-                    ) from error
-            size //= 2
-            while size >= 2 * max(1, rows):
-                size //= 2
-            release(self.generator.device)  # outside of the except block: the error holds on to tensors
+        def smaller(size: int) -> None:
             if keep:
                 self.decisions.set_micro_batch(generation, size)
                 self.decisions.note(f"Out of memory in generation {generation}: {size} images at once from here on.")
+
+        size, device = self.decisions.micro_batch_at(generation), self.generator.device
+        return within_memory(work, size, rows, device, smaller)
 
 
 def excess(u: Tensor) -> Tensor:

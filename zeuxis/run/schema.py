@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from zeuxis.config import MOST_STARTS
 from zeuxis.storage.checksummed import Header, damaged
 from zeuxis.storage.reading import printable
 
@@ -19,7 +20,7 @@ MOST_CELLS = 256  # of an archive along each measure, as the searches take them
 LONG, SHORT = 400_000, 10_000  # letters
 AS_WRITTEN = ("config", "pictures")
 
-LATENT, MOST_STARTS = 400_000, 64  # letters of a latent in base64; pictures that a run starts from
+LATENT = 400_000  # letters of a latent in base64
 Words = Annotated[str, Field(max_length=SHORT)]
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 Number = Annotated[float, Field(allow_inf_nan=False)]

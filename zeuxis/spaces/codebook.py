@@ -10,6 +10,8 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.spaces.base import Bounded, Fixed, positive
 
+MOST_DISTANCES = 4096 * 2**14  # held at once, in a book of however many codes
+
 
 class CodeGrid(Bounded):
     """A grid of places, each a vector of the codebook's width; `decode` puts the nearest code in its place.
@@ -49,7 +51,8 @@ class CodeGrid(Bounded):
         """`(N, D)` -> numbers of the nearest codes `(N, side * side)`."""
         codes, length = self._codes.on(x.device)
         rows = x.detach().float().reshape(-1, codes.shape[1])
-        pieces = [(length - 2 * piece @ codes.T).argmin(dim=1) for piece in torch.split(rows, 4096)]
+        most = max(1, min(4096, MOST_DISTANCES // len(codes)))
+        pieces = [(length - 2 * piece @ codes.T).argmin(dim=1) for piece in torch.split(rows, most)]
         return torch.cat(pieces).reshape(len(x), self.side**2)
 
     def decode(self, x: Tensor) -> Tensor:

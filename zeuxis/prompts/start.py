@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zeuxis.config import GENERATOR_OPTIONS, RunConfig
+from zeuxis.config import GENERATOR_OPTIONS, MOST_STARTS, RunConfig
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.base import Generator
@@ -21,7 +21,6 @@ from zeuxis.hub.model_file import read_model
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.pictures.metadata import PictureInfo, read_metadata
 from zeuxis.rng import stream
-from zeuxis.run.schema import MOST_STARTS
 from zeuxis.scorers.bank import open_bank
 from zeuxis.scorers.base import Prompt, Scorer
 from zeuxis.scorers.pocket import PocketScorer

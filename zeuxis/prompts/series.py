@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
 from zeuxis.errors import BadInput
-from zeuxis.run.paths import slug
 from zeuxis.scorers.weights import quoted
 from zeuxis.storage.files import unfinished
 from zeuxis.storage.reading import read_bounded
 
 MOST, LARGEST = 256, 2**20  # prompts in a series; bytes of a file
+LONGEST = 40  # letters of a phrase in a folder's name
 OWN = ("report.html", "best.png")  # files of a series beside its runs
 _GROUP = re.compile(r"(?<!\\)\{([^{}]*\|[^{}]*)\}")
 _OPEN = re.compile(r"(?<!\\)\{[^{}]*(?:\||\{)")
@@ -91,3 +92,9 @@ def folders(prompts: Sequence[Phrases], out: Path) -> list[Path]:
 
 def _counted(number: int) -> str:
     return str(number) if number <= MOST else "more"
+
+
+def slug(text: str) -> str:
+    """Any text as 1 to 40 characters of a-z, 0-9 and hyphens; "run" when nothing is left."""
+    plain = unicodedata.normalize("NFKD", text[:1000]).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "run"

@@ -1,7 +1,7 @@
 """ "auto" in a configuration: which generator of the package draws a phrase, and which scorer and judge go with it.
 
-The phrase is compared with the words of each generator's labels (zeuxis.run.coverage). `advise` says what to expect of
-whatever generator was chosen.
+The phrase is compared with the words of each generator's labels (zeuxis.prompts.coverage). `advise` says what to expect
+of whatever generator was chosen.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
-from zeuxis.run.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
-from zeuxis.run.start import adopted
+from zeuxis.prompts.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
+from zeuxis.prompts.start import adopted
 from zeuxis.scorers import SCORERS
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.combine import parse_weighted

@@ -1,0 +1,123 @@
+"""RunConfig: one search for one prompt with one seed; and how its flags are spelled and read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from zeuxis.config.messages import in_words
+from zeuxis.config.sections import (
+    SECTIONS,
+    ComputeSection,
+    GeneratorSection,
+    PromptSection,
+    ScoreSection,
+    SearchSection,
+    StopSection,
+)
+from zeuxis.errors import BadInput
+
+FLAGS = {
+    "image_prompt": "--image",
+    "options": "--option",
+    "classes": "--class",
+    "measures": "--measure",
+    "generator_options": "--generator-option",
+}
+GENERATOR_OPTIONS = ("truncation", "truncation_cutoff", "exact_truncation", "space", "classes", "ban")
+SAID = {("on_collapse", "stir"): "perturb", ("judge", "none"): None}  # an older name, and what a file has for null
+_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})", re.IGNORECASE)
+
+
+class RunConfig(ComputeSection, StopSection, SearchSection, ScoreSection, GeneratorSection, PromptSection):
+    """One search for one prompt with one seed. Written to `run.json` as it stands.
+
+    Every field has a name of its own, so that a flag, a keyword and an entry of a file are the same word; the sections
+    group them. A configuration can be read flat or as a table for each section (`sections`).
+    """
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, given: Any) -> Any:
+        """The fields out of the tables of the sections, and old names of values."""
+        if not isinstance(given, dict):
+            return given
+        flat: dict[str, Any] = {}
+        for name, value in given.items():
+            table = value if isinstance(value, dict) and name in SECTIONS else {name: value}
+            strange = [f for f in table if table is value and f not in SECTIONS[name].model_fields]
+            if strange:
+                known = ", ".join(SECTIONS[name].model_fields)
+                raise ValueError(f"the section {name} has no field {strange[0][:40]!r}, only {known}")
+            flat |= table
+        return {k: SAID.get((k, v), v) if isinstance(v, str) else v for k, v in flat.items()}
+
+    def given(self) -> dict[str, Any]:
+        """The fields that were set, as they are: `make_config` of them is the same configuration."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+    def sections(self) -> dict[str, dict[str, Any]]:
+        """Section -> its fields, for files; fields at their default are left out, but for those that were set and
+        mean something else than their absence: without a seed a new one is drawn, and "auto" may choose generations.
+        """
+        plain = self.model_dump(mode="json", exclude_defaults=True)
+        plain |= {name: getattr(self, name) for name in ("seed", "generations") if name in self.model_fields_set}
+        found = {name: {f: plain[f] for f in kind.model_fields if f in plain} for name, kind in SECTIONS.items()}
+        return {name: fields for name, fields in found.items() if fields}
+
+    def generator_arguments(self) -> dict[str, Any]:
+        """What the generator's constructor is given: those options that are not left to it."""
+        fields = {name: getattr(self, name) for name in GENERATOR_OPTIONS}
+        return {
+            name: value for name, value in fields.items() if value not in (None, False, ())
+        } | self.generator_options
+
+
+def make_config(**fields: Any) -> RunConfig:
+    """A RunConfig; BadInput in one sentence per field that is wrong, by the name of its flag."""
+    if isinstance(fields.get("scorer"), str):
+        fields["scorer"] = (fields["scorer"],)
+    try:
+        return RunConfig(**fields)
+    except ValidationError as error:
+        raise BadInput(in_words(error, tuple(RunConfig.model_fields), flag)) from error
+
+
+def flag(name: str) -> str:
+    """The flag of a field of RunConfig, e.g. `view_every` -> `--view-every`."""
+    return FLAGS.get(name, f"--{name.replace('_', '-')}")
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, int | float | str]:
+    """["F=0.5", "strategy=rand/1/bin"] -> {"F": 0.5, "strategy": "rand/1/bin"}. BadInput without a "="."""
+    options = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key.strip():
+            raise BadInput(
+                f"Expected an option of the search as key=value, e.g. --option tournament=3, got {pair[:80]!r}."
+            )
+        options[key.strip()] = _value(value.strip())
+    return options
+
+
+def _value(text: str) -> int | float | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def parse_range(text: str) -> tuple[float, float]:
+    """ "0.2..0.8" -> (0.2, 0.8). BadInput for anything else, or where low is not below high."""
+    found = _RANGE.fullmatch(text.strip())
+    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if not low < high:
+        raise BadInput(f"Expected a range LOW..HIGH with LOW below HIGH, e.g. 0.2..0.8, got {text[:40]!r}.")
+    return low, high
