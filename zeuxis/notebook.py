@@ -58,6 +58,7 @@ def breed(
     trust_fields(fields)
     check_code({name: value for name, value in named.items() if name not in fields})
     told = named | {k: v for k, v in chosen.items() if v is not None} | fields
+    told.pop("prompt", None)  # that of a file: `target` is meant
     if callbacks_each < 1:
         raise BadInput(f"Expected callbacks_each to be 1 or more generations, got {callbacks_each}.")
     make_config(prompt=(target,), **told)

@@ -18,8 +18,7 @@ def put(page, words, generations, keys="Shift+Enter"):
     page.fill("input[name=generations]", generations)
     page.fill("input[name=prompt]", words)
     page.press("input[name=prompt]", keys)
-    page.wait_for_selector("text=In the queue")
-    page.wait_for_function("document.querySelectorAll('.q-notification').length > 0")
+    page.wait_for_selector(".q-notification >> text=In the queue")  # not the link that counts what waits
 
 
 def rows(page, many):
