@@ -54,10 +54,9 @@ def test_kept_features_are_those_that_were_written(tmp_path):
     [path] = tmp_path.glob("*.npy")
     data, count = path.read_bytes(), len(calls)
     assert torch.equal(features.cached_features(pixels, look, "net", folder=tmp_path), first) and len(calls) == count
-    path.write_bytes(data[: -features.DIGEST])  # as an older version wrote it
-    assert torch.equal(features.cached_features(pixels, look, "net", folder=tmp_path), first) and len(calls) == count
     aside = tmp_path / "aside"
     for damage in (
+        lambda: path.write_bytes(data[: -features.DIGEST]),  # as an older version wrote it
         lambda: path.write_bytes(data[:-40] + b"\x77" + data[-39:]),
         lambda: path.write_bytes(data[:200]),
         lambda: np.save(path, np.zeros(3)),

@@ -16,7 +16,7 @@ from zeuxis.errors import BadInput, MissingModel, WeightsRefused
 from zeuxis.hub import archives, legacy, pickles
 from zeuxis.hub.beside import CONFIG, image_processor, read_json
 from zeuxis.hub.checkpoint import Checkpoint, Raw
-from zeuxis.hub.extent import check_extent
+from zeuxis.hub.extent import check_extent, has_complex
 from zeuxis.hub.layouts import LAYOUTS
 from zeuxis.hub.model_file import file_sha256, is_model, network, read_model, write_model
 from zeuxis.hub.weights import fit, no_more_parts_than
@@ -43,6 +43,8 @@ def read_raw(path: Path) -> Raw:
 def read_checkpoint(path: Path) -> Checkpoint:
     """The networks of a published file. WeightsRefused when no layout knows it, or one finds it damaged."""
     raw = read_raw(path)
+    if has_complex(raw.content):
+        raise WeightsRefused(raw.file, "holds complex numbers, and no network of this program has any")
     for name in LAYOUTS:
         layout = importlib.import_module(f"zeuxis.hub.layouts.{name}")
         if layout.claims(raw):

@@ -46,8 +46,6 @@ def check_extent(content: Any, size: int, path: Path) -> None:
                 more, room = held[id(part)]
                 containers, total = containers + more, total + room
             else:
-                if isinstance(part, Tensor) and part.is_complex():  # as float32 it would lose half without a word
-                    raise WeightsRefused(path, "holds complex numbers, and no network of this program has any")
                 total += _bytes(part)
         held[id(value)] = containers, total
     containers, total = held.get(id(content), (1, 0))
@@ -55,6 +53,20 @@ def check_extent(content: Any, size: int, path: Path) -> None:
         raise WeightsRefused(path, f"names the same things again and again: {_number(containers)} in {len(held):,}")
     if total > 3 * size + 2**24:
         raise WeightsRefused(path, f"names the same numbers again and again: {_number(total)} bytes in {size:,}")
+
+
+def has_complex(content: Any) -> bool:
+    """Whether a tensor of complex numbers is in it: as float32 it would lose half of itself without a word."""
+    seen: set[int] = set()
+    waiting = [content]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Tensor) and value.is_complex():
+            return True
+        if _holds(value) and id(value) not in seen:
+            seen.add(id(value))
+            waiting += inside(value)
+    return False
 
 
 def _holds(value: Any) -> bool:
