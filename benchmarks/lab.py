@@ -26,6 +26,7 @@ from zeuxis.data import ImageSet, read_images
 from zeuxis.generators.lab import LabGenerator
 from zeuxis.hub.convert import convert
 from zeuxis.hub.model_file import build
+from zeuxis.lab.domains import second_domain
 from zeuxis.lab.recipe_files import load, names
 from zeuxis.metrics.agreement import class_agreement
 from zeuxis.metrics.coverage import density_coverage
@@ -150,6 +151,9 @@ def figures(folder: Path, data: Path, judges: Path, count: int) -> tuple[str, Fi
     model = LabGenerator(folder / "export" / f"{options.get('name', 'generator')}.safetensors")
     size = {"resolution": model.resolution, "channels": options.get("channels")}
     train, test = (read_images(trained["data"], data, split, **size) for split in ("train", "test"))
+    kept = tuple(train.labels)
+    if options.get("second_domain"):
+        train, test = (second_domain(images, options["second_domain"]) for images in (train, test))
     count = min(count, len(test), len(train))
     fake, y = generated(model, count)
     (shown, rows), (known, known_rows) = real(test, count, "test"), real(train, count, "train")
@@ -160,11 +164,12 @@ def figures(folder: Path, data: Path, judges: Path, count: int) -> tuple[str, Fi
         "data": trained["data"], "pictures": len(train), "images": lines[-1]["images"], "planned": trained["images"],
         "resolution": model.resolution, "minutes": round(seconds[-1] / 60, 1) if seconds else None, "count": count,
     }  # fmt: skip
-    judge = judge_of(trained["data"], judges)
+    asked = next(iter(model.words), kept[0] if kept else "")
+    judge = judge_of(trained["data"], judges) if asked in kept else None  # no judge knows a domain
     labels = test.label(0)[0][rows] if test.labels else torch.zeros(count, dtype=torch.long)
     if judge:
         found |= by_judge(judge, fake, y, shown, labels)
-    elif y.shape[1] and train.labels:
+    elif y.shape[1] and asked in kept:
         kinds, names = train.label(0)
         found |= by_mobilenet(features, (kinds[known_rows], len(names)), y, labels)
     found |= distances_of(features["fake"], features["test"], features["train"])
