@@ -17,13 +17,13 @@ from zeuxis.lab.adversarial_options import Options
 from zeuxis.lab.draws import Drawn
 from zeuxis.lab.objectives import OBJECTIVES
 from zeuxis.lab.tasks.base import Lab
+from zeuxis.nets.gan import ROUTED
 
 if TYPE_CHECKING:
     from zeuxis.lab.adversarial import Adversarial
 
 WARM = 3  # steps before a capture: libraries choose kernels, optimisers make their state
 PLAIN = ("r1", "r2", "drift")  # penalties that draw nothing
-ROUTED = ("cogan",)  # architectures whose layers take as many rows as their labels have: no step is like another
 
 Due = tuple[tuple[str, ...], ...]
 Said = tuple[list[Tensor], dict[str, Tensor]]
@@ -52,7 +52,8 @@ class Graphs:
         self.warmed: dict[Due, int] = {}
         self.captured: dict[Due, Captured] = {}
         self.failed = False
-        self.aside: torch.cuda.Stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]  # what is captured later must not touch the default stream
+        # What is captured later must not touch the default stream.
+        self.aside: torch.cuda.Stream = torch.cuda.Stream(self.device)  # type: ignore[no-untyped-call]
 
     def step(self, drawn: list[Drawn], due: Due) -> Said:
         """What `Adversarial.compute` gives; the tensors are overwritten by the next step."""

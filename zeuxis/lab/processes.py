@@ -34,10 +34,10 @@ from zeuxis.lab import checkpoint
 from zeuxis.lab.sizes import bounded_networks
 from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab, Task
+from zeuxis.nets.gan import ROUTED
 
 DIVIDED = ("generator", "discriminator")  # networks that compute one picture a row
 TASK = "adversarial"
-ROUTED = ("cogan",)  # architectures that send each row through layers of its label's: no two parts are alike
 PATIENCE = timedelta(days=7)  # the others wait while this process evaluates
 START = 600.0  # seconds in which the others have to be there
 MOST = 64

@@ -47,3 +47,5 @@ TRANSLATORS = Table(
         "stargan": Entry("zeuxis.nets.gan.stargan:pair", "Choi et al. 2018, one network for all domains"),
     },
 )
+
+ROUTED = ("cogan",)  # they send each row through layers of its label's: no two parts of a batch are the same work
