@@ -6,9 +6,10 @@ from lab_helpers import recipe, write_products
 
 from zeuxis.config import RunConfig
 from zeuxis.data import ImageSet, read_images
-from zeuxis.errors import BadInput, UnknownName
+from zeuxis.errors import BadInput, UnknownName, WeightsRefused
 from zeuxis.generators.lab import LabGenerator
 from zeuxis.hub.model_file import build, read_model
+from zeuxis.hub.sentences import Sentences
 from zeuxis.lab import exports
 from zeuxis.lab.adversarial import Adversarial
 from zeuxis.lab.domains import captioned, chosen, edges, negative, read_texts, second_domain, text_vectors
@@ -75,18 +76,20 @@ def test_captions_are_labels_and_data_without_are_refused(shop, data):
 
 def test_vectors_of_texts_keep_what_is_near():
     texts = ["red shoes", "crimson shoes", "a green bag", "a blue watch", "red shoes"]
-    found = text_vectors(texts, 3)
+    found, mean, axes = text_vectors(texts, 3)
     assert found.shape == (5, 3) and torch.allclose(found.mean(0), torch.zeros(3), atol=1e-5)
     assert float(found.square().mean()) == pytest.approx(1, abs=1e-4) and torch.allclose(found[0], found[4], atol=1e-5)
     apart = torch.cdist(found, found)
     assert apart[0, 1] < apart[0, 2] and apart[0, 1] < apart[0, 3]
-    assert text_vectors(texts[:2], 400).shape == (2, 400)
+    again = (Sentences(CPU)(texts) - mean) @ axes
+    assert torch.allclose(again, found, atol=1e-4)
+    assert text_vectors(texts[:2], 400)[0].shape == (2, 400)
 
 
 def test_a_stackgan_of_titles_is_searched_by_phrases(shop, tmp_path, monkeypatch):
     task = task_of("stackgan", shop, **TEXTS)
     titles = task.words["caption"]
-    wanted = text_vectors(titles, 6)
+    wanted, _, _ = text_vectors(titles, 6)
     for net in task.nets.values():
         assert torch.equal(net.labels(torch.arange(len(titles))[:, None]), wanted)
     lines = [task.step(step, progress) for step, progress in enumerate((0.0, 0.4, 0.6, 0.8))]
@@ -97,10 +100,54 @@ def test_a_stackgan_of_titles_is_searched_by_phrases(shop, tmp_path, monkeypatch
     assert read_model(generator.path).parts["generator"]["progress"] == 0.8
     x, near = near_labels(generator.space, Prompt((Phrase("red shoes"),)), 4, stream(0, "near"))
     assert near[0] == "red shoes" and generator.render(x).shape == (4, 3, 16, 16)
-    assert settle(RunConfig(prompt=("red shoes",), generator=str(generator.path)))[0].start == "labels"
+    settled = settle(RunConfig(prompt=("red shoes",), generator=str(generator.path), start="labels"))[0]
+    assert settled.start == "labels" and "text" not in settled.generator_options
     monkeypatch.setattr(exports, "MOST_ROWS", 3)
     task.export(task.nets, tmp_path)
     assert len(LabGenerator(tmp_path / "stackgan.safetensors").labels) == 3
+
+
+def test_a_stackgan_draws_an_own_phrase(shop, tmp_path):
+    task = task_of("stackgan", shop, **TEXTS)
+    task.step(0, 0.9)
+    task.export(task.nets, tmp_path)
+    path = tmp_path / "stackgan.safetensors"
+    settled = settle(RunConfig(prompt=("a crimson shoe",), negative=("a bag",), generator=str(path)))[0]
+    assert settled.generator_options == {"text": "a crimson shoe"} and settled.start != "labels"
+    generator, mixing = LabGenerator(path, text="a crimson shoe"), LabGenerator(path)
+    assert generator.space.dim == task.generator.z_dim < mixing.space.dim
+    told = build(path).labels.of(Sentences(CPU)(["a crimson shoe"]))
+    assert torch.equal(generator.told, told)
+    x = generator.space.sample(3, stream(0, "x"))
+    with torch.no_grad():
+        wanted = (build(path)(x, told.expand(3, -1)) / 2 + 0.5).clamp(0, 1)
+    assert torch.allclose(generator.render(x), wanted, atol=1e-5)
+    title = mixing.labels[0]
+    captions = [word.lower() for word in mixing.words["caption"]]
+    own = LabGenerator(path, text=mixing.words["caption"][captions.index(title)]).told
+    assert torch.allclose(own, task.generator.labels.get_buffer("table0")[captions.index(title)], atol=1e-3)
+    with pytest.raises(BadInput, match="either a text or captions"):
+        LabGenerator(path, text="a shoe", classes=[title])
+    of_labels = task_of("cgan", shop)
+    of_labels.export(of_labels.nets, tmp_path)
+    with pytest.raises(BadInput, match="trained on labels, not captions"):
+        LabGenerator(tmp_path / "cgan.safetensors", text="a seven")
+
+
+def test_a_stackgan_of_another_text_tower_is_refused(shop, tmp_path, monkeypatch):
+    task = task_of("stackgan", shop, **TEXTS)
+    task.export(task.nets, tmp_path)
+    monkeypatch.setattr(Sentences, "__init__", with_other_sha256(Sentences.__init__))
+    with pytest.raises(WeightsRefused, match="another text tower"):
+        LabGenerator(tmp_path / "stackgan.safetensors", text="a shoe")
+
+
+def with_other_sha256(made):
+    def init(self, device):
+        made(self, device)
+        self.sha256 = "0" * 64
+
+    return init
 
 
 def test_stage_one_is_trained_first_and_then_stage_two_alone(shop):

@@ -13,7 +13,8 @@ from torch import Tensor
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.generators.base import as_judged, as_rgb, check_colours
 from zeuxis.hub.model_file import Model, build, file_sha256, read_model
-from zeuxis.nets.gan.base import LatentGenerator
+from zeuxis.hub.sentences import Sentences
+from zeuxis.nets.gan.base import LatentGenerator, Texts
 from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
 from zeuxis.registry import unknown
 from zeuxis.rng import stream
@@ -34,6 +35,8 @@ class LabGenerator:
     `ban` leaves such rows out. Attribute `labels` names the rows that are left.
 
     space  "z", as above; of a network with styles also "w", one style, or "w+", one for each layer (`Whitened`)
+    text   of a network that is told captions: the phrase that all pictures are drawn for, and the latent is z alone;
+           in a run the words of its prompt. "" mixes captions of its training data
     """
 
     name = "lab"
@@ -46,6 +49,7 @@ class LabGenerator:
         space: str = "z",
         classes: Sequence[str] = (),
         ban: Sequence[str] = (),
+        text: str = "",
     ) -> None:
         if space not in SPACES:
             raise BadInput(f"Expected space {', '.join(SPACES)} for a GAN of the lab, got {space!r:.40}.")
@@ -58,12 +62,13 @@ class LabGenerator:
             raise WeightsRefused(path, f"holds a {type(net).__name__}, which is no generator of the training lab")
         self.resolution = net.resolution
         self.words, rows, counts = _rows(self.model.about, net.classes, path)
+        self.told = self._read(net, str(text), bool(classes or ban)) if text else None  # (1, embed_dim)
         names = names_of_rows(self.words, rows)
         kept = kept_rows(self.words, rows, classes, ban)
         self.labels = tuple(names[k] for k in kept)
         self.rows, self.counts = rows[kept], counts[kept]
         self.space: Space = Normal(net.z_dim, bound=3.0, radius=0.9)
-        if net.classes:
+        if net.classes and self.told is None:
             shares = None if bool((self.counts == self.counts[:1]).all()) else self.counts.double()
             mix = ClassMix(net.embed(self.rows), self.labels, reach=REACH, shares=shares)
             self.space = Product(self.space, mix)
@@ -81,6 +86,19 @@ class LabGenerator:
         with torch.no_grad():
             seen = torch.cat([self._map(piece).cpu() for piece in torch.split(x, 1000)])  # (STYLES, w_dim)
         return Whitened(seen, 1 if kind == "w" else len(self.layer_sizes()))
+
+    def _read(self, net: LatentGenerator, text: str, chosen: bool) -> Tensor:
+        """The condition (1, embed_dim) of a phrase. BadInput for a network that is told labels, or with `chosen`
+        captions too; WeightsRefused for one that learnt another text tower.
+        """
+        if not isinstance(net.labels, Texts) or not net.labels.reads:
+            raise BadInput(f"Generator {self.name!r} was trained on labels, not captions: leave the option text out.")
+        if chosen:
+            raise BadInput("Expected either a text or captions by --class and --ban, got both. Leave one out.")
+        tower = Sentences(torch.device("cpu"))
+        if self.model.about.get("text_sha256") != tower.sha256:
+            raise WeightsRefused(self.path, "learnt another text tower than this version has. Train it again")
+        return net.labels.of(tower([text]))
 
     @staticmethod
     def check_classes(model: Model, classes: Sequence[str], ban: Sequence[str]) -> None:
@@ -102,9 +120,7 @@ class LabGenerator:
         """`(N, D) -> (N, 3, R, R)` float32 in [0, 1], grey ones as RGB. BadInput for another width, NaN or infinity."""
         if isinstance(self.space, Whitened):
             return self.draw(self.styles(x))
-        decoded = self.space.decode(check(self.space, x).to(self.device))
-        z, embedding = decoded if isinstance(decoded, tuple) else (decoded, None)
-        images: Tensor = self._nets[self.dtype](z, embedding)  # nominally in [-1, 1]
+        images: Tensor = self._nets[self.dtype](*self._decoded(check(self.space, x)))  # nominally in [-1, 1]
         return as_rgb((images.float() / 2 + 0.5).clamp(0, 1))
 
     def layer_sizes(self) -> list[int]:
@@ -122,10 +138,16 @@ class LabGenerator:
 
     def _map(self, x: Tensor) -> Tensor:
         """Latents of z and labels `(N, D)` -> one style each `(N, w_dim)`."""
-        decoded = self.space.decode(x.to(self.device))
-        z, embedding = decoded if isinstance(decoded, tuple) else (decoded, None)
         net: Any = self._nets[torch.float32]
-        return torch.as_tensor(net.map(z, embedding))
+        return torch.as_tensor(net.map(*self._decoded(x)))
+
+    def _decoded(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Latents (N, D) -> z (N, z_dim) and the embeddings of their conditions (N, E), None without labels."""
+        decoded = self.space.decode(x.to(self.device))
+        if isinstance(decoded, tuple):
+            z, embedding = decoded
+            return z, embedding
+        return decoded, None if self.told is None else self.told.to(self.device).expand(len(x), -1)
 
     def draw(self, ws: Tensor) -> Tensor:
         """Styles `(N, L, w_dim)` -> `(N, 3, R, R)` float32 in [0, 1]."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput
+from zeuxis.hub.sentences import Sentences
 from zeuxis.registry import Entry, Table, unknown
 
 DOMAINS = Table(
@@ -67,25 +68,25 @@ def read_texts(texts: Sequence[str], *nets: nn.Module) -> None:
     if not all(hasattr(part, "read") for part in found):
         raise BadInput('The option texts needs networks that are told texts: choose architecture = "stackgan".')
     parts: list[Any] = found
-    vectors = text_vectors(texts, parts[0].get_buffer("table0").shape[1])
+    found_vectors = text_vectors(texts, parts[0].get_buffer("table0").shape[1])
     for part in parts:
-        part.read(vectors)
+        part.read(*found_vectors)
 
 
-def text_vectors(texts: Sequence[str], size: int) -> Tensor:
+def text_vectors(texts: Sequence[str], size: int) -> tuple[Tensor, Tensor, Tensor]:
     """Texts -> (K, size) float32 of mean 0 and mean square 1: the first principal components of the sentence vectors
-    of the package's text tower; with fewer texts or directions than `size` the rest is 0.
+    of the package's text tower; with fewer texts or directions than `size` the rest is 0. And the mean (S,) and the
+    scaled axes (S, size) by which another sentence vector becomes one of them.
     """
-    from zeuxis.scorers.pocket import PocketScorer
-
-    scorer = PocketScorer(torch.device("cpu"))
-    parts = [scorer.sentences(list(texts[k : k + 500])) for k in range(0, len(texts), 500)]
-    x = torch.cat(parts).double()
-    x = x - x.mean(0)
+    tower = Sentences(torch.device("cpu"))
+    x = torch.cat([tower(list(texts[k : k + 500])) for k in range(0, len(texts), 500)]).double()
+    mean = x.mean(0)
+    x = x - mean
     axes = torch.linalg.eigh(x.T @ x).eigenvectors.flip(1)[:, :size]  # (S, size), largest first
     axes = axes * axes.gather(0, axes.abs().argmax(0, keepdim=True)).sign()
-    found = F.pad(x @ axes, (0, max(0, size - x.shape[1])))
-    return (found / found.square().mean().sqrt().clamp_min(1e-12)).float()
+    axes = F.pad(axes, (0, max(0, size - x.shape[1])))
+    axes = axes / (x @ axes).square().mean().sqrt().clamp_min(1e-12)
+    return (x @ axes).float(), mean.float(), axes.float()
 
 
 def chosen(

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 
 from zeuxis.errors import BadInput, MissingModel
 from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
+from zeuxis.hub.sentences import Sentences
 from zeuxis.nets.layers import fold_spectrum
 from zeuxis.rng import stream
 
@@ -50,13 +51,15 @@ def write_export(task: Adversarial, generator: nn.Module, path: Path) -> Path:
         kept = torch.randperm(len(rows), generator=stream(0, "rows"))[:MOST_ROWS].sort().values
         rows, counts = rows[kept], counts[kept]
     config = task.lab.config
-    about = {
+    about: dict[str, Any] = {
         "labels": {name: list(words) for name, words in task.words.items()},
         "rows": rows.tolist(),
         "counts": counts.tolist(),
         "data": task.train.source,
         "trained": {"recipe": config.about, "seed": config.seed, "figures": task.watch.latest},
     }
+    if task.opt.texts:
+        about["text_sha256"] = Sentences(torch.device("cpu")).sha256
     return write_model(path, f"gan-{task.opt.architecture}", parts, about=about, licence=task.train.licence)
 
 

@@ -1,4 +1,4 @@
-"""What frozen networks make of pictures and sentences, computed once: in the user's cache, or in memory.
+"""What frozen networks make of pictures, computed once and kept in the user's cache.
 
 features/KEY.npy: float16 (up to 2000, D), then the SHA-256 of that. KEY stands for the pixels, the network's weights
 and the view. What is not as it was written, or has no SHA-256, is computed again.
@@ -20,13 +20,7 @@ from zeuxis.data import to_signed
 from zeuxis.data.cache import checksum, data_folder
 from zeuxis.data.npz import LARGEST_HEADER, array_of
 from zeuxis.errors import BadInput, RunDamaged, RunUnwritable
-from zeuxis.hub.header import vocabulary_of
-from zeuxis.hub.model_file import build, read_model, tensors_of
-from zeuxis.hub.model_file import checksum as tensors_checksum
-from zeuxis.hub.pocket import pocket_path
 from zeuxis.lab.augment import flip_and_shift
-from zeuxis.nets.dual_encoder import TextTower
-from zeuxis.nets.wordpiece import WordPiece
 from zeuxis.rng import stream
 from zeuxis.storage.files import atomic_write, make_folder
 from zeuxis.storage.reading import read_plain
@@ -102,32 +96,3 @@ def _store(found: np.ndarray, path: Path) -> None:
     with contextlib.suppress(RunUnwritable):
         make_folder(path.parent)
         atomic_write(path, body + hashlib.sha256(body).digest())
-
-
-class Sentences:
-    """The pocket scorer's text tower with a memory: texts -> vectors (P, `width`) on the CPU."""
-
-    def __init__(self, device: torch.device) -> None:
-        path = pocket_path("scorer")
-        tower, model = build(path, "text"), read_model(path)
-        assert isinstance(tower, TextTower)
-        self.tower, self.device, self.width = tower.to(device), device, tower.direct.out_features
-        self.wordpiece = WordPiece(vocabulary_of(model, tower.tokens.num_embeddings))
-        self.sha256 = tensors_checksum(tensors_of(path, "text", verify=False))
-        self._number: dict[str, int] = {}
-        self._vectors = torch.empty(0, self.width)
-
-    def __call__(self, texts: list[str]) -> Tensor:
-        """Texts -> (P, width), each of length 1."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._number]
-        if new:
-            with torch.no_grad():
-                found = self.tower(self.wordpiece.batch(new, self.tower.longest).to(self.device)).cpu()
-            start, stop = len(self._number), len(self._number) + len(new)
-            if stop > len(self._vectors):  # twice the room, so that copying stays rare
-                room = torch.empty(max(2 * stop, 4096), self.width)
-                room[:start] = self._vectors[:start]
-                self._vectors = room
-            self._vectors[start:stop] = found
-            self._number |= dict(zip(new, range(start, stop), strict=True))
-        return self._vectors[[self._number[text] for text in texts]]

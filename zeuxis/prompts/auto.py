@@ -103,7 +103,8 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     fields["scorer"] = tuple(member.scorer + name[len(AUTO) :] if _is_auto(name) else name for name in config.scorer)
     fields["judge"] = member.judge if config.judge == AUTO else config.judge
     if config.start == AUTO:
-        fields["start"] = "labels" if _of_texts(fields["generator"]) else member.start
+        mixes = not config.generator_options.get("text") and _of_texts(fields["generator"])
+        fields["start"] = "labels" if mixes else member.start
     if config.start_from and config.start == AUTO:
         fields["start"] = "prior"
     if config.search == AUTO:
@@ -137,14 +138,22 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
 def _with_text(config: RunConfig) -> tuple[RunConfig, list[str]]:
     """For a generator that draws for a phrase, the positive words of the prompt among its options; and its licence."""
     path = Path(config.generator)
-    if "text" in config.generator_options or not is_pipeline(path):
+    pipeline = is_pipeline(path)
+    if "text" in config.generator_options or not (pipeline or _takes_text(config)):
         return config, []
     prompt = parse_prompt(config.prompt, config.negative, (), templates=False) if config.prompt else None
-    told = licence_of(path)
+    told = licence_of(path) if pipeline else ""
     note = f"The licence of {path.name} is {told}, as its README says." if told else ""
     note = note or f"{path.name} names no licence: look where it came from."
     text = prompt.title if prompt is not None else ""
-    return config.model_copy(update={"generator_options": {**config.generator_options, "text": text}}), [note]
+    told_it = config.model_copy(update={"generator_options": {**config.generator_options, "text": text}})
+    return told_it, [note] if pipeline else []
+
+
+def _takes_text(config: RunConfig) -> bool:
+    """Whether its pictures are to be drawn for the phrase itself, not for captions that the user or a start chose."""
+    chosen = config.classes or config.ban or config.start_from or config.start == "labels"
+    return not chosen and _of_texts(config.generator)
 
 
 def _of_texts(generator: str) -> bool:

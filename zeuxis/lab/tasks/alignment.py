@@ -15,9 +15,10 @@ from torch.optim import Optimizer
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput
 from zeuxis.hub.model_file import Part, write_model
+from zeuxis.hub.sentences import Sentences
 from zeuxis.lab.alignment_figures import figures, test_sets
 from zeuxis.lab.captions import Writer, joined, truth
-from zeuxis.lab.features import Sentences, cached_features
+from zeuxis.lab.features import cached_features
 from zeuxis.lab.imagined import Imagined
 from zeuxis.lab.origin import fingerprint
 from zeuxis.lab.pair_losses import mixed, pairwise_sigmoid, soft_infonce

@@ -13,6 +13,8 @@ from zeuxis.compute.split import over_the_batch
 from zeuxis.errors import BadInput
 from zeuxis.nets.layers import bounded
 
+SENTENCE = 384  # numbers of a vector of the package's text tower
+
 
 def check_size(
     resolution: int, classes: Sequence[int], least: int = 8, most: int = 256, *, channels: int = 3, **sizes: int
@@ -85,15 +87,28 @@ class Texts(nn.Module):
     Random until `read` is given those of texts. They are buffers: nothing trains them, and model files hold them.
     """
 
-    def __init__(self, classes: Sequence[int], dim: int) -> None:
+    def __init__(self, classes: Sequence[int], dim: int, sentence: int = SENTENCE) -> None:
         super().__init__()
         self.count = len(classes)
         for kind, count in enumerate(classes):
             self.register_buffer(f"table{kind}", torch.randn(count, dim))
+        self.register_buffer("mean", torch.zeros(sentence))
+        self.register_buffer("axes", torch.zeros(sentence, dim))
 
-    def read(self, vectors: Tensor) -> None:
-        """(K, dim): those of the first kind of label."""
-        self.get_buffer("table0").copy_(vectors)
+    def read(self, vectors: Tensor, mean: Tensor, axes: Tensor) -> None:
+        """(K, dim): those of the first kind of label; and how they came of sentence vectors, as for `of`."""
+        for name, value in (("table0", vectors), ("mean", mean), ("axes", axes)):
+            self.get_buffer(name).copy_(value)
+
+    @property
+    def reads(self) -> bool:
+        """Whether it was given vectors of texts, so that `of` knows those of others."""
+        return bool(self.get_buffer("axes").any())
+
+    def of(self, sentences: Tensor) -> Tensor:
+        """Sentence vectors (N, S) of any texts -> (N, dim): (s - mean) axes, as those of the captions were made."""
+        projected: Tensor = (sentences - self.get_buffer("mean")) @ self.get_buffer("axes")
+        return projected
 
     def forward(self, y: Tensor) -> Tensor:
         """(N, L) -> (N, dim)."""
