@@ -60,6 +60,18 @@ def test_dinov2_gives_the_class_token_of_transformers(dino):
     assert space.embed(pictures.drawn(3)).shape == (3, 16)
 
 
+def test_names_as_they_are_published_are_read(dino, tmp_path):
+    """`save_pretrained` writes the names that published files have, whatever the network calls its tensors."""
+    folder, net = dino
+    net.save_pretrained(tmp_path)
+    (tmp_path / "preprocessor_config.json").write_text((folder / "preprocessor_config.json").read_text())
+    images = torch.rand(2, 3, 28, 28, generator=torch.Generator().manual_seed(1))
+    SEEN.clear()
+    published = open_features(f"dinov2:{tmp_path}").embed(images)
+    SEEN.clear()
+    assert torch.equal(published, open_features(f"dinov2:{folder}").embed(images))
+
+
 def test_a_folder_of_another_kind_is_refused(dino, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "clip", "hidden_size": 8}))
     with pytest.raises(WeightsRefused, match="expected dinov2"):

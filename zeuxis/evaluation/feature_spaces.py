@@ -111,8 +111,15 @@ def inception(device: torch.device) -> FeatureSpace:
     return FeatureSpace("inception", "inception", "299 pixels as TensorFlow 1", net.sha256, net, net.logits_of)
 
 
+OLDER = (  # names in published files of DINOv2 -> those of newer versions of transformers
+    *((rf"\.attention\.attention\.{name}\.", f".attention.{name[0]}_proj.") for name in ("query", "key", "value")),
+    (r"\.attention\.output\.dense\.", ".attention.o_proj."),
+)
+
+
 def dinov2(place: str, device: torch.device) -> FeatureSpace:
     """The class token after the last normalisation, as Stein et al. 2023 (arXiv 2306.04675) compare sets with."""
+    from zeuxis.hub.beside import of_a_network
     from zeuxis.scorers.folder import filled, folder_sha256, need_transformers, read_config, read_state
     from zeuxis.scorers.preprocess import Preprocess
     from zeuxis.scorers.preprocess_config import of_folder
@@ -125,7 +132,8 @@ def dinov2(place: str, device: torch.device) -> FeatureSpace:
     if config["model_type"] != "dinov2":
         raise WeightsRefused(folder / "config.json", f"describes a {str(config['model_type'])[:40]}, expected dinov2")
     state, file = read_state(folder)
-    net = filled(lambda: transformers.Dinov2Model(transformers.Dinov2Config(**config)), state, file)
+    settings = of_a_network(config)
+    net = filled(lambda: transformers.Dinov2Model(transformers.Dinov2Config(**settings)), state, file, OLDER)
     net = net.to(device).eval().requires_grad_(False)
     plain = Preprocess(0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), to=(256, 256), crop=(224, 224))
     prepare = of_folder(folder, plain)
@@ -136,7 +144,7 @@ def dinov2(place: str, device: torch.device) -> FeatureSpace:
         return output.last_hidden_state[:, 0].float().cpu()  # type: ignore[no-any-return]
 
     word = f"dinov2{_size_of(int(config['hidden_size']))}"
-    return FeatureSpace(f"dinov2:{Path(place).name}", word, _in_words(prepare), folder_sha256(folder), embed)
+    return FeatureSpace(f"dinov2:{Path(place).name}", word, _in_words(prepare), folder_sha256(folder, file), embed)
 
 
 def _size_of(width: int) -> str:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,11 @@ import torch
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput, MissingExtra, WeightsRefused
-from zeuxis.hub.beside import read_json
+from zeuxis.hub.beside import of_a_network, read_json
 from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.convert import read_raw
-from zeuxis.hub.weights import fill
+from zeuxis.hub.tokenizer import check_ids, read_tokenizer, tokenizer_files
+from zeuxis.hub.weights import filled, planned
 from zeuxis.nets.layers import bounded
 from zeuxis.spaces import Normal, check
 
@@ -33,9 +35,11 @@ WEIGHTS = {  # component -> its file, as diffusers and transformers save it
     "vae": "diffusion_pytorch_model.safetensors",
     "text_encoder": "model.safetensors",
 }
-HAVING_A_SAY = (".safetensors", ".json", ".txt")
+SCHEDULER = "scheduler/scheduler_config.json"
+LEVELS = ("beta_start", "beta_end", "beta_schedule")  # what every file of noise levels says
 MOST_GENES = 2**16  # a saved picture holds no more: 4 x 128 x 128
 PASSING = ("position_ids",)  # counters that older versions saved
+OLDER = ((r"^text_model\.", ""),)  # names before transformers 5, which published files have
 
 
 def is_pipeline(path: Path) -> bool:
@@ -74,20 +78,26 @@ class Diffusion:
         if not is_pipeline(path):
             raise BadInput(f"Expected a diffusers folder with unet and vae in it, got {path}. Give its place.")
         self.device, self.path = device or torch.device("cpu"), path
-        self.sha256 = _sha256(path)
-        self.unet = _filled(path, "unet", diffusers.UNet2DConditionModel.from_config).to(self.device)
-        self.vae = _filled(path, "vae", diffusers.AutoencoderKL.from_config).to(self.device)
-        if self.unet.config.addition_embed_type is not None:
+        self.times, self.sigmas, self.predicts = _schedule(path / SCHEDULER, bounded("steps", steps, 1, 8))
+        parts = {part: _Part(path, part) for part in WEIGHTS}
+        unet = parts["unet"].plan(diffusers.UNet2DConditionModel)
+        vae = parts["vae"].plan(diffusers.AutoencoderKL)
+        words = parts["text_encoder"].plan(transformers.CLIPTextModel, transformers.CLIPTextConfig)
+        if unet.config.addition_embed_type is not None:
             raise WeightsRefused(path / "unet/config.json", "takes more than one phrase (SDXL), which is not read")
-        factor = 2 ** (len(self.vae.config.block_out_channels) - 1)
-        side = bounded("size of a diffusion model", size, 0, 2048) // factor or self.unet.config.sample_size
-        self.shape = (int(self.unet.config.in_channels), int(side), int(side))
+        self.scale = _scale(vae.config, path / "vae/config.json")
+        factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        own = unet.config.sample_size
+        side = bounded("size of a diffusion model", size, 0, 2048) // factor or bounded("sample_size", own, 1, 2**12)
+        self.shape = (int(unet.config.in_channels), int(side), int(side))
         if math.prod(self.shape) > MOST_GENES:
             raise BadInput(f"Expected noise of at most {MOST_GENES:,} genes, got {self.shape}. Give a smaller size.")
         self.resolution = self.shape[1] * factor
         self.space = Normal(math.prod(self.shape), bound=6.0)
-        self.times, self.sigmas, self.predicts = _schedule(path, bounded("steps", steps, 1, 8))
-        self.condition = self._read(transformers, str(text)).to(self.device)  # (1, L, E)
+        self._try(unet, vae, words)
+        self.condition = self._read(transformers, parts["text_encoder"], str(text)).to(self.device)  # (1, L, E)
+        self.unet, self.vae = (parts[part].filled().to(self.device) for part in ("unet", "vae"))
+        self.sha256 = _sha256(path)
         self._copies = {torch.float32: self.unet}
         self.dtype = torch.float32
 
@@ -95,9 +105,10 @@ class Diffusion:
     def check(path: Path) -> None:
         """Missing where a package is not installed; WeightsRefused for a folder without weights."""
         _packages()
-        for part, file in WEIGHTS.items():
-            if not (path / part / file).is_file():
-                raise WeightsRefused(path, f"has no {part}/{file}; only safetensors are read")
+        for part in WEIGHTS:
+            _Part(path, part)
+        _schedule(path / SCHEDULER, 1)
+        tokenizer_files(path / "tokenizer")
 
     def set_precision(self, dtype: torch.dtype) -> None:
         """The denoiser computes in `dtype`; noise, phrase and decoder stay float32."""
@@ -108,7 +119,7 @@ class Diffusion:
         z = check(self.space, x).to(self.device, torch.float32).reshape(-1, *self.shape) * self.sigmas[0]
         for time, sigma, after in zip(self.times, self.sigmas, self.sigmas[1:], strict=False):
             z = z + (after - sigma) * self._slope(z, time, sigma)  # Karras et al. 2022, algorithm 1 without churn
-        images: Tensor = self.vae.decode(z / self.vae.config.scaling_factor).sample  # nominally in [-1, 1]
+        images: Tensor = self.vae.decode(z / self.scale).sample  # nominally in [-1, 1]
         return (images.float() / 2 + 0.5).clamp(0, 1)
 
     def describe(self, x: Tensor) -> str:
@@ -131,18 +142,64 @@ class Diffusion:
         return noise
 
     @torch.no_grad()
-    def _read(self, transformers: Any, text: str) -> Tensor:
-        def make(config: Mapping[str, Any]) -> nn.Module:
-            return transformers.CLIPTextModel(transformers.CLIPTextConfig(**config))  # type: ignore[no-any-return]
-
-        net = _filled(self.path, "text_encoder", make)
+    def _try(self, unet: Any, vae: Any, words: Any) -> None:
+        """A picture without numbers, of networks without memory. WeightsRefused where the parts do not fit together."""
+        z, ids = torch.empty(1, *self.shape, device="meta"), torch.empty(1, 2, dtype=torch.long, device="meta")
         try:
-            tokenizer = transformers.CLIPTokenizer.from_pretrained(str(self.path / "tokenizer"), local_files_only=True)
-        except Exception as error:  # whatever transformers makes of a forged or missing file
-            raise WeightsRefused(self.path / "tokenizer", f"is no CLIP tokenizer: {str(error)[:160]}") from error
+            seen = unet(z, self.times[0], encoder_hidden_states=words(ids).last_hidden_state).sample
+            images = vae.decode(seen).sample
+            if seen.shape != z.shape or images.shape != (1, 3, self.resolution, self.resolution):
+                raise ValueError(f"pictures of shape {tuple(images.shape)} from noise of {tuple(z.shape)}")
+        except Exception as error:  # forged configurations may fail anywhere
+            said = " ".join(str(error).split())[:160] or type(error).__name__
+            raise WeightsRefused(self.path, f"holds parts that draw no picture together: {said}") from error
+
+    @torch.no_grad()
+    def _read(self, transformers: Any, part: _Part, text: str) -> Tensor:
+        tokenizer, net = read_tokenizer(transformers.CLIPTokenizer, self.path / "tokenizer"), part.filled()
         longest = int(net.config.max_position_embeddings)
         tokens = tokenizer(text, max_length=longest, truncation=True, padding="max_length", return_tensors="pt")
-        return torch.as_tensor(net(tokens["input_ids"]).last_hidden_state)
+        check_ids(tokens["input_ids"], int(net.config.vocab_size), self.path / "tokenizer")
+        read = torch.as_tensor(net(tokens["input_ids"]).last_hidden_state)
+        if not bool(torch.isfinite(read).all()):
+            raise WeightsRefused(part.file, "makes no numbers of a phrase: they are NaN or infinite")
+        return read
+
+
+class _Part:
+    """A component of the folder: its configuration, and the tensors that fill what is built from it."""
+
+    def __init__(self, path: Path, part: str) -> None:
+        self.file, self.config = path / part / WEIGHTS[part], path / part / "config.json"
+        for file in (self.file, self.config):
+            if not file.is_file():
+                raise WeightsRefused(path, f"has no {part}/{file.name}; only safetensors are read")
+
+    def plan(self, network: Any, settings: Any = None) -> Any:
+        """The network without memory. WeightsRefused unless the file fills it."""
+        config = of_a_network(read_json(self.config))
+        if settings is None:  # of diffusers: what it does not know it names on the screen
+            known = inspect.signature(network.__init__).parameters
+            config = {name: value for name, value in config.items() if name in known and name != "self"}
+            self.make: Callable[[], nn.Module] = lambda: network.from_config(config)
+        else:
+            self.make = lambda: network(settings(**config))
+        plan, self.tensors = planned(self.make, read_raw(self.file).content, self.file, self.config, PASSING, OLDER)
+        return plan.eval()
+
+    def filled(self) -> Any:
+        """The network with its weights."""
+        return filled(self.make, self.tensors, self.config).requires_grad_(False)
+
+
+def _scale(config: Any, file: Path) -> float:
+    """What the decoder's input is divided by. WeightsRefused for none, and for a decoder that shifts it too."""
+    scale = config.scaling_factor
+    if type(scale) not in (int, float) or not 1e-6 < abs(scale) < 1e6:
+        raise WeightsRefused(file, f"scales noise by {scale!r:.40}, expected a number")
+    if any(getattr(config, name, None) is not None for name in ("shift_factor", "latents_mean", "latents_std")):
+        raise WeightsRefused(file, "shifts its noise, which is not read")
+    return float(scale)
 
 
 def _packages() -> tuple[Any, Any]:
@@ -154,14 +211,19 @@ def _packages() -> tuple[Any, Any]:
     return diffusers, transformers
 
 
-def _schedule(path: Path, steps: int) -> tuple[list[float], list[float], str]:
+def _schedule(file: Path, steps: int) -> tuple[list[float], list[float], str]:
     """Times and noise levels of the steps, the last level 0, and what the network predicts.
 
     sigma = sqrt((1 - a) / a), a the product of all (1 - beta) up to a time; times are spaced from the last one down.
+    WeightsRefused for a file of other noise levels, and without one.
     """
-    file = path / "scheduler/scheduler_config.json"
-    config: dict[str, Any] = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear"}
-    config |= {"num_train_timesteps": 1000, "prediction_type": "epsilon"} | read_json(file)
+    told = read_json(file)
+    missing = [name for name in LEVELS if name not in told]
+    if missing:
+        raise WeightsRefused(file, f"says nothing about {', '.join(missing)}" if told else "is missing")
+    if told.get("trained_betas") is not None or told.get("rescale_betas_zero_snr"):
+        raise WeightsRefused(file, "describes noise levels that are not read: trained_betas, rescale_betas_zero_snr")
+    config: dict[str, Any] = {"num_train_timesteps": 1000, "prediction_type": "epsilon"} | told
     predicts, spaced, count = config["prediction_type"], config["beta_schedule"], config["num_train_timesteps"]
     if predicts not in ("epsilon", "v_prediction"):
         raise WeightsRefused(file, f"predicts {predicts!r:.40}, which is not read")
@@ -174,28 +236,15 @@ def _schedule(path: Path, steps: int) -> tuple[list[float], list[float], str]:
     kept = (1 - betas).cumprod(dim=0)
     levels = ((1 - kept) / kept).sqrt()
     times = [round(count - k * count / steps) - 1 for k in range(steps)]
+    if not all(1e-6 < float(levels[t]) < 1e6 for t in times):
+        raise WeightsRefused(file, f"describes noise levels of 0 or without end: {first!r:.20} to {last!r:.20}")
     return [float(t) for t in times], [*(float(levels[t]) for t in times), 0.0], str(predicts)
 
 
-def _filled(path: Path, part: str, make: Callable[[dict[str, Any]], nn.Module]) -> Any:
-    """A component, built from its configuration and filled strictly."""
-    file = path / part / WEIGHTS[part]
-    config = {k: v for k, v in read_json(path / part / "config.json").items() if not k.startswith("_")}
-    if not file.is_file():
-        raise WeightsRefused(path, f"has no {part}/{WEIGHTS[part]}; only safetensors are read")
-    state = {k: v for k, v in read_raw(file).content.items() if not str(k).endswith(PASSING)}
-    try:
-        net = make(config)
-    except Exception as error:  # a forged configuration may fail anywhere
-        raise WeightsRefused(path / part / "config.json", f"describes no {part}: {str(error)[:160]}") from error
-    return fill(net, state, file).requires_grad_(False)
-
-
 def _sha256(path: Path) -> str:
-    """One hash over every file that has a say."""
+    """One hash over every file that is read."""
+    files = [path / part / name for part in WEIGHTS for name in ("config.json", WEIGHTS[part])]
     digest = hashlib.sha256()
-    for part in (*WEIGHTS, "tokenizer", "scheduler"):
-        for file in sorted((path / part).glob("*")):
-            if file.is_file() and file.suffix in HAVING_A_SAY:
-                digest.update(f"{part}/{file.name} {file_sha256(file)}\n".encode())
+    for file in (*files, *sorted(tokenizer_files(path / "tokenizer")), path / SCHEDULER):
+        digest.update(f"{file.parent.name}/{file.name} {file_sha256(file)}\n".encode())
     return digest.hexdigest()

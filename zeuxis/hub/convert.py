@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from zeuxis.hub.layouts import LAYOUTS
 from zeuxis.hub.model_file import file_sha256, is_model, network, read_model, write_model
 from zeuxis.hub.weights import fit, no_more_parts_than
 from zeuxis.storage.files import check_file_place
+from zeuxis.storage.reading import open_regular
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "network.pkl")  # of a folder, the first that is there
 UNKNOWN_LICENCE = "not stated in the file: look where it came from"
@@ -106,7 +108,9 @@ def _content(path: Path) -> Any:
 
 def reader_of(path: Path) -> Callable[[Path], Any]:
     """What reads this file, by its first bytes. WeightsRefused for no kind of weight file."""
-    with path.open("rb") as file:
+    with open_regular(path, "weight file") as file:
+        if not os.fstat(file.fileno()).st_size:  # also what a system shows as a file: to read it may wait for ever
+            raise WeightsRefused(path, "is empty. Fetch it again")
         head = file.read(64)
     if head[:4] == b"PK\x03\x04" or legacy.is_legacy(head):
         return archives.read_archive
@@ -122,7 +126,7 @@ def _safetensors(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, "pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, OSError, RecursionError) as error:
+    except (SafetensorError, ValueError, OSError, RecursionError, RuntimeError) as error:
         raise WeightsRefused(path, f"cannot be read as safetensors: {error}. Fetch it again") from error
 
 

@@ -253,7 +253,11 @@ def _opened(path: Path) -> Iterator[Any]:
     if not path.is_file():
         raise MissingModel(f"Expected a model file at {path}, found none. Check the path, or: zeuxis list recipes")
     try:
-        with safe_open(path, "pt") as file:
+        try:
+            opened = safe_open(path, "pt")
+        except RuntimeError as error:  # it is larger than what can be mapped
+            raise ValueError(str(error)) from error
+        with opened as file:
             yield file
     except (SafetensorError, ValueError, OSError) as error:
         raise WeightsRefused(path, f"cannot be read as safetensors: {error}. Fetch or export it again") from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +16,12 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
+from zeuxis.compute.device import NoFirstWeights, shapes_only
 from zeuxis.errors import WeightsRefused
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
+Names = Sequence[tuple[str, str]]
 Net = TypeVar("Net", bound=nn.Module)
 
 
@@ -26,6 +29,61 @@ def fill(net: Net, tensors: Mapping[str, Tensor], path: Path) -> Net:
     """Fill `net` from named tensors, strictly; `path` is what errors name. Floating tensors become float32."""
     fit(net, tensors, path)
     return pour(net, tensors)
+
+
+def build_from(
+    make: Callable[[], Net], content: Any, path: Path, config: Path, passing: tuple[str, ...] = (), older: Names = ()
+) -> Net:
+    """The network that a library's `make` builds of the configuration in `config`, filled strictly: see `planned`."""
+    return filled(make, planned(make, content, path, config, passing, older)[1], config)
+
+
+def planned(
+    make: Callable[[], Net], content: Any, path: Path, config: Path, passing: tuple[str, ...] = (), older: Names = ()
+) -> tuple[Net, dict[str, Tensor]]:
+    """What `make` builds, without memory (on the meta device), and the tensors of the file `path` that fill it.
+
+    So a forged size in `config` costs nothing. Tensors whose names end in one of `passing` are left out, and those of
+    `older` names (patterns, and what stands in their place in the library's newer versions) get their newer ones.
+    WeightsRefused for what describes no network, or does not fill it.
+    """
+    if not isinstance(content, Mapping):
+        raise WeightsRefused(path, f"holds a {type(content).__name__}, expected tensors by their names")
+    for name, value in content.items():
+        if not isinstance(value, Tensor):
+            raise WeightsRefused(path, f"is a {type(value).__name__}, expected a tensor", str(name)[:80])
+    tensors = {str(name): value for name, value in content.items() if not str(name).endswith(passing)}
+    with shapes_only(), no_more_parts_than(len(tensors)):
+        plan = _made(make, config)
+    tensors = _with_newer_names(tensors, plan.state_dict(), older)
+    fit(plan, tensors, path)
+    return plan, tensors
+
+
+def filled(make: Callable[[], Net], tensors: Mapping[str, Tensor], config: Path) -> Net:
+    """The network that `make` builds, filled from tensors that were `planned` for it, in eval mode."""
+    with NoFirstWeights():  # there is a tensor for every weight
+        net = _made(make, config)
+    return pour(net, tensors)
+
+
+def _made(make: Callable[[], Net], config: Path) -> Net:
+    try:
+        return make()
+    except Exception as error:  # a forged configuration may fail anywhere in a library
+        said = " ".join(str(error).split())[:160] or type(error).__name__
+        raise WeightsRefused(config, f"describes no network: {said}") from error
+
+
+def _with_newer_names(tensors: dict[str, Tensor], wanted: Mapping[str, Any], older: Names) -> dict[str, Tensor]:
+    """Those that nobody wants as they are called, under the names that the library's newer versions have for them."""
+    named: dict[str, Tensor] = {}
+    for name, value in tensors.items():
+        newer = name
+        for pattern, place in older if name not in wanted else ():
+            newer = re.sub(pattern, place, newer)
+        named[newer if newer in wanted and newer not in tensors else name] = value
+    return named
 
 
 def pour(net: Net, tensors: Mapping[str, Tensor]) -> Net:

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zeuxis.errors import WeightsRefused
+from zeuxis.hub.beside import of_a_network
+from zeuxis.hub.tokenizer import check_ids
 from zeuxis.scorers import open_clip
 from zeuxis.scorers.clip_tokenizer import clip_tokenizer
 from zeuxis.scorers.dual import DualScorer, cut_after
@@ -29,20 +31,20 @@ class ClipScorer(DualScorer):
         transformers = need_transformers("A CLIP scorer")
         folder = path if path.is_dir() else path.parent
         alone = path if open_clip.is_file(path) else None  # OpenAI's .pt, or another one beside OpenCLIP's config
-        self.sha256 = folder_sha256(folder, alone)
         if alone is not None or open_clip.is_checkpoint(folder):
             config, state, file = open_clip.read(folder, alone)
         else:
             config = read_config(folder, "text_config", "vision_config", "projection_dim")
             state, file = read_state(folder)
         try:
-            settings = transformers.CLIPConfig(**config)
-            size, words = int(settings.vision_config.image_size), int(settings.text_config.vocab_size)
+            settings = transformers.CLIPConfig(**of_a_network(config))
+            size, self.words = int(settings.vision_config.image_size), int(settings.text_config.vocab_size)
             self.longest = int(settings.text_config.max_position_embeddings)
         except Exception as error:  # whatever transformers makes of a forged configuration
             raise WeightsRefused(folder / "config.json", f"describes no CLIP: {str(error)[:160]}") from error
-        self.tokenizer = clip_tokenizer(transformers, folder, words)
+        self.tokenizer = clip_tokenizer(transformers, folder, self.words)
         net = filled(lambda: transformers.CLIPModel(settings), state, file)
+        self.sha256, self.folder = folder_sha256(folder, file), folder
         super().__init__(net, of_folder(folder, Preprocess(size)), device)
 
     def look(self, net: nn.Module, pixels: Tensor) -> Tensor:
@@ -55,6 +57,7 @@ class ClipScorer(DualScorer):
         tokens = self.tokenizer(
             texts, max_length=self.longest, truncation=True, padding="max_length", return_tensors="pt"
         ).to(self.device)
+        check_ids(tokens["input_ids"], self.words, self.folder)
         features: Any = self.net.get_text_features
         return pooled(features(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]))
 

@@ -17,6 +17,7 @@ from typing import Any
 from zeuxis.errors import Missing, WeightsRefused
 from zeuxis.hub.catalogue import MODELS
 from zeuxis.hub.locate import locate
+from zeuxis.hub.tokenizer import read_tokenizer
 from zeuxis.scorers.folder import BPE_TABLE
 
 MOST_BYTES = 2**24  # of the table, unpacked; the published one has 3 MB
@@ -32,12 +33,12 @@ def clip_tokenizer(transformers: Any, folder: Path, words: int) -> Any:
     """
     for place in (folder, folder.parent, folder.parent / "hf"):
         if (place / "tokenizer.json").is_file() or (place / "merges.txt").is_file():
-            return transformers.CLIPTokenizer.from_pretrained(str(place), local_files_only=True)
+            return read_tokenizer(transformers.CLIPTokenizer, place)
         if (place / BPE_TABLE).is_file():
             return _from_table(transformers, place / BPE_TABLE, words)
     if words == WORDS and FETCHED in MODELS:
         try:
-            return transformers.CLIPTokenizer.from_pretrained(str(locate(FETCHED, "scorer")), local_files_only=True)
+            return read_tokenizer(transformers.CLIPTokenizer, locate(FETCHED, "scorer"))
         except (Missing, WeightsRefused):
             pass
     raise WeightsRefused(
@@ -57,7 +58,7 @@ def _from_table(transformers: Any, path: Path, words: int) -> Any:
     with tempfile.TemporaryDirectory() as place:
         Path(place, "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
         Path(place, "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n", encoding="utf-8")
-        return transformers.CLIPTokenizer.from_pretrained(place, local_files_only=True)
+        return read_tokenizer(transformers.CLIPTokenizer, Path(place))
 
 
 def tables(text: str, words: int) -> tuple[dict[str, int], list[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,13 @@ import torch
 from torch import Tensor, nn
 
 from zeuxis.errors import MissingExtra, MissingModel, WeightsRefused
+from zeuxis.hub.beside import read_json
+from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.convert import read_raw
-from zeuxis.hub.weights import fill
+from zeuxis.hub.weights import Names, build_from
 
-READ = (".safetensors", ".bin", ".json", ".txt", ".model")
+READ = (".json", ".txt", ".model")
+MOST_BYTES = 2**26  # of one of these
 BPE_TABLE = "bpe_simple_vocab_16e6.txt.gz"  # of OpenAI's tokenizer
 PASSING = ("position_ids",)  # counters that older versions saved
 
@@ -32,31 +34,18 @@ def need_transformers(what: str) -> Any:
 def read_config(folder: Path, *needed: str) -> dict[str, Any]:
     """config.json of a folder. WeightsRefused for one that is none, or lacks a name."""
     path = folder / "config.json"
-    if not path.is_file() or path.stat().st_size > 2**22:
+    if not path.is_file():
         raise MissingModel(f"Expected a config.json in {folder}, found none.")
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise WeightsRefused(path, f"is no JSON: {str(error)[:120]}") from error
-    missing = [name for name in needed if not isinstance(config, dict) or name not in config]
+    config = read_json(path)
+    missing = [name for name in needed if name not in config]
     if missing:
         raise WeightsRefused(path, f"says nothing about {', '.join(missing)}")
-    return dict(config)
+    return config
 
 
-def filled(make: Callable[[], nn.Module], state: Mapping[str, Any], file: Path) -> nn.Module:
+def filled(make: Callable[[], nn.Module], state: Mapping[str, Any], file: Path, older: Names = ()) -> nn.Module:
     """The network that `make` builds, filled strictly. WeightsRefused for a missing, unexpected or damaged tensor."""
-    tensors: dict[str, Tensor] = {}
-    for name, value in state.items():
-        if not isinstance(value, Tensor):
-            raise WeightsRefused(file, f"is a {type(value).__name__}, expected a tensor", str(name)[:80])
-        if not str(name).endswith(PASSING):
-            tensors[str(name)] = value
-    try:
-        net = make()
-    except Exception as error:  # a forged configuration may fail anywhere in transformers
-        raise WeightsRefused(file.parent / "config.json", f"describes no network: {str(error)[:160]}") from error
-    return fill(net, tensors, file)
+    return build_from(make, state, file, file.parent / "config.json", PASSING, older)
 
 
 def read_state(folder: Path) -> tuple[dict[str, Any], Path]:
@@ -67,14 +56,17 @@ def read_state(folder: Path) -> tuple[dict[str, Any], Path]:
     return raw.content, raw.file
 
 
-def folder_sha256(folder: Path, weights: Path | None = None) -> str:
-    """One hash over every file that has a say: weights (`weights` alone, if given), configuration, tokenizer."""
+def folder_sha256(folder: Path, weights: Path) -> str:
+    """One hash over every file that has a say: `weights`, and what lies in `folder` of configuration and tokenizer.
+
+    WeightsRefused where one of the latter is larger than any.
+    """
     digest = hashlib.sha256()
-    kinds = READ if weights is None else READ[2:]
-    files = {path for path in folder.iterdir() if path.is_file() and (path.suffix in kinds or path.name == BPE_TABLE)}
-    for path in sorted(files if weights is None else files | {weights}):
-        with path.open("rb") as file:
-            digest.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    beside = {path for path in folder.iterdir() if path.is_file() and (path.suffix in READ or path.name == BPE_TABLE)}
+    for path in sorted({*beside, weights}):
+        if path != weights and (size := path.stat().st_size) > MOST_BYTES:
+            raise WeightsRefused(path, f"has {size:,} bytes, more than any configuration or vocabulary")
+        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()
 
 

@@ -7,7 +7,6 @@ Ilharco et al., "OpenCLIP" (2021), https://github.com/mlfoundations/open_clip
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import zipfile
@@ -17,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from zeuxis.errors import WeightsRefused
+from zeuxis.hub.beside import read_json
 from zeuxis.hub.convert import read_raw
 
 CONFIG = "open_clip_config.json"
@@ -65,6 +65,8 @@ def read(folder: Path, file: Path | None = None) -> tuple[dict[str, Any], dict[s
         raise WeightsRefused(folder, f"holds none of {', '.join(WEIGHTS)}")
     content = read_raw(found[0]).content
     state = content.get("state_dict", content) if isinstance(content, dict) else {}
+    if not isinstance(state, dict):
+        raise WeightsRefused(found[0], f"holds a {type(state).__name__}, expected tensors by their names")
     state = {_plain(str(name)): value for name, value in state.items()}
     config = _config(folder / CONFIG) if (folder / CONFIG).is_file() else _sizes(state, found[0])
     return config, translate(state, found[0]), found[0]
@@ -103,7 +105,7 @@ def translate(state: dict[str, Any], file: Path) -> dict[str, Tensor]:
 def _config(path: Path) -> dict[str, Any]:
     """open_clip_config.json -> transformers' names."""
     try:
-        model = json.loads(path.read_text(encoding="utf-8"))["model_cfg"]
+        model = read_json(path)["model_cfg"]
         vision, text = model["vision_cfg"], model["text_cfg"]
         if not isinstance(vision.get("layers"), int) or "timm_model_name" in vision or "hf_model_name" in text:
             raise WeightsRefused(path, f"describes no plain vision transformer ({NOT_READ})")
@@ -117,7 +119,7 @@ def _config(path: Path) -> dict[str, Any]:
         )  # fmt: skip
     except WeightsRefused:
         raise
-    except (ValueError, KeyError, TypeError, RecursionError, OSError) as error:
+    except Exception as error:  # a forged configuration may fail anywhere
         raise WeightsRefused(
             path, f"is no configuration of OpenCLIP: {type(error).__name__} {str(error)[:120]}"
         ) from error

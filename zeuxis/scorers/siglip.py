@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from zeuxis.errors import MissingExtra, WeightsRefused
+from zeuxis.hub.beside import of_a_network
+from zeuxis.hub.tokenizer import check_ids, read_tokenizer
 from zeuxis.scorers.dual import DualScorer, cut_after
 from zeuxis.scorers.folder import filled, folder_sha256, need_transformers, pooled, read_config, read_state
 from zeuxis.scorers.preprocess import HALF, Preprocess
@@ -25,19 +27,20 @@ class SiglipScorer(DualScorer):
     def __init__(self, path: Path, device: torch.device | None = None) -> None:
         transformers = need_transformers("A SigLIP scorer")
         folder = path if path.is_dir() else path.parent
-        self.sha256 = folder_sha256(folder)
         config = read_config(folder, "text_config", "vision_config")
         config.pop("model_type", None)
         state, file = read_state(folder)
         try:
-            settings = transformers.SiglipConfig(**config)
+            settings = transformers.SiglipConfig(**of_a_network(config))
             size = int(settings.vision_config.image_size)
             self.longest = int(settings.text_config.max_position_embeddings)
+            self.words = int(settings.text_config.vocab_size)
         except Exception as error:  # whatever transformers makes of a forged configuration
             raise WeightsRefused(folder / "config.json", f"describes no SigLIP: {str(error)[:160]}") from error
         self.lower = read_config(folder).get("model_type") == "siglip2"  # its tokenizer was trained on lower case
         self.tokenizer = _tokenizer(transformers, folder)
         net = filled(lambda: transformers.SiglipModel(settings), state, file)
+        self.sha256, self.folder = folder_sha256(folder, file), folder
         plain = Preprocess(size, HALF, HALF, resize="squash", crop=None)
         super().__init__(net, of_folder(folder, plain), device)
 
@@ -52,6 +55,7 @@ class SiglipScorer(DualScorer):
         tokens = self.tokenizer(
             texts, max_length=self.longest, truncation=True, padding="max_length", return_tensors="pt"
         ).to(self.device)
+        check_ids(tokens["input_ids"], self.words, self.folder)
         features: Any = self.net.get_text_features
         return pooled(features(input_ids=tokens["input_ids"]))
 
@@ -72,11 +76,9 @@ class SiglipScorer(DualScorer):
 def _tokenizer(transformers: Any, folder: Path) -> Any:
     try:
         if (folder / "tokenizer.json").is_file():
-            return transformers.PreTrainedTokenizerFast.from_pretrained(str(folder), local_files_only=True)
+            return read_tokenizer(transformers.PreTrainedTokenizerFast, folder)
         import sentencepiece  # noqa: F401  # transformers' own message does not say how to install it
 
-        return transformers.SiglipTokenizer.from_pretrained(str(folder), local_files_only=True)
+        return read_tokenizer(transformers.SiglipTokenizer, folder)
     except ImportError as error:
         raise MissingExtra("sentencepiece or protobuf", "clip", "SigLIP's tokenizer") from error
-    except Exception as error:  # the tokenizers' parsers raise all kinds
-        raise WeightsRefused(folder, f"holds no tokenizer that can be read: {str(error)[:160]}") from error
