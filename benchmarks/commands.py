@@ -7,7 +7,9 @@ beside it, so that the place may be a full or a read-only disk.
 from __future__ import annotations
 
 import contextlib
+import gc
 import hashlib
+import importlib
 import os
 import shutil
 import signal
@@ -53,14 +55,14 @@ def small_world(stock: Stock, quick: bool) -> None:
     catalogue.MODELS["tiny"] = catalogue.Model("tiny", "generator", "a tiny one", "MIT", files=(file,))
     server.serve = breed_by_hand
     if quick:
-        from zeuxis.experiments import analysis, cell, page
+        from zeuxis.experiments import analysis, cell, jobs_page, page
         from zeuxis.lab import curves
         from zeuxis.report import html
         from zeuxis.studies import fooling_answer, generators, leakage, searches_answer, similarity
 
         curves.draw = lambda folder: None
         analysis.ROUNDS, cell.PRIOR = 50, 16
-        page.curves_png = page.reversed_png = lambda *given, **more: PIXEL
+        page.curves_png = page.reversed_png = jobs_page.means_png = lambda *given, **more: PIXEL
         html.write_report = lambda folder: (folder.path / "report.html").write_text(" " * 2000)
         for module in (searches_answer, similarity, leakage, generators, fooling_answer):
             for name in [name for name in vars(module) if name.endswith("_png") and name != "grid_png"]:
@@ -126,13 +128,19 @@ def preload() -> None:
     from zeuxis.studio import state
     from zeuxis.tools import arithmetic, interpolation, mixing, project, replay, sheets
 
+    with contextlib.suppress(ImportError):  # without them no parquet is written; a second in every child
+        importlib.import_module("pyarrow.parquet"), importlib.import_module("pandas")
     for name in QUESTIONS:
         QUESTIONS[name]
     for name in main.COMMANDS:
         main.COMMANDS[name]
     used = (matplotlib.figure, compare, report, carry_out, execute, page, convert, download, train, animation, html)
     assert all((*used, top, pocket, arithmetic, interpolation, mixing, replay, sheets, carry, state, project))
+    for name in html.PAGES.list_templates():
+        html.PAGES.get_template(name)
     torch.set_num_threads(1)
+    gc.collect()
+    gc.freeze()  # else a child copies every page that its collector looks at
 
 
 def start(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from phrases import PHRASES as BY_SET
 from PIL import Image
 from torch import Tensor
 
@@ -33,19 +34,11 @@ from zeuxis.run import Session, prepare_run
 K = 3
 MOST = 4000  # real pictures of a class that span its manifold
 SHOWN = 10
-PHRASES = [  # phrase, data set, what is in the name of its label there
-    ("a horse", "cifar10", "horse"),
-    ("a red shoe", "products", "shoes"),
-    ("a ship on blue water", "cifar10", "ship"),
-    ("a black wrist watch", "products", "watch"),
-    ("a frog", "cifar10", "frog"),
-    ("a brown handbag", "products", "handbag"),
-    ("an airplane in the sky", "cifar10", "airplane"),
-    ("a brown belt", "products", "belt"),
-    ("a red fire truck", "cifar10", "truck"),
-    ("a green backpack", "products", "backpack"),
-    ("a cat", "cifar10", "cat"),
-    ("a pair of sunglasses", "products", "sunglasses"),
+FEW = 6  # of each set
+PHRASES = [  # phrase, data set, what is in the name of its label there; the sets in turn
+    (phrase, data, label)
+    for rows in zip(*([(p, data, n) for p, n in BY_SET[data][:FEW]] for data in ("cifar10", "products")), strict=True)
+    for phrase, data, label in rows
 ]
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "samples": {"search": "samples", "generations": 55},

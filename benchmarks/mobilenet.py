@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from zeuxis.data import ImageSet, read_images
-from zeuxis.evaluation.classify import wilson
 from zeuxis.hub.pocket import pocket_path
+from zeuxis.metrics.intervals import wilson
 from zeuxis.nets import imagenet_classes
 from zeuxis.nets.mobilenet import load_pocket
 from zeuxis.scorers import imagenet_words

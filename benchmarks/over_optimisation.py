@@ -1,23 +1,29 @@
 """Remedies against scorer over-optimisation side by side, against best-of-N at equal images, by what did not guide.
 
-    python benchmarks/over_optimisation.py --data DATA --out FOLDER [--phrases 6] [--seeds 1] [--images 1280]
-    python benchmarks/over_optimisation.py --out FOLDER --report
+    python benchmarks/over_optimisation.py --data DATA --out FOLDER [--sets products cifar10] [--phrases 20] [--seeds 3]
+        [--images 3584] [--only NAME ...] [--minutes M] [--things FILE]
+    python benchmarks/over_optimisation.py --out FOLDER --report [--results FILE]
 
-For each phrase of both generators, seed and configuration (CONFIGURATIONS): of the final population of 64 the mean of
-MobileNet v1 as judge, the Frechet distance of its MobileNet v1 features to real training pictures of the class beside
-its floor (as many real test pictures against the same), the share inside their manifold (k = 3, Kynkaanniemi et al.
-2019) beside that of real test pictures, and the effective number. `stop` is the default run as --stop-on-disagreement
-3 would have left it: no run of its own, and fewer images. A finished row is not made again; rows of one phrase are
-made together, and their real pictures are read once.
+The same command goes on where it was: a finished row of FOLDER/rows.jsonl is not made again. For each seed, phrase
+(phrases.py), set and configuration (CONFIGURATIONS): of the final population of 64 the mean of MobileNet v1 as judge,
+the Frechet distance of its MobileNet v1 features to real pictures of the class beside its floor (as many other real
+pictures against the same), the share inside their manifold (k = 3, Kynkaanniemi et al. 2019) beside that of these
+other real pictures, and the effective number. The real pictures are of the training split; the others of the test
+split, filled up from the training split to 64 where it has fewer. `stop` is the default run as
+--stop-on-disagreement 3 would have left it: no run of its own, and fewer images. The set `tiny-imagenet` ("things")
+needs --things, the export of a generator trained on it.
 
 The report has means over phrases, and the difference to best-of-N on the same phrase and seed, with 95 % bootstrap
-intervals over whole phrases.
+intervals over whole phrases; then what is asked of the default. --results writes all of it as JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import dataclasses
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,6 +33,7 @@ from typing import Any
 import manifold
 import numpy as np
 import torch
+from phrases import PHRASES
 from torch import Tensor
 
 from zeuxis.config import RunConfig, make_config
@@ -44,8 +51,23 @@ POPULATION = 64
 REAL = {"train": 1000, "test": 256}  # pictures of a class, at most
 LOOKS = 3  # evaluations after which the rule stops
 EVERY = 5  # generations between them
-GUIDES = {"pocket": "pocket", "pocket-products": "pocket-64"}
-SECOND, HELD_OUT = "pocket-second", {"pocket": "pocket-second", "pocket-products": "pocket"}
+SECOND = "pocket-second"  # that guides beside the first
+
+
+@dataclass(frozen=True)
+class Set:
+    """Who draws the phrases of a set of pictures, which scorer guides, and which one the rule stops by."""
+
+    generator: str
+    guide: str
+    held_out: str
+
+
+SETS = {
+    "products": Set("pocket-products", "pocket-64", "pocket"),
+    "cifar10": Set("pocket", "pocket", "pocket-second"),
+    "tiny-imagenet": Set("", "pocket-64", "pocket"),  # the generator of --things
+}
 BASELINE = "best of N"
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     BASELINE: {"search": "samples"},
@@ -82,23 +104,35 @@ class Reference:
 def main() -> None:
     args = _arguments()
     args.out.mkdir(parents=True, exist_ok=True)
-    rows = [json.loads(line) for line in _lines(args.out)]
-    if args.report:
-        return report(rows)
+    if not args.report:
+        measure(args)
+    told = summary(read_rows(args.out))
+    report(told)
+    if args.results:
+        args.results.write_text(json.dumps(told, indent=1) + "\n")
+
+
+def measure(args: argparse.Namespace) -> None:
+    """Every row that is missing; none is begun after --minutes."""
     torch.set_num_threads(1)
-    space, done = open_features("mobilenet-v1"), {(r["phrase"], r["configuration"], r["seed"]) for r in rows}
-    for seed in range(args.seeds):
-        for phrase, data, label in manifold.PHRASES[: 2 * args.phrases]:
-            missing = [name for name in CONFIGURATIONS if (phrase, name, seed) not in done]
-            real = reference(label, data, args.data, space) if missing else None
-            for name in missing:
-                if name == "stop" and "default" in missing:
-                    continue  # made with it
-                for row in one(phrase, data, name, seed, args.images, real, space):
-                    with (args.out / "rows.jsonl").open("a") as file:
-                        file.write(json.dumps(row) + "\n")
-                    print(json.dumps(row), flush=True)
-    report([json.loads(line) for line in _lines(args.out)])
+    if args.things:
+        SETS["tiny-imagenet"] = dataclasses.replace(SETS["tiny-imagenet"], generator=str(args.things))
+    space, begun = open_features("mobilenet-v1"), time.monotonic()
+    done = {(row["phrase"], row["configuration"], row["seed"]) for row in read_rows(args.out)}
+    asked = [(seed, n, data) for seed in range(args.seeds) for n in range(args.phrases) for data in args.sets]
+    for seed, n, data in asked:
+        phrase, label = PHRASES[data][n]
+        missing = [name for name in args.only if (phrase, name, seed) not in done]
+        real = reference(label, data, args.data, space) if missing else None
+        for name in missing:
+            if name == "stop" and "default" in missing:
+                continue  # made with it
+            if args.minutes and time.monotonic() - begun > 60 * args.minutes:
+                return print("No row is begun any more: --minutes are over. The same command goes on.")
+            for row in one(phrase, data, name, seed, args.images, real, space, "stop" in missing):
+                with (args.out / "rows.jsonl").open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(json.dumps(row), flush=True)
     return None
 
 
@@ -112,6 +146,8 @@ def reference(label: str, data: str, place: Path, space: FeatureSpace) -> Refere
         rows = torch.isin(labels, of).nonzero().flatten()[:most]
         found[split] = manifold.features(space, images.pixels[rows].permute(0, 3, 1, 2))
     train, test = found["train"], found["test"]
+    if (few := POPULATION - len(test)) > 0:
+        train, test = train[:-few], torch.cat([test, train[-few:]])
     radius = radii(train, manifold.K)
     return Reference(train, radius, test, share(test, train, radius), frechet_distance(train, test[:POPULATION]))
 
@@ -122,24 +158,24 @@ def share(features: Tensor, centres: Tensor, radius: Tensor) -> float:
 
 def settings(phrase: str, data: str, name: str, seed: int, images: int) -> RunConfig:
     """The run of a row, at so many images: generations of both parts of cma-ga in the proportion of a full run."""
-    generator = "pocket" if data == "cifar10" else "pocket-products"
-    fields = dict(CONFIGURATIONS[name])
-    scorers = (GUIDES[generator], SECOND) if fields.pop("second", False) else (GUIDES[generator],)
+    of, fields = SETS[data], dict(CONFIGURATIONS[name])
+    scorers = (of.guide, SECOND) if fields.pop("second", False) else (of.guide,)
     if name == "default":
         fields |= {"stop_on_disagreement": LOOKS}
-        scorers = (*scorers, f"{HELD_OUT[generator]}:0")
+        scorers = (*scorers, f"{of.held_out}:0")
     if fields.setdefault("search", "cma-ga") == "cma-ga":
-        part = (images - POPULATION) / (FULL - POPULATION)
-        fields["options"] = {"focus": round(120 * part), "spread": round(40 * part) + 1}
-    shared = {"generator": generator, "judge": "mobilenet-v1", "view_every": EVERY, "seed": 100 + seed}
+        spread = round(40 * (images - POPULATION) / (FULL - POPULATION))
+        focus = (images - POPULATION - POPULATION * spread) // 8  # the rest, in generations of 8
+        fields["options"] = {"focus": focus, "spread": spread}
+    shared = {"generator": of.generator, "judge": "mobilenet-v1", "view_every": EVERY, "seed": 100 + seed}
     limits = {"population": POPULATION, "generations": 10**6, "budget": images}
     return make_config(prompt=(phrase,), scorer=scorers, **shared, **limits, **fields)
 
 
 def one(
-    phrase: str, data: str, name: str, seed: int, images: int, real: Reference | None, space: FeatureSpace
+    phrase: str, data: str, name: str, seed: int, images: int, real: Reference | None, space: FeatureSpace, stop: bool
 ) -> list[dict[str, Any]]:
-    """The row of a configuration; of the default run that of the stopping rule as well."""
+    """The row of a configuration; of the default run that of the stopping rule as well, if `stop`."""
     assert real is not None
     config = settings(phrase, data, name if name != "stop" else "default", seed, images)
     session = Session(prepare_run(config))
@@ -149,7 +185,7 @@ def one(
     started, stopped, spent = time.process_time(), None, 0
     for event in session:
         spent = event.images_so_far
-        if stopped is None and "stop" in CONFIGURATIONS and rule(event):
+        if stopped is None and rule(event):
             stopped = (spent, session.search.population_x.clone(), session.search.population_score.clone())
     seconds = time.process_time() - started
     end = (spent, session.search.population_x, session.search.population_score)
@@ -159,10 +195,11 @@ def one(
     for what, (count, x, score) in states.items():
         row = shared | {"configuration": what, "images": count, "stopped": what == "stop" and stopped is not None}
         found.append(row | figures(session, x, score, real, space) | {"cpu_seconds": round(seconds, 1)})
-    return [row for row in found if name != "stop" or row["configuration"] == "stop"]
+    wanted = {name} | ({"stop"} if stop else set())
+    return [row for row in found if row["configuration"] in wanted]
 
 
-def figures(session: Session, x: Tensor, score: Tensor, real: Reference, space: FeatureSpace) -> dict[str, float]:
+def figures(session: Session, x: Tensor, score: Tensor, real: Reference, space: FeatureSpace) -> dict[str, Any]:
     """Of a population, seen by networks that did not guide it."""
     order = score.argsort(descending=True)
     x, score, problem = x[order], score[order].cpu(), session.problem
@@ -176,53 +213,130 @@ def figures(session: Session, x: Tensor, score: Tensor, real: Reference, space: 
         "inside": share(seen, real.train, real.radius), "real_inside": real.inside,
         "frechet": frechet_distance(real.train, seen), "floor": real.floor, "effective": told.effective,
     }  # fmt: skip
-    return {key: round(value, 4) for key, value in plain.items()}
+    return {key: round(value, 4) if _number(value) else None for key, value in plain.items()}
 
 
-def report(rows: list[dict[str, Any]]) -> None:
-    """Tables of what is done for all configurations of a phrase and seed."""
-    for data in ("cifar10", "products"):
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """By set: what is done for all its configurations of a phrase and seed, as means and differences to best-of-N."""
+    found: dict[str, Any] = {}
+    for data in SETS:
         by = {(r["phrase"], r["seed"], r["configuration"]): r for r in rows if r["data"] == data}
-        pairs = sorted({(p, s) for p, s, _ in by if all((p, s, name) in by for name in CONFIGURATIONS)})
-        if not pairs:
-            continue
-        print(f"\n{data}: {len({p for p, _ in pairs})} phrases, {len({s for _, s in pairs})} seeds")
+        names = [name for name in CONFIGURATIONS if any(key[2] == name for key in by)]
+        pairs = sorted({(p, s) for p, s, _ in by if all((p, s, name) in by for name in names)})
+        if pairs and BASELINE in names:
+            table = {name: {key: _figure(by, pairs, name, key) for key in FIGURES} for name in names}
+            fired = [by[(*pair, "stop")]["stopped"] for pair in pairs] if "stop" in names else []
+            found[data] = {
+                "phrases": sorted({p for p, _ in pairs}), "seeds": len({s for _, s in pairs}), "pairs": len(pairs),
+                "budget": sorted({by[(*pair, BASELINE)]["budget"] for pair in pairs}), "configurations": table,
+                "stopped": [sum(fired), len(fired)], "asked": {n: asked(by, pairs, n, table) for n in names},
+                "rows": [_plain(by[(*pair, name)]) for pair in pairs for name in names],
+            }  # fmt: skip
+    return found
+
+
+def _figure(by: dict[Any, Any], pairs: list[tuple[str, int]], name: str, key: str) -> dict[str, Any]:
+    """Mean and interval, those of the difference to best-of-N, and of how many phrases: the judge has no class for all.
+
+    A figure of no phrase is null.
+    """
+    known = [pair for pair in pairs if all(_number(by[(*pair, of)][key]) for of in (name, BASELINE))]
+    phrases = [phrase for phrase, _ in known]
+    if not known:
+        return {"mean": None, "gain": None, "phrases": 0}
+    values = [float(by[(*pair, name)][key]) for pair in known]
+    less = [value - by[(*pair, BASELINE)][key] for pair, value in zip(known, values, strict=True)]
+    both = {"mean": estimate(values, phrases, _mean), "gain": estimate(less, phrases, _mean)}
+    said = {what: [round(e.value, 4), round(e.low, 4), round(e.high, 4)] for what, e in both.items()}
+    return said | {"phrases": len(set(phrases))}
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """NaN as null: JSON has none."""
+    return {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+
+
+def _number(value: Any) -> bool:
+    return value is not None and not math.isnan(value)
+
+
+def asked(by: dict[Any, Any], pairs: list[tuple[str, int]], name: str, table: dict[str, Any]) -> dict[str, Any]:
+    """What is asked of a search: in every class as many inside the manifold as of real pictures, less 0.05; a gain of
+    the judge over best-of-N whose interval is above 0; half of the population different.
+    """
+    short = {}
+    for phrase in sorted({phrase for phrase, _ in pairs}):
+        rows = [by[(p, s, name)] for p, s in pairs if p == phrase]
+        less = _mean([row["inside"] - row["real_inside"] for row in rows])
+        if less < -0.05:
+            short[phrase] = round(less, 3)
+    return {
+        "phrases short of the real share inside by more than 0.05": short,
+        "judge gains": (table[name]["judge"]["gain"] or [0, 0, 0])[1] > 0,
+        "half of the population differs": table[name]["effective"]["mean"][0] >= POPULATION / 2,
+    }
+
+
+def report(told: dict[str, Any]) -> None:
+    """Tables of a summary."""
+    for data, of in told.items():
+        print(
+            f"\n{data}: {len(of['phrases'])} phrases, {of['seeds']} seeds, {of['pairs']} pairs, {of['budget']} images"
+        )
         print(f"| configuration | {' | '.join(title for title, _ in FIGURES.values())} |")
         print("|---" * (1 + len(FIGURES)) + "|")
-        for name in CONFIGURATIONS:
-            cells = [_cell(by, pairs, name, key, versus) for key, (_, versus) in FIGURES.items()]
+        for name, figures in of["configurations"].items():
+            cells = [_cell(figures[key], key, versus and name != BASELINE) for key, (_, versus) in FIGURES.items()]
             print(f"| {name} | {' | '.join(cells)} |")
-        fired = [by[(*pair, "stop")]["stopped"] for pair in pairs]
-        print(f"the rule stopped {sum(fired)} of {len(fired)} runs")
+        print(f"the rule stopped {of['stopped'][0]} of {of['stopped'][1]} runs")
+        for name, answers in of["asked"].items():
+            print(f"{name}: {json.dumps(answers)}")
 
 
-def _cell(by: dict[Any, Any], pairs: list[tuple[str, int]], name: str, key: str, versus: bool) -> str:
-    values = [by[(*pair, name)][key] for pair in pairs]
+def _cell(figure: dict[str, Any], key: str, versus: bool) -> str:
+    if figure["mean"] is None:
+        return "-"
     digits = 0 if key == "images" else 1 if key in ("frechet", "floor", "effective") else 3
-    said = f"{np.mean(values):.{digits}f}"
-    if versus and name != BASELINE:
-        less = [value - by[(*pair, BASELINE)][key] for pair, value in zip(pairs, values, strict=True)]
-        said += f"; {estimate(less, [phrase for phrase, _ in pairs], _mean):+.{digits}f}"
-    return said
+    said = f"{figure['mean'][0]:.{digits}f}"
+    return said + ("; {:+.{n}f} ({:+.{n}f} to {:+.{n}f})".format(*figure["gain"], n=digits) if versus else "")
 
 
 _mean: Callable[[Any], float] = lambda x: float(np.mean(x))  # noqa: E731
 
 
-def _lines(out: Path) -> list[str]:
+def read_rows(out: Path) -> list[dict[str, Any]]:
+    """The finished rows in a folder. A last line that was cut is made again."""
     path = out / "rows.jsonl"
-    return path.read_text().splitlines() if path.exists() else []
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else []:
+        with contextlib.suppress(json.JSONDecodeError):
+            rows.append(json.loads(line))
+    return rows
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--phrases", type=int, default=6, help="of each generator, at most 6")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--sets", nargs="+", default=["products", "cifar10"], choices=SETS)
+    parser.add_argument("--phrases", type=int, default=20, help="of each set, at most 20")
+    parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=FULL, help="of a run")
+    parser.add_argument(
+        "--only", nargs="+", default=list(CONFIGURATIONS), choices=CONFIGURATIONS, help="configurations"
+    )
+    parser.add_argument("--minutes", type=float, default=0, help="after which no row is begun; 0: all")
+    parser.add_argument("--things", type=Path, help="export of a generator trained on tiny-imagenet")
     parser.add_argument("--report", action="store_true", help="only print the tables of what is there")
-    return parser.parse_args()
+    parser.add_argument("--results", type=Path, help="write the summary and its rows there, as JSON")
+    args = parser.parse_args()
+    if not 1 <= args.phrases <= 20 or args.seeds < 1 or args.images < 2 * POPULATION:
+        parser.error(f"expected 1 to 20 phrases, a seed and at least {2 * POPULATION} images")
+    if not args.report and args.data is None:
+        parser.error("expected --data, the folder of the pictures")
+    if "tiny-imagenet" in args.sets and not (args.things or args.report):
+        parser.error("the set tiny-imagenet needs --things FILE")
+    return args
 
 
 if __name__ == "__main__":

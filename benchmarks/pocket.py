@@ -21,7 +21,7 @@ from torch import Tensor
 from zeuxis.config import RunConfig
 from zeuxis.data import ImageSet, read_images
 from zeuxis.evaluation import zero_shot
-from zeuxis.evaluation.classify import predict, recognised, wilson
+from zeuxis.evaluation.recognition import predict, recognised
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.pocket import Pocket
 from zeuxis.hub.pocket import POCKET
@@ -29,6 +29,7 @@ from zeuxis.lab.attributes import COLOURS, main_colour
 from zeuxis.lab.curves import save_grid
 from zeuxis.metrics.diversity import effective_number
 from zeuxis.metrics.frechet import frechet_distance
+from zeuxis.metrics.intervals import wilson
 from zeuxis.metrics.neighbours import nearest
 from zeuxis.nets.resnet import CifarResNet, cifar_from_state
 from zeuxis.rng import stream

@@ -19,12 +19,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeuxis.evaluation.classify import wilson
 from zeuxis.evaluation.retrieval import ensemble, vote
 from zeuxis.lab.alignment_figures import Figures, TestSet, figures, shares, tasks_of, test_sets, titles, unseen_words
 from zeuxis.lab.features import cached_features
 from zeuxis.lab.imagined import pooled_span
 from zeuxis.lab.pairs import read_sets
+from zeuxis.metrics.intervals import wilson
 from zeuxis.nets.layers import dtype_of
 from zeuxis.rng import stream
 from zeuxis.scorers.pocket64 import AlignedScorer, PocketScorer64

@@ -4,6 +4,7 @@ Figures are blank where no test asks for the fixture `drawn`: to draw those of o
 """
 
 import functools
+import gc
 import io
 import os
 import signal
@@ -12,10 +13,41 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
+from zeuxis.storage import files
+
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
 SAVE = Figure.savefig
+ON_DISK = ("cli", "packaging", "security", "storage")  # folders of tests that wait for the disk as users do
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, what they test does not
+
+
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With `-n` up to 4, a file is tested by one process, which makes what its tests share once.
+
+    More processes take single tests: one file would keep the others waiting.
+    """
+    if config.getvalue("dist") != "load" or len(config.option.tx) > 4:
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)
+
+
+def pytest_collection_finish():
+    """What was imported and collected stays to the end: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch, request):
+    """A kill cannot tell a synced page from one in the page cache; only a power cut can."""
+    if request.path.parent.name not in ON_DISK:
+        monkeypatch.setattr(files.calls, "fsync", lambda handle: os.fstat(handle))
+        monkeypatch.setattr(files.calls, "sync_folder", lambda folder: folder.stat())
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -77,7 +77,7 @@ def fields(name: str) -> dict[str, Any]:
 
 
 def named(name: str) -> tuple[dict[str, Any], object]:
-    """As `fields`; and the mark in a file, by which its writer is known (zeuxis.run.trust); None without one."""
+    """As `fields`; and the mark in a file, by which its writer is known (zeuxis.trust); None without one."""
     for family, models in FAMILIES.items():
         search = name.removeprefix(f"{family}-")
         if search != name and search in SEARCHES:
@@ -138,7 +138,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def write_config(config: RunConfig, path: Path, mark: str = "") -> Path:
     """`config` as a TOML file, a table for each section, without the fields that have their default value.
 
-    `mark`: by which its writer is known again (zeuxis.run.trust). BadInput where `path` holds something else than a
+    `mark`: by which its writer is known again (zeuxis.trust). BadInput where `path` holds something else than a
     configuration in TOML.
     """
     if path.exists() and path.stat().st_size and not _is_toml_config(path):

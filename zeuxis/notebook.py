@@ -25,10 +25,10 @@ from zeuxis.report.curve import curve_png
 from zeuxis.run.finish import Summary
 from zeuxis.run.history import Row, row
 from zeuxis.run.session import Session
-from zeuxis.run.trust import check_code, check_files
 from zeuxis.studio.artist import Artist
 from zeuxis.studio.breeding import Breeding
 from zeuxis.studio.family import Family
+from zeuxis.trust import check_code, check_files
 from zeuxis.types import Event
 from zeuxis.workflows import Listener, generate
 

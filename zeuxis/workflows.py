@@ -17,8 +17,7 @@ from zeuxis.errors import BadInput
 from zeuxis.pictures.enlarge import Enlarge
 from zeuxis.plugins import trust_fields
 from zeuxis.run.finish import Summary
-from zeuxis.run.opening import open_session, reopen_session
-from zeuxis.run.session import Session
+from zeuxis.run.session import Session, open_session, reopen_session
 from zeuxis.types import Event
 
 
@@ -148,8 +147,7 @@ def train(
     from zeuxis.lab.recipe_files import default_folder, load
     from zeuxis.lab.train import train as run_recipe
     from zeuxis.report.panel import write_panel
-    from zeuxis.report.tensorboard import TensorBoard
-    from zeuxis.report.training import TrainingPage, check_one
+    from zeuxis.report.training import TensorBoard, TrainingPage, check_one
 
     config = load(recipe, trust_paths, variant)
     if images is not None:

@@ -29,6 +29,7 @@ def zeuxis_(*words):
         ("searches", [*SEARCHES, "pymoo:NAME"]),
         ("recipes", recipe_files.names()),
         ("configs", ["pocket-ga", "pocket-de", "pocket-ga-thesis", "toy-ga"]),
+        ("templates", ["photo", "product", "plain"]),
     ],
 )
 def test_list_shows_every_name_and_what_it_is(what, names):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 
-from zeuxis.evaluation.classify import predict, recognised, wilson
+from zeuxis.evaluation.recognition import predict, recognised
 from zeuxis.metrics.diversity import SIGMA, effective_number
 from zeuxis.metrics.frechet import frechet_distance
+from zeuxis.metrics.intervals import wilson
 from zeuxis.metrics.neighbours import nearest
 from zeuxis.rng import stream
 

@@ -110,6 +110,7 @@ def test_an_experiment_that_was_broken_off_goes_on_and_ends_alike(tmp_path):
     assert torch.equal(whole.latents(cell), broken.latents(cell))
 
 
+@pytest.mark.long  # also with a worker that is killed: below
 def test_several_processes_find_what_one_finds(tmp_path):
     design = small(seeds=1)
     alone, together = ExperimentFolder(tmp_path / "alone"), ExperimentFolder(tmp_path / "together")

@@ -10,7 +10,9 @@ import time
 
 import pytest
 from naps import group
+from typer.testing import CliRunner
 
+from zeuxis.cli.main import app
 from zeuxis.errors import BadInput, RunLocked, RunUnwritable
 from zeuxis.experiments import driver, work
 from zeuxis.experiments.driver import Settings, run_experiment, run_one
@@ -133,8 +135,8 @@ def test_a_driver_that_is_killed_and_workers_that_are_killed_leave_the_same_tabl
     child.kill()
     child.wait()
     assert 0 < len(lines(place / "out")) < 4
-    again = subprocess.run(words, env=environment, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
+    again = CliRunner().invoke(app, words[3:])
+    assert again.exit_code == 0, again.output
     plan = plan_of(group(seeds=4, seconds=0.2, dies=1))
     assert run_experiment(plan, place / "out").done == 4
     whole = plan_of(group(seeds=4))  # the same numbers, under other keys

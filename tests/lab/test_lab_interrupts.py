@@ -55,7 +55,7 @@ def test_a_training_stopped_at_any_step_ends_as_the_unbroken_one(name, data, wei
     check_same(tmp_path / "cut", tmp_path / "whole")
 
 
-@pytest.mark.parametrize("every", [1, 2, 3, 5])
+@pytest.mark.parametrize("every", [1, *(pytest.param(k, marks=pytest.mark.long) for k in (2, 3)), 5])
 def test_a_training_stopped_again_and_again_ends_as_the_unbroken_one(every, data, tmp_path):
     train(recipe("trunk"), data, tmp_path / "whole")
     starts = 0

@@ -116,7 +116,12 @@ def discriminator_of(name):
     return net, (pictures(6, size=size), pictures(6, size=size, seed=1), y, y.flip(0))
 
 
-@pytest.mark.parametrize("penalty", list(PENALTIES))
+def of_kinds(*usual):
+    """Every architecture but these behind `long`."""
+    return [pytest.param(name, marks=() if name in usual else pytest.mark.long) for name in ARCHITECTURES]
+
+
+@pytest.mark.parametrize("penalty", ["r1", *(pytest.param(p, marks=pytest.mark.long) for p in PENALTIES if p != "r1")])
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
 def test_its_gradient_reaches_every_weight(name, penalty):
     """Also through frozen features. Biases of layers that are linear in pieces do not move a slope."""
@@ -133,7 +138,7 @@ def test_its_gradient_reaches_every_weight(name, penalty):
 
 
 @pytest.mark.parametrize("penalty", list(PENALTIES))
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize("name", of_kinds("pocket", "stylegan", "acgan", "cogan", "stackgan"))
 def test_it_is_computed_in_float32_whatever_surrounds_it(name, penalty):
     found, inside = [], []
     for half in (False, True):

@@ -18,8 +18,7 @@ from zeuxis.errors import BadInput, Missing, SearchStopped
 from zeuxis.lab import curves, panel
 from zeuxis.lab.train import train
 from zeuxis.report.panel import panel_png, write_panel
-from zeuxis.report.tensorboard import TensorBoard
-from zeuxis.report.training import check_one
+from zeuxis.report.training import TensorBoard, check_one
 
 CPU = torch.device("cpu")
 

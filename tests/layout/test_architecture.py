@@ -24,6 +24,7 @@ ORDER = [
     ["generators", "scorers", "search"],
     ["evaluation"],
     ["prompts"],
+    ["trust"],
     ["run", "lab", "configs"],
     ["report"],
     ["experiments"],

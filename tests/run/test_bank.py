@@ -129,7 +129,7 @@ def test_a_run_starts_from_the_best_of_its_bank(pocket, tmp_path):
 
 
 def test_a_sweep_looks_at_every_class_once_and_counts_them(tmp_path):
-    options = {"population": 8, "generations": 1, "seed": 3, "search": "ga", "precision": "fp32"}
+    options = {"population": 8, "generations": 1, "seed": 3, "search": "ga", "precision": "fp32", "augment": 0}
     generate("a red fire truck", out=tmp_path / "sweep", start="sweep", **options)
     folder = RunFolder(tmp_path / "sweep")
     terms = len(Pocket().labels)

@@ -12,13 +12,20 @@ from zeuxis.errors import BadInput
 from zeuxis.prompts.auto import settle
 from zeuxis.rng import stream
 from zeuxis.run import open_session
+from zeuxis.run import problem as problem_module
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import check_config, prepare_run
 from zeuxis.run.stopping import GUIDE, HELD_OUT, disagreement, judge_peak
-from zeuxis.scorers.disagreement import disagreement as part
+from zeuxis.scorers.combine import disagreement as part
 from zeuxis.types import Batch, JudgeEvaluation
 
 TWO = ("toy", "pocket")
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """Scales from 48 draws of the prior: those of a run take longer than these runs."""
+    monkeypatch.setattr(problem_module, "RANGE_IMAGES", 48)
 
 
 def evaluated(**fields):
@@ -53,7 +60,9 @@ def test_where_members_agree_the_slope_is_a_number():
     assert bool(gradient.isfinite().all()) and float(gradient.abs().max()) > 0
 
 
-@pytest.mark.parametrize("search", ["cma-ga", "nsga2", "de", "adam"])
+@pytest.mark.parametrize(
+    "search", ["cma-ga", "adam", *(pytest.param(s, marks=pytest.mark.long) for s in ("nsga2", "de"))]
+)
 def test_a_gated_run_goes_on_bit_for_bit(search, tmp_path):
     changes = {"scorer": TWO, "disagreement": 1.0, "search": search, "generations": 3, "stop_on_disagreement": 9}
     config = toy_config(**changes | {"scorer": (*TWO, "pocket-second:0")})

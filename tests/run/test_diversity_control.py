@@ -10,10 +10,9 @@ from run_helpers import generate, resume
 
 from zeuxis.errors import BadInput
 from zeuxis.metrics.diversity import effective_number
-from zeuxis.metrics.health import MOST, descriptors, distances, health
+from zeuxis.metrics.health import MOST, descriptors, distances, excess, health
 from zeuxis.rng import stream
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.problem import excess
 from zeuxis.run.stopping import over_optimisation
 from zeuxis.search import SEARCHES
 from zeuxis.search.diversity_control import DiversityControl

@@ -7,10 +7,19 @@ import torch
 
 from zeuxis.config import make_config
 from zeuxis.rng import stream
+from zeuxis.run import problem as problem_module
 from zeuxis.run.prepare import prepare_run
-from zeuxis.run.problem import RANGE_IMAGES
 from zeuxis.run.record import Decisions
+from zeuxis.scorers import drift as drift_module
 from zeuxis.types import Batch
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """Scales from 48 draws of the prior, distances from 128: those of a run take longer than these runs."""
+    monkeypatch.setattr(problem_module, "RANGE_IMAGES", 48)
+    monkeypatch.setattr(drift_module, "PICTURES", 128)
+
 
 TWO = {"prompt": ("a red disc",), "generator": "toy", "judge": None, "population": 8}
 
@@ -21,7 +30,7 @@ def problem_of(**fields):
 
 def parts_of_the_prior(**fields):
     problem = problem_of(**fields)
-    x = problem.generator.space.sample(RANGE_IMAGES, stream(0, "ranges"))
+    x = problem.generator.space.sample(problem_module.RANGE_IMAGES, stream(0, "ranges"))
     return problem, problem.evaluate(Batch(x), 0).evaluation.parts
 
 
@@ -29,7 +38,7 @@ def test_standardised_scorers_have_mean_zero_and_their_weight_as_deviation_over_
     problem, parts = parts_of_the_prior(scorer=("toy:0.5", "pocket:3"), standardise=True, augment=0)
     for part, weight in zip(parts.values(), (0.5, 3.0), strict=True):
         assert float(part.mean()) == pytest.approx(0, abs=1e-4) and float(part.std()) == pytest.approx(weight, rel=1e-3)
-    assert any("deviations over 256 images" in note for note in problem.decisions.notes)
+    assert any("deviations over 48 images" in note for note in problem.decisions.notes)
 
 
 def test_the_scales_are_kept_for_a_resume():

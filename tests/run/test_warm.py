@@ -17,12 +17,12 @@ from zeuxis.rng import stream
 from zeuxis.run import open_session
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import check_config
-from zeuxis.run.trust import named_files
 from zeuxis.scorers.bank import build_bank
 from zeuxis.scorers.pocket import PocketScorer
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.scorers.warm import fit, open_warm, phrases_of
 from zeuxis.tools.winners import winners
+from zeuxis.trust import named_files
 
 FEW = ("a photo of a frog", "a red ship", "a cat on grass")
 

@@ -247,7 +247,7 @@ def their_fronts():
     return of
 
 
-@pytest.mark.parametrize("number", [1, 2, 3])
+@pytest.mark.parametrize("number", [1, *(pytest.param(number, marks=pytest.mark.long) for number in (2, 3))])
 def test_the_hypervolume_is_pymoos_within_noise(number, their_fronts):
     own = [our_front(zdt(number), seed, **VARIATION) for seed in range(SEEDS)]
     mean, noise = noise_of([a - b for a, b in zip(own, their_fronts(number), strict=True)])

@@ -101,7 +101,7 @@ def difference(name, cost, results, **changed):
 
 
 @pytest.mark.parametrize("name", PAIRS)
-@pytest.mark.parametrize("cost", [sphere, rastrigin])
+@pytest.mark.parametrize("cost", [sphere, pytest.param(rastrigin, marks=pytest.mark.long)])
 def test_the_costs_are_pymoos_within_noise(name, cost, results):
     mean, noise = difference(name, cost, results)
     assert abs(mean) <= noise

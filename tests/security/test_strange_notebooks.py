@@ -8,7 +8,7 @@ from zeuxis import notebook
 from zeuxis.config import make_config
 from zeuxis.configs import write_config
 from zeuxis.errors import BadInput
-from zeuxis.run.trust import mark_of
+from zeuxis.trust import mark_of
 
 pytest.importorskip("ipywidgets", reason="needs ipywidgets: pip install 'zeuxis[notebook]'")
 TOY = {"generator": "toy", "scorer": "toy", "judge": None}

@@ -12,9 +12,9 @@ from zeuxis.config import make_config
 from zeuxis.configs import read_config, write_config
 from zeuxis.errors import BadInput
 from zeuxis.lab import recipe_files
-from zeuxis.run.trust import mark_of, named_files
 from zeuxis.storage import marks
 from zeuxis.storage.checksummed import verified_json
+from zeuxis.trust import mark_of, named_files
 from zeuxis.workflows import Outputs, resume
 
 MORE = ("--generations", "2", "--top", "0", "--quiet")

@@ -81,7 +81,7 @@ def _check(chosen: RunConfig, file: Path | None) -> None:
     from zeuxis.configs import write_config
     from zeuxis.prompts.auto import preview, settle
     from zeuxis.run import check_config
-    from zeuxis.run.trust import mark_of
+    from zeuxis.trust import mark_of
 
     chosen, notes = settle(chosen)
     notes += preview(chosen, check_config(chosen))
@@ -104,7 +104,7 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
     from zeuxis.run import RunFolder
 
     named, mark = configs.named(config) if config else ({}, None)
-    from zeuxis.run.trust import check_files
+    from zeuxis.trust import check_files
 
     check_files(named, config or "", said=fields, given=mark, allowed=trust_paths)
     if "judge" in named and named["judge"] is None and "judge" not in fields:

@@ -10,6 +10,7 @@ import typer
 from zeuxis import configs
 from zeuxis.generators import FAMILIES, GENERATORS
 from zeuxis.lab import recipe_files
+from zeuxis.prompts import templates
 from zeuxis.registry import Table, unknown
 from zeuxis.scorers import JUDGES, SCORERS
 from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
@@ -31,6 +32,8 @@ def generators() -> dict[str, str]:
     """Those of the program and of plugins, then the kinds of published files that are read."""
     rows = with_licences(GENERATORS)()
     files = {n: about for n, about in FAMILIES.about().items() if n not in rows and not n.startswith("gan-")}
+    own = templates.OF_GENERATOR
+    rows = {n: f"{about}  [templates: {own[n]}]" if n in own else about for n, about in rows.items()}
     return rows | {name: f"{about}  [--generator FILE]" for name, about in files.items()}
 
 
@@ -50,12 +53,13 @@ KINDS: dict[str, Callable[[], dict[str, str]]] = {
     "searches": with_extras,
     "recipes": recipe_files.about,
     "configs": configs.about,
+    "templates": templates.about,
 }
 
 
 @app.command("list", epilog="Examples:\n\nzeuxis list generators\n\nzeuxis list configs")
 def list_names(what: Annotated[str, typer.Argument(help=", ".join(KINDS), show_default=False)]) -> None:
-    """List generators, scorers, judges, searches, recipes or configs, one name to a line."""
+    """List generators, scorers, judges, searches, recipes, configs or templates, one name to a line."""
     if what not in KINDS:
         raise unknown("kind of list", what, list(KINDS))
     rows = KINDS[what]()

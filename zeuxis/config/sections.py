@@ -40,6 +40,11 @@ class PromptSection(Section):
         (), max_length=MOST_PHRASES, description="image files used as prompts; 'file.png:0.5' gives a weight"
     )
     templates: bool = Field(True, description="average each phrase over a set of sentence templates")
+    prompt_template: Names = Field(
+        ("photo",),
+        description="the sentences of --templates: names of `zeuxis list templates`, or texts with {} in the place of "
+        "the phrase; auto: the generator's own",
+    )
     strict: bool = Field(False, description="refuse phrases that the scorer would have to cut")
 
 

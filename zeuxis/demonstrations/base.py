@@ -15,8 +15,8 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.pictures.grid import to_pixels
-from zeuxis.pictures.writing import sheet_png
-from zeuxis.report.html import PAGES, data_uri
+from zeuxis.pictures.writing import data_uri, sheet_png
+from zeuxis.report.html import PAGES
 from zeuxis.storage.files import atomic_write, make_folder
 
 INK, GRID = "#33373d", "#dde0e5"

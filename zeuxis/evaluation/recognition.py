@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor, nn
 
+from zeuxis.errors import BadInput
 from zeuxis.evaluation.held_out import Seen
 from zeuxis.metrics.intervals import bootstrap, wilson
 
@@ -58,3 +60,18 @@ def confusion(seen: Mapping[str, Sequence[Seen]]) -> dict[str, dict[str, int]]:
     return {
         name: dict(Counter(label for one in runs for label in one.label).most_common()) for name, runs in seen.items()
     }
+
+
+@torch.no_grad()
+def predict(net: nn.Module, images: Tensor, batch: int = 250) -> Tensor:
+    """Images (N, 3, 32, 32) in [0, 1] -> class numbers (N,)."""
+    return torch.cat([net(piece).argmax(1) for piece in torch.split(images, batch)])
+
+
+def recognised(net: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Share of images (N, ...) that `net` takes for their labels (N,)."""
+    if not len(images) or labels.shape != (len(images),):
+        raise BadInput(
+            f"Expected a label for each of at least one picture, got {len(images)} and {len(labels)} labels."
+        )
+    return float((predict(net, images) == labels).float().mean())

@@ -136,7 +136,7 @@ def fields(variant: str) -> dict[str, Any]:
 
 
 def named_in(design: Design) -> dict[str, Any]:
-    """Field -> all that the design and its variants say of it, for `zeuxis.run.trust`."""
+    """Field -> all that the design and its variants say of it, for `zeuxis.trust`."""
     said: dict[str, list[Any]] = {}
     for settings in (design.model_dump(), *map(fields, (*design.variants, design.baseline))):
         for name, value in settings.items():

@@ -18,7 +18,6 @@ from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.experiments.design import GROWS, LISTS, Cell, Design, named_in
 from zeuxis.experiments.records import append_checked
 from zeuxis.experiments.rows import PRIORS, Done, Row, cell_of, first_fault
-from zeuxis.run.trust import KEY, check_files, mark_of
 from zeuxis.storage.checksummed import (
     MAX_JSON,
     Header,
@@ -31,6 +30,7 @@ from zeuxis.storage.checksummed import (
 )  # fmt: skip
 from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, unfinished
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
+from zeuxis.trust import KEY, check_files, mark_of
 
 FILES = ("design.json", "priors.json", "cells.jsonl", "lock")
 Say = Callable[[str], object]

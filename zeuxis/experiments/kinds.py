@@ -223,7 +223,7 @@ def model_files(fields: Mapping[str, Any]) -> list[tuple[str, str]]:
     texts = [text for name in ("generator", "scorer", "judge", "held_out") for text in listed(fields.get(name))]
     if not any(fields.get(name) for name in ("image_prompt", "start_from")) and all(map(_plain_name, texts)):
         return []
-    from zeuxis.run.trust import named_files  # loads torch: only where a name is in no table
+    from zeuxis.trust import named_files  # loads torch: only where a name is in no table
 
     return named_files(fields)
 

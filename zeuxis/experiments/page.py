@@ -20,9 +20,9 @@ from zeuxis.experiments.tables import STOPPED, cell_records, line_records, markd
 from zeuxis.generators.base import Generator
 from zeuxis.generators.choose import make_generator
 from zeuxis.pictures.grid import to_pixels
-from zeuxis.pictures.writing import sheet_png
+from zeuxis.pictures.writing import data_uri, sheet_png
 from zeuxis.prompts.auto import settle
-from zeuxis.report.html import PAGES, data_uri, embed
+from zeuxis.report.html import PAGES, embed
 from zeuxis.storage.files import atomic_write
 
 PHRASES, ACROSS = 4, 192  # phrases whose pictures are shown, and pixels of each

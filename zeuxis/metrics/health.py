@@ -72,3 +72,9 @@ def health(shown: Tensor, score: Tensor, u: Tensor) -> Health:
         spread=float(known.std(correction=0)) if len(known) else 0.0,
         drift=float(u.norm(dim=1).mean() / u.shape[1] ** 0.5),
     )
+
+
+def excess(u: Tensor) -> Tensor:
+    """How much longer than a draw of the prior latents `(N, D)`, in its deviations, are: max(0, |u| / sqrt(D) - 1)."""
+    length: Tensor = u.norm(dim=1) / u.shape[1] ** 0.5
+    return (length - 1).clamp_min(0)

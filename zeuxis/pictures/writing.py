@@ -1,10 +1,16 @@
-"""Picture files that a user names: the ending says which kind; what cannot be written is refused before the work."""
+"""Picture files that a user names: the ending says which kind; what cannot be written is refused before the work.
+
+And pictures as parts of a page, without a file.
+"""
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zlib
+from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +28,7 @@ QUALITY: dict[str, dict[str, Any]] = {
     "WEBP": {"lossless": True},
 }
 LONGEST_SIDE = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
+STYLE = "display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start;font-family:sans-serif"
 
 
 def check_picture_place(path: Path, what: str = "--out") -> None:
@@ -64,6 +71,27 @@ def sheet_png(pixels: np.ndarray) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.data, 1)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def data_uri(kind: str, content: bytes) -> str:
+    """A picture as part of a page: `kind` is png or jpeg."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def card(title: str, facts: Mapping[str, object], pictures: Mapping[str, bytes], width: int = 480) -> str:
+    """What Jupyter shows: a title, facts by name and PNGs by their description, each at most `width` pixels wide.
+
+    All text is escaped.
+    """
+    rows = "".join(
+        f'<tr><th style="text-align:left">{escape(name)}</th><td style="text-align:left">{escape(str(value))}</td></tr>'
+        for name, value in facts.items()
+    )
+    shown = "".join(
+        f'<img alt="{escape(about, quote=True)}" style="max-width:{width}px;width:100%" src="{data_uri("png", png)}">'
+        for about, png in pictures.items()
+    )
+    return f'<div style="{STYLE}"><div><b>{escape(title)}</b><table>{rows}</table></div>{shown}</div>'
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -18,11 +18,13 @@ from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
 from zeuxis.prompts.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
 from zeuxis.prompts.start import adopted
+from zeuxis.prompts.templates import settled
 from zeuxis.scorers import SCORERS
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.scorers.nouns import PLACE
 from zeuxis.scorers.prompts import all_single_words, parse_prompt
+from zeuxis.scorers.templates import USUAL
 from zeuxis.scorers.vocabulary import unfamiliar
 from zeuxis.scorers.weights import quoted
 
@@ -75,7 +77,16 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
 
     `known` is the configuration of the run to go on with: its names are taken, whatever would be chosen today.
     """
-    return _with_held_out(*_named(config, known))
+    config, notes = _with_held_out(*_named(config, known))
+    return _with_own_templates(config, known), notes
+
+
+def _with_own_templates(config: RunConfig, known: Mapping[str, Any] | None) -> RunConfig:
+    """With the generator's own set of sentence templates in the place of "auto"; those of the run to go on with."""
+    if AUTO not in config.prompt_template:
+        return config
+    kept = () if known is None else tuple(known.get("prompt_template", (USUAL,)))
+    return config.model_copy(update={"prompt_template": kept or settled(config.prompt_template, config.generator)})
 
 
 def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfig, list[str]]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zeuxis.report.html import PAGES, data_uri
+from zeuxis.pictures.writing import data_uri
+from zeuxis.report.html import PAGES
 from zeuxis.storage.files import atomic_write
 
 WIDEST = 28  # letters of a cell on the terminal

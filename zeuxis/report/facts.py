@@ -9,6 +9,7 @@ from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.history import Row
 from zeuxis.run.stopping import judge_peak
+from zeuxis.scorers.templates import USUAL
 
 
 def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> list[tuple[str, str]]:
@@ -31,6 +32,7 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("search", f"{config.search} ({options})" if options else config.search),
         *archive,
         *measures,
+        *_templates(config.prompt_template if config.templates else ()),
         ("generator", f"{_model(models['generator'])}, {models['generator']['resolution']} pixels"),
         ("scorer", " + ".join(_scorer(scorer) for scorer in models["scorers"])),
         ("judge", "none" if judge is None else _model(judge)),
@@ -41,6 +43,11 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("device", f"{machine['device_name']}; {machine['cpu']}, threads: {machine['threads']}, {machine['system']}"),
         ("software", ", ".join(f"{name} {version}" for name, version in record["software"].items())),
     ]
+
+
+def _templates(names: Sequence[str]) -> list[tuple[str, str]]:
+    """The line on the sentences that phrases were put into, where they were not the usual ones."""
+    return [("templates", "; ".join(names) or "none")] if tuple(names) != (USUAL,) else []
 
 
 def _peak(rows: Sequence[Row]) -> list[tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import math
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from jinja2 import Environment, PackageLoader
 from PIL import Image
 
 from zeuxis.pictures.enlarge import Enlarge, enlarged
+from zeuxis.pictures.writing import data_uri
 from zeuxis.report.archive import archive_png, write_archive_pictures
 from zeuxis.report.commands import folder_command, generate_command, repeated
 from zeuxis.report.curve import DARK, NARROW, curve_png, write_curve
@@ -157,8 +157,3 @@ def embed(png: bytes, smallest: int, largest: int) -> str:
     data = io.BytesIO()
     image.convert("RGB").save(data, "JPEG", quality=90)
     return data_uri("jpeg", data.getvalue())
-
-
-def data_uri(kind: str, content: bytes) -> str:
-    """A picture as part of a page: `kind` is png or jpeg."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

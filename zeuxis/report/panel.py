@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from zeuxis.lab import history
 from zeuxis.lab.history import Line
 from zeuxis.lab.panel import Row, read_panel, rows, seeds_words, write_csv
+from zeuxis.pictures.writing import data_uri
 from zeuxis.report.curve import DPI, LIGHT, dress
-from zeuxis.report.html import PAGES, data_uri
+from zeuxis.report.html import PAGES
 from zeuxis.report.training import read_training
 from zeuxis.storage.files import atomic_write
 

@@ -1,4 +1,4 @@
-"""The page of a training, one file that renews itself while it goes on, and the same in words for a terminal."""
+"""The page of a training, one file that renews itself while it goes on; the same in words and for TensorBoard."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from PIL import Image
+
 from zeuxis.config import TrainConfig
-from zeuxis.errors import BadInput, RunDamaged, ZeuxisError
+from zeuxis.errors import BadInput, Missing, RunDamaged, ZeuxisError
 from zeuxis.lab import curves, history
 from zeuxis.lab.history import Line, Status
 from zeuxis.report.html import PAGES, embed
@@ -22,6 +25,7 @@ from zeuxis.storage.reading import check_folder, read_plain
 
 SHARE = 0.01  # of the time at most, for the page
 GRID_WIDTH = 1100  # pixels across; the folder has it whole
+TENSORBOARD = "tensorboard"  # of its folder in that of the training
 MOST_LOOKS = 100  # rows of the table; the log has all
 
 
@@ -187,3 +191,39 @@ def check_one(folder: Path, seeds: int) -> None:
     """BadInput where the folder of a panel already holds a training of one seed."""
     if seeds > 1 and is_training(folder):
         raise BadInput(f"{folder} holds a training of one seed. Give another folder for several with --out.")
+
+
+class TensorBoard:
+    """A listener of the loop: scalars and sample grids. Missing without the package tensorboard.
+
+    What a resumed training does again replaces what was.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise Missing("--tensorboard needs the package tensorboard. Install it: pip install tensorboard") from error
+        self.kind: Any = SummaryWriter
+        self.writer: Any = None
+        self.grid: Path | None = None
+
+    def __call__(self, status: Status) -> None:
+        """Write what is new."""
+        if status.happened == "start":
+            self.writer = self.kind(str(status.folder / TENSORBOARD), purge_step=status.images + 1)
+            self.grid = newest_grid(status.folder)
+        elif status.happened == "line":
+            line = status.lines[-1]
+            looks, images = set(history.held_out(status.lines)), int(line["images"])
+            for name, value in line.items():
+                if name != "images":
+                    self.writer.add_scalar(f"{'held out' if name in looks else 'step'}/{name}", value, images)
+            place = newest_grid(status.folder)
+            if place is not None and place != self.grid:
+                with Image.open(place) as picture:
+                    self.writer.add_image("samples", np.asarray(picture.convert("RGB")), images, dataformats="HWC")
+                self.grid = place
+            self.writer.flush()
+        elif status.happened == "end" and self.writer is not None:
+            self.writer.close()

@@ -5,10 +5,9 @@ from zeuxis.run.finish import Summary
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.history import Best, Row
 from zeuxis.run.loop import judged, run
-from zeuxis.run.opening import open_session, reopen_session
 from zeuxis.run.prepare import Prepared, check_config, prepare_run
 from zeuxis.run.problem import Problem
-from zeuxis.run.session import Session
+from zeuxis.run.session import Session, open_session, reopen_session
 
 __all__ = [
     "Best",

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from zeuxis.compute.micro_batches import over_micro_batches
-from zeuxis.scorers.base import Judge, Verdict
+from zeuxis.scorers.judging import summarise
 from zeuxis.storage.checksummed import Header, checksummed, damaged, verified
 from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event, JudgeEvaluation
 
@@ -20,33 +18,6 @@ OTHER = "it belongs to another run"
 MOST = 1_000_000  # latents in one generation
 HEALTH = ("effective", "duplicates", "drift")  # what readers take from it
 _PART, _HEALTH = "part.", "health."
-
-
-def judge_images(
-    judge: Judge, prepared: Any, images: Tensor, guide: Tensor, generation: int, size: int, *, threads: int = 1
-) -> JudgeEvaluation:
-    """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`, `size` images at a time."""
-    with torch.no_grad():
-        pieces = over_micro_batches(lambda piece: judge.verdict(piece, prepared), images, size, threads)
-    verdicts = [Verdict(v.score[:count].cpu(), v.label[:count], v.confidence[:count].cpu()) for v, count in pieces]
-    score = torch.cat([v.score for v in verdicts])
-    confidence = torch.cat([v.confidence for v in verdicts])
-    return summarise(generation, guide, score, tuple(label for v in verdicts for label in v.label), confidence)
-
-
-def summarise(
-    generation: int, guide: Tensor, score: Tensor, label: tuple[str, ...], confidence: Tensor
-) -> JudgeEvaluation:
-    """From the guiding scores and the judge's score, label and confidence of N images."""
-    guide = guide.detach().cpu()
-    top = int(guide.nan_to_num(nan=-torch.inf).argmax())
-    return JudgeEvaluation(
-        generation, score, label, confidence, _mean(guide), _mean(score), float(score[top]), label[top]
-    )
-
-
-def _mean(x: Tensor) -> float:
-    return float(x[x.isfinite()].double().mean())  # NaN when there is nothing to take the mean of
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunDamaged, RunError
-from zeuxis.pictures.rich import card
+from zeuxis.pictures.writing import card
 from zeuxis.run import entry, schema
 from zeuxis.run.entry import Entry
 from zeuxis.run.history import Best, Row, bests, read_timing, row

@@ -21,6 +21,7 @@ from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.plugins import fits
 from zeuxis.prompts.auto import settle
 from zeuxis.prompts.start import check_start, start_of
+from zeuxis.prompts.templates import sentences
 from zeuxis.run.problem import Problem
 from zeuxis.run.record import Decisions, models, prompt_sha256, same_models
 from zeuxis.scorers.base import Judge, Prompt, Scorer
@@ -200,7 +201,12 @@ def check_config(config: RunConfig) -> Prompt:
     _check_measures(config)
     check_start(config)
     return parse_prompt(
-        config.prompt, config.negative, config.image_prompt, templates=config.templates, strict=config.strict
+        config.prompt,
+        config.negative,
+        config.image_prompt,
+        templates=config.templates,
+        sentences=sentences(config),
+        strict=config.strict,
     )
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,16 +15,15 @@ from zeuxis.compute.micro_batches import MICRO_BATCH, at_once, over_micro_batche
 from zeuxis.compute.precision import TYPES, Gate, choose
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
-from zeuxis.metrics.health import descriptors, health
+from zeuxis.metrics.health import descriptors, excess, health
 from zeuxis.rng import stream
-from zeuxis.run.entry import judge_images
 from zeuxis.run.record import Decisions
 from zeuxis.run.stopping import GUIDE, HELD_OUT
 from zeuxis.scorers.augment import Augmented
 from zeuxis.scorers.base import Judge, Prompt, Scorer
-from zeuxis.scorers.combine import Combined, CombinedPrompt
-from zeuxis.scorers.disagreement import NAME, HeldOut, disagreement
+from zeuxis.scorers.combine import DISAGREEMENT, Combined, CombinedPrompt, disagreement
 from zeuxis.scorers.drift import Drift
+from zeuxis.scorers.judging import Observers
 from zeuxis.scorers.measures import Measures
 from zeuxis.scorers.realism import Realism
 from zeuxis.search.archive import spanned
@@ -72,7 +71,7 @@ class Problem:
         decisions: Decisions | None = None,
     ) -> None:
         told = list(zip(scorers, weights, strict=True))
-        self.held_out = HeldOut([s for s, weight in told if not weight], held_out_every) if held_out_every else None
+        held_out = [s for s, weight in told if not weight and held_out_every]
         told = [(s, weight) for s, weight in told if weight or not held_out_every]
         members: list[Scorer] = [Augmented(s, augment) if augment else s for s, _ in told]
         if realism:
@@ -87,11 +86,11 @@ class Problem:
         self._ensemble = {name: weight for name, (_, weight) in named if weight}
         self.prompt = prompt
         self.measures = measures
-        self.judge = judge
         self.seed = seed
         self.norm_prior = norm_prior
         self.describe = describe
         self.decisions = decisions or Decisions([(0, micro_batch)])
+        self._observers = Observers(judge, held_out, held_out_every, prompt, self.decisions.note)
         self.dtype = torch.float32
         self._at_once = at_once(generator.device, generator.resolution)
 
@@ -103,11 +102,9 @@ class Problem:
 
     def prepare(self) -> None:
         """Read the prompt. BadInput for one that a scorer cannot read; a judge that cannot is left out and noted."""
-        asked = self._asked_of_judge
-        measure_notes = () if self._prepared_measures is None else self._prepared_measures.notes
-        judge_notes = () if asked is None else getattr(asked[1], "notes", ())
-        held_notes = [note for told in self._asked_of_held_out for note in getattr(told, "notes", ())]
-        for note in (*self.prompt.notes, *self._prepared.notes, *measure_notes, *judge_notes, *held_notes):
+        observed = self._observers.prepare()
+        measured = () if self._prepared_measures is None else self._prepared_measures.notes
+        for note in (*self.prompt.notes, *self._prepared.notes, *measured, *observed):
             self.decisions.note(note)
 
     @cached_property
@@ -126,20 +123,6 @@ class Problem:
             self.measures.prepare()
             self.scorer.set_precision(self.dtype)
         return self.measures
-
-    @cached_property
-    def _asked_of_judge(self) -> tuple[Judge, Any] | None:
-        if self.judge is None:
-            return None
-        try:
-            return self.judge, self.judge.prepare(self.prompt)
-        except BadInput as error:
-            self.decisions.note(f"No judge: {error}")
-            return None
-
-    @cached_property
-    def _asked_of_held_out(self) -> tuple[Any, ...]:
-        return () if self.held_out is None else self.held_out.prepare(self.prompt)
 
     def gate(self, population: int, precision: str = "auto") -> Gate:
         """Choose the precision for good: as told, as decided before, or by scoring the first population in both types.
@@ -216,10 +199,9 @@ class Problem:
 
     def _held_out_figures(self, images: Tensor, score: Tensor, generation: int) -> dict[str, float]:
         """Means of the held-out scorers and of the score `(N,)`, in the generations in which they are asked."""
-        out, prepared = self.held_out, self._asked_of_held_out
-        if out is None or generation % out.every:
+        if not self._observers.due(generation):
             return {}
-        work = partial(out.mean, images, prepared, threads=self._at_once)
+        work = partial(self._observers.mean, images, threads=self._at_once)
         known = score[score.isfinite()].double()
         return {HELD_OUT: self._within_memory(generation, work, len(images)), GUIDE: float(known.mean())}
 
@@ -256,11 +238,8 @@ class Problem:
 
         Computed in `dtype`, by default in that of the problem.
         """
-        if self._asked_of_judge is None:
-            return None
-        judge, prepared = self._asked_of_judge
-        judge.set_precision(dtype or self.dtype)
-        work = partial(judge_images, judge, prepared, images, score, generation, threads=self._at_once)
+        dtype = dtype or self.dtype
+        work = partial(self._observers.judged, images, score, generation, dtype=dtype, threads=self._at_once)
         return self._within_memory(generation, work, len(images))
 
     def _evaluate(self, batch: Batch, size: int) -> tuple[Evaluation, Tensor]:
@@ -274,7 +253,7 @@ class Problem:
                 parts[name] = (parts[name] - mean) / deviation
             if self.disagreement and self.decisions.scales is not None:
                 members = [parts[name] for name in self._ensemble]
-                parts[NAME] = disagreement(members, list(self._ensemble.values()), self.disagreement)
+                parts[DISAGREEMENT] = disagreement(members, list(self._ensemble.values()), self.disagreement)
             if self.norm_prior:
                 parts["norm prior"] = -self.norm_prior * excess(self._deviations(x)).square()
             slope = self._slope(parts, x) if batch.gradient else None
@@ -315,9 +294,3 @@ class Problem:
 
         size, device = self.decisions.micro_batch_at(generation), self.generator.device
         return within_memory(work, size, rows, device, smaller)
-
-
-def excess(u: Tensor) -> Tensor:
-    """How much longer than a draw of the prior latents `(N, D)`, in its deviations, are: max(0, |u| / sqrt(D) - 1)."""
-    length: Tensor = u.norm(dim=1) / u.shape[1] ** 0.5
-    return (length - 1).clamp_min(0)

@@ -91,6 +91,8 @@ def same_models(one: Any, other: Any) -> bool:
 def prompt_sha256(prompt: Prompt) -> str:
     """One hash for words, weights and the pixels of image prompts: the same hash, the same question."""
     digest = hashlib.sha256(repr((prompt.templates, prompt.strict)).encode())
+    if prompt.sentences:
+        digest.update(repr(prompt.sentences).encode())
     for phrase in prompt.phrases:
         digest.update(repr((phrase.text, phrase.weight)).encode())
         if phrase.image is not None:

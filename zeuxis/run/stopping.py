@@ -101,7 +101,7 @@ def over_optimisation(evaluations: int) -> Rule:
 def disagreement(evaluations: int) -> Rule:
     """The same by the scorers that are held out of the score in place of the judge, which stays unheard.
 
-    A gain on which the members of an ensemble part is no gain of the picture (zeuxis.scorers.disagreement).
+    A gain on which the members of an ensemble part is no gain of the picture (zeuxis.scorers.combine).
     """
 
     def told(now: Progress) -> tuple[float, float] | None:

@@ -26,6 +26,7 @@ class Prompt:
     templates: bool = True
     strict: bool = False
     notes: tuple[str, ...] = ()
+    sentences: tuple[str, ...] = ()  # templates with one {}; () for the usual ones
 
     @property
     def title(self) -> str:

@@ -1,4 +1,7 @@
-"""Several scorers as one: a weighted sum, with each contribution kept for reports and for multi-objective searches."""
+"""Several scorers as one: a weighted sum, with each contribution kept for reports and for multi-objective searches.
+
+With their disagreement as one more part, a gain counts as far as the scorers agree on it.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ from zeuxis.errors import BadInput
 from zeuxis.scorers.augment import HasGeneration
 from zeuxis.scorers.base import Prompt, Scorer
 from zeuxis.scorers.weights import MAX_WEIGHT, split_weight
+
+DISAGREEMENT = "disagreement"  # the name of the part of the score
+SMALLEST = 1e-6  # of the spread: its slope has no value at 0
 
 
 def parse_weighted(name: str) -> tuple[str, float]:
@@ -87,6 +93,23 @@ def _distinct(names: list[str]) -> tuple[str, ...]:
     """["a", "a", "b"] -> ("a", "a#2", "b"), so that no contribution hides another."""
     seen = [names[: i + 1].count(name) for i, name in enumerate(names)]
     return tuple(name if count == 1 else f"{name}#{count}" for name, count in zip(names, seen, strict=True))
+
+
+def disagreement(contributions: Sequence[Tensor], weights: Sequence[float], k: float) -> Tensor:
+    """The part -k W std that makes the sum of contributions w_i z_i a lower confidence bound, `(N,)`, at most 0.
+
+    W is the sum of |w_i|, std the weighted deviation of the members' values sign(w_i) z_i about their weighted mean m,
+    so that the whole score is W (m - k std). With two equal weights and k = 1 it is W times the lower of the two.
+    Coste et al. 2024, https://arxiv.org/abs/2310.02743 , whose remedy for the over-optimisation of learned scores takes
+    off a multiple of the variance; here it is the deviation, as in the upper bound of Srinivas et al. 2010,
+    https://arxiv.org/abs/0912.3995 , so that both terms have one unit.
+    """
+    size = torch.tensor([abs(weight) for weight in weights], device=contributions[0].device)[:, None]  # (K, 1)
+    total = size.sum()
+    value = torch.stack(list(contributions)) / size  # (K, N)
+    mean = (size * value).sum(dim=0) / total
+    variance = (size * (value - mean).square()).sum(dim=0) / total
+    return -k * total * (variance + SMALLEST**2).sqrt()
 
 
 def _check(scorers: Sequence[Scorer], weights: Sequence[float]) -> None:

@@ -130,7 +130,7 @@ class DualScorer(ABC):
                 return unit(self.look(self.net, pixels).float())[0]
         if self.english and (said := not_english(phrase.text)):
             notes.append(said)
-        texts = fill(phrase.text) if prompt.templates else [phrase.text]
+        texts = fill(phrase.text, prompt.sentences) if prompt.templates else [phrase.text]
         fitting = [text for text in texts if not self.cut_words(tidy(text))]
         if not fitting:  # the templates are left out before the user's own words are
             texts = [phrase.text]

@@ -137,7 +137,7 @@ class EncoderScorer:
         if phrase.image is not None:
             return self._embed_picture(phrase.image)
         self._check_words(phrase.text, prompt.strict, notes)
-        texts = fill(phrase.text) if prompt.templates else [phrase.text]
+        texts = fill(phrase.text, prompt.sentences) if prompt.templates else [phrase.text]
         return F.normalize(self.embed_texts(texts).mean(0), dim=0)
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.pictures.reading import read_rgb
 from zeuxis.scorers.base import Phrase, Prompt
+from zeuxis.scorers.templates import PLACE, SETS, USUAL
 from zeuxis.scorers.weights import check_colon, quoted, split_weight
 
 MAX_BYTES = 10_000  # of UTF-8 in one phrase
@@ -36,13 +37,15 @@ def parse_prompt(
     image_prompt: Sequence[str] = (),
     *,
     templates: bool = True,
+    sentences: Sequence[str] = (),
     strict: bool = False,
 ) -> Prompt:
     """Read a prompt: "a red truck:1.5 | snow:0.5", negative phrases, and image files as prompts.
 
     '|' separates phrases; a last ':number' is a weight (default 1, |weight| <= 100), every other colon is
     text, and '\\:' and '\\|' are always text. A negative phrase pushes away; its weight is written without a
-    minus. `templates` and `strict` are passed on to the scorer. What the clean-up took out is in `notes`.
+    minus. `templates`, their `sentences` and `strict` are passed on to the scorer. What the clean-up took out is in
+    `notes`.
 
     BadInput for blank phrases, over 10 kB in a phrase, over 32 phrases, weights that are not finite, too large or
     written with a comma, a phrase that is both wanted and avoided, a prompt with nothing to move towards, and image
@@ -59,7 +62,7 @@ def parse_prompt(
     weighted = [_image_weight(file) for file in files]
     _check_direction([p.weight for p in phrases] + [weight for _, weight in weighted])
     phrases += [Phrase(weight=weight, image=read_image(file, notes)) for file, weight in weighted]
-    return Prompt(tuple(phrases), templates, strict, tuple(dict.fromkeys(notes)))
+    return Prompt(tuple(phrases), templates, strict, tuple(dict.fromkeys(notes)), tuple(sentences))
 
 
 def clean(text: str, notes: list[str] | None = None) -> str:
@@ -197,19 +200,7 @@ def _image_weight(file: str) -> tuple[str, float]:
 
 # ---------------------------------------------------------------- sentence templates
 
-TEMPLATES = (
-    "{}",
-    "a photo of {}",
-    "a picture of {}",
-    "a small photo of {}",
-    "a bright photo of {}",
-    "a dark photo of {}",
-    "a blurry photo of {}",
-    "a clear photo of {}",
-    "a close view of {}",
-    "a photo showing {}",
-    "an image with {} in the middle",
-)
+TEMPLATES = SETS[USUAL]
 
 _MEDIUM = re.compile(
     r"(?:[\w-]+ ){0,3}(?:photo|photograph|picture|image|painting|drawing|sketch|portrait|illustration|render)s? "
@@ -232,16 +223,18 @@ _VOWEL_SOUND = re.compile(
 )
 
 
-def fill(text: str) -> list[str]:
-    """The sentences whose embeddings stand for one phrase: as typed first, then each template, none twice.
+def fill(text: str, templates: Sequence[str] = ()) -> list[str]:
+    """The sentences whose embeddings stand for one phrase: as typed where "{}" is among the templates (() are the usual
+    ones), then each template, none twice.
 
     "fire truck" and "a fire truck" both become "a photo of a fire truck". A phrase that already names its
     medium ("a painting of a ship") is left as typed.
     """
     if _MEDIUM.match(text):
         return [text]
-    noun = with_article(text)
-    return list(dict.fromkeys([text, *(template.format(noun) for template in TEMPLATES)]))
+    noun, templates = with_article(text), templates or TEMPLATES
+    typed = [text] if PLACE in templates else []
+    return list(dict.fromkeys(typed + [template.replace(PLACE, noun) for template in templates]))
 
 
 def with_article(text: str) -> str:

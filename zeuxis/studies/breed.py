@@ -19,8 +19,8 @@ from zeuxis.errors import RunError
 from zeuxis.experiments.worker import asked
 from zeuxis.prompts.auto import settle
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.opening import open_session
 from zeuxis.run.prepare import Models, check_config, load_models
+from zeuxis.run.session import open_session
 from zeuxis.storage.files import make_folder
 
 _LATEST: dict[tuple[object, ...], Models] = {}  # networks of the run before

@@ -12,6 +12,7 @@ from torch import Tensor
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
 from zeuxis.hub.pocket import first_sha256
+from zeuxis.prompts.templates import sentences
 from zeuxis.run.folder import RunFolder
 from zeuxis.scorers.base import Prompt
 from zeuxis.scorers.prompts import parse_prompt
@@ -45,6 +46,7 @@ def winners(
             raise BadInput(f"Expected runs with a generation of {generator.space.dim} genes, got {path}. Leave it out.")
         score = last.evaluation.score.nan_to_num(nan=-torch.inf)
         top = last.batch.x[score.argsort(descending=True)[: MOST - 1]]
-        prompt = parse_prompt(config.prompt, config.negative, (), templates=config.templates)
+        texts = sentences(config)
+        prompt = parse_prompt(config.prompt, config.negative, (), templates=config.templates, sentences=texts)
         found.append((prompt, torch.cat([run.best.latent[None], top])))
     return found
