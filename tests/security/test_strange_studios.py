@@ -18,10 +18,11 @@ from zeuxis.experiments.results import Result
 from zeuxis.pictures.metadata import read_metadata
 from zeuxis.storage.checksummed import checked_line, checksummed_json, verified_json
 from zeuxis.studio import export, family
-from zeuxis.studio.gallery import Gallery, _stamp
+from zeuxis.studio.gallery import Gallery
 from zeuxis.studio.guard import Guard, own_hosts
 from zeuxis.studio.index import SCHEMA, Query
 from zeuxis.studio.index_file import SEAL, _digest
+from zeuxis.studio.index_rows import stamp_of
 from zeuxis.studio.plot import make_plot
 from zeuxis.studio.plot_sheet import sheet
 from zeuxis.studio.plots import NAME, Plots, picture, progress
@@ -68,7 +69,7 @@ def test_rows_of_other_types_are_read_again_though_the_index_is_sealed(column, v
     place = runs / ".studio" / "index.sqlite3"
     base = sqlite3.connect(place)
     base.executescript(SCHEMA)
-    base.execute("INSERT INTO runs VALUES ('good', ?, 'done')", (_stamp(runs / "good"),))
+    base.execute("INSERT INTO runs VALUES ('good', ?, 'done')", (stamp_of(runs / "good"),))
     row = {"run": "good", "file": "images/best.png", "place": 0, "prompt": "p", "generator": "toy", "score": 0.5}
     row |= {"judge": 0.5, "label": "l", "words": "w", "made": 1.7e9, "mark": 0, column: value}
     names = ", ".join(row)
@@ -216,7 +217,7 @@ def test_presets_name_no_code_and_no_link_is_written_through(tmp_path):
 
 def test_what_a_file_names_is_not_put_into_a_form_where_it_would_count_as_typed():
     pytest.importorskip("nicegui", reason="the extra `studio` is not installed", exc_type=ImportError)
-    from zeuxis.studio.pages.settings import write_form
+    from zeuxis.studio.pages.form import write_form
 
     with pytest.raises(BadInput, match="is code"):
         write_form(BASE | {"judge": "strangers:factory"})

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-LONG = 40_000  # milliseconds: test machines are busy
+LONG = 90_000  # milliseconds: test machines are busy
 
 
 def needs_browser():
@@ -53,7 +53,7 @@ def begin(page, studio, words, generations="100000", population="16"):
     page.fill("input[name=population]", population)
     page.fill("input[name=generations]", generations)
     page.press("input[name=prompt]", "Enter")
-    return status(page, r"generation \d")
+    return status(page, rf": {words}.*generation \d")  # of this search, not of the one before
 
 
 def loaded(page, least=1):
@@ -67,6 +67,22 @@ def loaded(page, least=1):
         arg=least,
         timeout=LONG,
     )
+
+
+def connected(page):
+    """Wait until the page hears of the server, so that all that comes after its first sight is there."""
+    page.wait_for_selector("main")
+    page.wait_for_function("window.socket?.connected && window.did_handshake", timeout=LONG)
+
+
+def faultless(page, script):
+    """Wait until the faults that a script finds in the page are none; an error with those that stay."""
+    from playwright.sync_api import TimeoutError
+
+    try:
+        page.wait_for_function(f"() => ({script})().length === 0", timeout=20_000)
+    except TimeoutError:
+        raise AssertionError(page.evaluate(script)) from None
 
 
 def shot(page, name):

@@ -14,7 +14,7 @@ def start(place, *more):
     with (place / "log").open("w") as log:
         own = os.environ | {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=own)
-    end = time.monotonic() + 90
+    end = time.monotonic() + 180
     while time.monotonic() < end and process.poll() is None:
         said = (place / "log").read_text()
         if "http://" in said:
@@ -35,7 +35,7 @@ def answers(port):
 
 def stop(process):
     process.send_signal(signal.SIGINT)
-    assert process.wait(60) == 0
+    assert process.wait(150) == 0
 
 
 def ask(port, path, method="GET", **headers):

@@ -12,7 +12,7 @@ from PIL import Image
 
 from zeuxis.errors import BadInput
 from zeuxis.studio import index
-from zeuxis.studio.export import archive, enlargement, interpolation, sheet, video
+from zeuxis.studio.export import archive, enlargement, interpolation, sheet
 from zeuxis.studio.gallery import MOST_RESULTS, Gallery
 from zeuxis.studio.index import Query
 from zeuxis.studio.thumbnails import Thumbnails
@@ -47,7 +47,8 @@ def test_all_pictures_are_found_and_a_second_look_changes_nothing(gallery):
 
 def test_they_are_found_by_words_scores_and_days(gallery):
     assert {one.prompt for one in gallery.find(Query("blue"))} == {"a blue square"}
-    assert gallery.count(Query("RED disc")) == 6 and gallery.count(Query("giraffe")) == 0
+    assert gallery.count(Query("RED disc")) == 6
+    assert gallery.count(Query("giraffe")) == gallery.count(Query("red x")) == 0
     assert gallery.count(Query("%")) == gallery.count(Query("_")) == gallery.count(Query("' OR 1=1 --")) == 0
     scores = [one.score for one in gallery.find(Query(sort="score"))]
     assert scores == sorted(scores, reverse=True)
@@ -175,7 +176,7 @@ def test_a_full_disk_shows_thumbnails_all_the_same(gallery, monkeypatch):
 
 def test_a_selection_is_exported(gallery):
     found = gallery.find()
-    file = zipfile.ZipFile(io.BytesIO(archive(gallery, found[:3])))
+    file = zipfile.ZipFile(io.BytesIO(archive(gallery, found[:3]).data))
     names = file.namelist()
     assert len(names) == 4 and not any("/" in name or ".." in name for name in names)
     assert [one["name"] for one in json.loads(file.read("pictures.json"))] == names[:3]
@@ -184,25 +185,20 @@ def test_a_selection_is_exported(gallery):
         archive(gallery, [])
 
 
-def test_a_selection_as_sheet_video_and_enlarged(gallery):
+def test_a_selection_as_sheet_and_enlarged(gallery):
     found = gallery.find()
-    wide = Image.open(io.BytesIO(sheet(gallery, found[:4])))
+    wide = Image.open(io.BytesIO(sheet(gallery, found[:4]).data))
     assert wide.width > 2 * 256 and wide.height > wide.width  # a line of text under each row
-    name, data = video(gallery, found[:3])
-    assert name.endswith((".gif", ".mp4")) and len(data) > 500
-    if name.endswith(".gif"):
-        assert Image.open(io.BytesIO(data)).n_frames == 3
     for factor in (2, 4):
-        name, data = enlargement(gallery, found[:1], factor)
+        name, data, _ = enlargement(gallery, found[:1], factor)
         assert Image.open(io.BytesIO(data)).size == (32 * factor, 32 * factor) and name.endswith(".png")
     with pytest.raises(BadInput, match="2 or 4"):
         enlargement(gallery, found[:1], 3)
-    assert not list((gallery.own / "exports").iterdir())
 
 
 def test_an_interpolation_goes_through_the_latents(gallery):
     found = gallery.find()
-    name, data = interpolation(gallery, found[:2])
+    name, data, _ = interpolation(gallery, found[:2])
     way = Image.open(io.BytesIO(data))
     first = np.asarray(way.convert("RGB"), dtype=float)
     small = np.asarray(Image.open(gallery.path(found[0])).resize((256, 256), Image.Resampling.LANCZOS), dtype=float)

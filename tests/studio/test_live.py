@@ -1,14 +1,18 @@
 """A search in its thread: what the pages see of it, Stop, going on, and that no page is needed."""
 
+import io
 import threading
 import time
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 from zeuxis.errors import BadInput
 from zeuxis.run import RunFolder
 from zeuxis.studio.live import Live
-from zeuxis.studio.status import COLUMNS, SHOWN
+from zeuxis.studio.status import CELL, COLUMNS, SHOWN, Frame
 from zeuxis.workflows import Outputs, generate
 
 QUICK = Outputs(report=False, top=0)
@@ -24,13 +28,13 @@ def live(tmp_path):
     made = Live(tmp_path, outputs=QUICK)
     yield made
     made.stop()
-    made.wait(30)
+    made.wait(120)
 
 
 def test_a_search_runs_and_ends(live):
     before = live.status.version
     live.start("a red disc", **TOY)
-    live.wait(60)
+    live.wait(120)
     status = live.status
     assert (status.state, status.error) == ("done", "") and status.version > before + 5
     assert [point.generation for point in status.points] == [0, 1, 2, 3, 4]
@@ -44,7 +48,7 @@ def test_a_search_runs_and_ends(live):
 
 def test_the_run_is_that_of_the_command_line(live, tmp_path):
     live.start("a red disc", **TOY, precision="fp32")
-    live.wait(60)
+    live.wait(120)
     summary = generate("a red disc", out=tmp_path / "other", precision="fp32", outputs=QUICK, **TOY)
     mine, other = RunFolder(live.status.folder), RunFolder(summary.folder)
     assert mine.log_path(4).read_bytes() == other.log_path(4).read_bytes()
@@ -57,12 +61,12 @@ def test_stop_keeps_what_there_is_and_it_can_go_on(live):
     with pytest.raises(BadInput, match="under way"):
         live.start("a blue disc", **TOY)
     live.stop()
-    live.wait(60)
+    live.wait(120)
     status = live.status
     assert status.state == "stopped" and RunFolder(status.folder).summary()["generations"] == len(status.points)
     done = len(status.points)
     live.resume(status.folder, generations=done + 2)
-    live.wait(60)
+    live.wait(120)
     assert live.status.state == "done" and len(live.status.points) == done + 3
 
 
@@ -75,7 +79,7 @@ def test_what_cannot_be_is_said_before_anything_is_written(live, tmp_path):
         with pytest.raises(BadInput, match=said):
             live.start(prompt, **fields)
     live.start("a cat", generator="nonsense")
-    live.wait(30)
+    live.wait(120)
     assert live.status.state == "failed" and "nonsense" in live.status.error
     assert list(tmp_path.iterdir()) == []
 
@@ -84,16 +88,25 @@ def test_a_sketch_is_shown_until_the_search_has_pictures(tmp_path):
     asked = threading.Event()
     live = Live(tmp_path, lambda config: asked.set(), QUICK)
     live.start("a red disc", **TOY)
-    assert asked.wait(10)
-    live.wait(60)
+    assert asked.wait(120)
+    live.wait(120)
     assert not live.status.sketch
 
 
-def test_the_sheet_has_a_place_for_each_picture_shown():
+@pytest.mark.parametrize("many", [1, 12, 32, SHOWN])
+def test_each_picture_lies_where_the_pages_look_for_it(many):
     assert SHOWN % COLUMNS == 0
+    levels = np.arange(many) * 5 + 10
+    pixels = np.broadcast_to(levels[:, None, None, None], (many, 32, 32, 3)).astype(np.uint8)
+    sheet = Frame(0, pixels, (0.0,) * many, torch.zeros(many, 2), ()).sheet()
+    seen = np.asarray(Image.open(io.BytesIO(sheet)).convert("L"), dtype=float)
+    assert seen.shape == (SHOWN // COLUMNS * CELL, COLUMNS * CELL)
+    for place, level in enumerate(levels):
+        y, x = CELL * (place // COLUMNS), CELL * (place % COLUMNS)
+        assert abs(seen[y + 20 : y + CELL - 20, x + 20 : x + CELL - 20] - level).max() < 4, place
 
 
-def wait(until, seconds=30):
+def wait(until, seconds=120):
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end

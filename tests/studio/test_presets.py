@@ -8,7 +8,9 @@ from typer.testing import CliRunner
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput, RunDamaged
 from zeuxis.run import RunFolder
-from zeuxis.studio.presets import Presets
+from zeuxis.storage.checksummed import checksummed_json
+from zeuxis.studio.axes import Axis
+from zeuxis.studio.presets import Axes, Presets
 
 TOY = {"prompt": ("a red disc",), "generator": "toy", "scorer": ("toy",), "judge": None, "population": 6, "seed": 0}
 
@@ -84,11 +86,74 @@ def test_files_of_others(presets, tmp_path):
         presets.load("toy")
 
 
+AXES = Axes(x=Axis(field="words", values="red, blue"), y=Axis(field="search", values="ga, de"), seeds=3)
+
+
+def test_axes_are_kept_beside_the_settings(presets, tmp_path):
+    presets.save("plot", TOY, axes=AXES)
+    presets.save("plain", TOY)
+    assert presets.names() == ["plain", "plot"] and presets.axes("plot") == AXES and presets.axes("plain") is None
+    presets.rename("plot", "My plot")
+    assert presets.axes("My plot") == AXES and presets.load("My plot") == TOY
+    gone = presets.delete("My plot")
+    presets.save("My plot", TOY)
+    assert presets.axes("My plot") is None  # not those of the one before
+    presets.delete("My plot")
+    presets.restore("My plot", gone)
+    assert presets.axes("My plot") == AXES
+    presets.save("My plot", TOY, replace=True)
+    assert presets.axes("My plot") is None
+    out = tmp_path / "run"
+    presets.save("My plot", TOY | {"generations": 1, "augment": 0}, axes=AXES, replace=True)
+    words = ["generate", "--config", presets.path("My plot"), "--out", out, "--quiet"]
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("axis", "said"),
+    [
+        ({"field": "generator", "values": "toy, os:system"}, "os:system"),
+        ({"field": "start_from", "values": "/home/me/private.png"}, r"private\.png"),
+        ({"field": "nothing", "values": "1"}, "Expected a field"),
+    ],
+)
+def test_axes_of_others_run_no_code_and_read_no_file(presets, axis, said):
+    presets.save("plot", TOY, axes=AXES)
+    path = presets.folder / "plot.axes.json"
+    path.write_bytes(checksummed_json({"format": 1, "axes": {"x": axis}}))
+    with pytest.raises(BadInput, match=said):
+        presets.axes("plot")
+    for wrong in (checksummed_json({"axes": {"x": 1}}), b"{}", path.read_bytes()[:-9]):
+        path.write_bytes(wrong)
+        with pytest.raises(RunDamaged):
+            presets.axes("plot")
+
+
+def test_a_link_in_the_place_of_axes_is_not_followed(presets, tmp_path):
+    presets.save("plot", TOY)
+    (tmp_path / "secret.json").write_bytes(checksummed_json({"format": 1, "axes": AXES.model_dump(mode="json")}))
+    (presets.folder / "plot.axes.json").symlink_to(tmp_path / "secret.json")
+    with pytest.raises(RunDamaged, match="is a link"):
+        presets.axes("plot")
+
+
+def test_a_form_with_axes_is_read_as_it_was_written():
+    pytest.importorskip("nicegui", reason="the extra `studio` is not installed", exc_type=ImportError)
+    from zeuxis.studio.pages.form import read_axes, write_axes
+
+    form = write_axes(AXES)
+    assert form["x-values"] == "red, blue" and form["seeds"] == "3" and form["z-field"] == ""
+    assert read_axes(form, TOY) == AXES and read_axes({"prompt": "x", "x-field": ""}, TOY) is None
+    for wrong, said in (({"y-values": ""}, "what varies and its values"), ({"seeds": "many"}, "number of seeds")):
+        with pytest.raises(BadInput, match=said):
+            read_axes(form | wrong, TOY)
+
+
 def test_a_form_and_its_fields_are_the_same():
     pytest.importorskip("nicegui", reason="the extra `studio` is not installed", exc_type=ImportError)
     from zeuxis.config import make_config
     from zeuxis.studio.live import DEFAULTS
-    from zeuxis.studio.pages.settings import config_of, read_form, write_form
+    from zeuxis.studio.pages.form import config_of, read_form, write_form
 
     fields = {
         "prompt": ("a red disc", "at night:0.5"), "generator": "toy", "scorer": ("toy", "toy:0.5"), "judge": None,

@@ -3,7 +3,7 @@
 import signal
 
 import pytest
-from browsing import needs_browser, shot, status, watched
+from browsing import LONG, needs_browser, shot, status, watched
 from serving import start, stop
 
 from zeuxis.run import RunFolder
@@ -28,6 +28,23 @@ def rows(page, many):
     return [row.get_attribute("aria-label").split(",")[0] for row in page.locator(found).all()]
 
 
+def stop_by_key(page, words):
+    """Press the key on what runs until it was heard: a row that is drawn anew at that very moment hears nothing."""
+    from playwright.sync_api import TimeoutError
+
+    now = page.locator(".zx-item.now", has_text=words)
+    for _ in range(60):
+        if now.count():
+            now.focus()
+            page.keyboard.press("c")
+        try:
+            now.wait_for(state="detached", timeout=5000)
+            return
+        except TimeoutError:
+            continue
+    raise AssertionError(f"{words} runs on")
+
+
 def form(page, address):
     page.goto(address)
     page.wait_for_function("document.activeElement?.name === 'prompt'")
@@ -44,6 +61,7 @@ def wrong():
     assert found == []
 
 
+@pytest.mark.timeout(900)  # two studios and four runs
 def test_queue_by_keyboard_through_a_kill(browser, tmp_path, wrong):
     port, process, _ = start(tmp_path)
     address = f"http://127.0.0.1:{port}"
@@ -51,6 +69,7 @@ def test_queue_by_keyboard_through_a_kill(browser, tmp_path, wrong):
     form(page, address)
     for words, generations in (("a red disc", LONG_RUN), ("a blue disc", SHORT_RUN), (TAGGED, SHORT_RUN)):
         put(page, words, generations)
+        status(page, "a red disc")  # it has begun: what comes to the front comes after it
     put(page, "a white disc", SHORT_RUN, "Control+Shift+Enter")
     assert page.input_value("input[name=population]") == "8"
     page.keyboard.press("Escape")
@@ -81,11 +100,9 @@ def test_queue_by_keyboard_through_a_kill(browser, tmp_path, wrong):
         page.goto(f"{address}/queue")
         page.wait_for_selector(".zx-item.now")
         assert "a red disc" in page.inner_text(".zx-item.now")
-        page.locator(".zx-item.now").focus()
         page.wait_for_function("document.querySelector('.zx-item.now')?.innerText.match(/generation \\d/)")
-        page.locator(".zx-item.now").focus()
-        page.keyboard.press("c")
-        page.wait_for_selector("text=Nothing waits")
+        stop_by_key(page, "a red disc")
+        page.wait_for_selector("text=Nothing waits", timeout=3 * LONG)  # two runs, with their models and reports
         assert RunFolder(runs[0]).generations >= before
         assert sorted(path.name for path in (tmp_path / "runs").iterdir() if "red" in path.name) == [runs[0].name]
         page.wait_for_selector(f".zx-item:has-text('{TAGGED}') .zx-state.good")

@@ -14,6 +14,7 @@ TOY = {
     "generator": "toy", "scorer": ("toy",), "judge": "toy", "population": 12, "generations": 3, "search": "ga",
     "augment": 0,
 }  # fmt: skip
+MANY = 250  # generations: more than a busy machine makes before it is stopped
 
 
 def opened(runs):
@@ -29,7 +30,7 @@ def studio(tmp_path):
     made.close()
 
 
-def wait(until, seconds=60):
+def wait(until, seconds=120):
     end = time.monotonic() + seconds
     while not until():
         assert time.monotonic() < end
@@ -64,20 +65,20 @@ def test_what_cannot_be_is_not_queued(studio):
 
 
 def test_a_studio_that_ends_leaves_its_run_to_the_next(studio):
-    item = studio.enqueue("a red disc", seed=5, **TOY | {"generations": 60})
+    item = studio.enqueue("a red disc", seed=5, **TOY | {"generations": MANY})
     studio.enqueue("a blue disc", seed=6, **TOY)
     studio.runner.start()
     wait(lambda: len(studio.live.status.points) > 2)
     studio.close()
     begun = RunFolder(studio.runs / studio.queue.one(item.id).folder).generations
-    assert 3 <= begun < 61
+    assert 3 <= begun < MANY + 1
     other = opened(studio.runs)
     assert [one.state for one in other.queue.ahead()] == ["waiting", "waiting"]
     other.runner.start()
     wait(lambda: not other.queue.ahead())
     assert set(states(other).values()) == {"done"}
     folder = RunFolder(other.runs / other.queue.one(item.id).folder)
-    assert folder.generations == 61 and len(list(other.runs.glob("2*"))) == 2
+    assert folder.generations == MANY + 1 and len(list(other.runs.glob("2*"))) == 2
     other.close()
 
 
@@ -94,7 +95,7 @@ def test_a_run_that_ended_just_before_a_kill_is_not_made_again(studio):
 
 
 def test_stop_keeps_and_again_goes_on(studio):
-    item = studio.enqueue("a red disc", seed=5, **TOY | {"generations": 40})
+    item = studio.enqueue("a red disc", seed=5, **TOY | {"generations": MANY})
     studio.runner.start()
     wait(lambda: len(studio.live.status.points) > 2)
     studio.runner.stop(item.id)
@@ -102,7 +103,7 @@ def test_stop_keeps_and_again_goes_on(studio):
     before = RunFolder(studio.runs / studio.queue.one(item.id).folder).generations
     studio.queue.again(item.id)
     wait(lambda: studio.queue.one(item.id).state == "done")
-    assert before < 41 and RunFolder(studio.runs / studio.queue.one(item.id).folder).generations == 41
+    assert before < MANY + 1 == RunFolder(studio.runs / studio.queue.one(item.id).folder).generations
 
 
 def test_a_search_begun_beside_it_comes_first(studio):

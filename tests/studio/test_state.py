@@ -23,7 +23,7 @@ def studio(tmp_path):
 
 def searched(studio, words="a red disc"):
     studio.live.start(words, **TOY, seed=1)
-    studio.live.wait(60)
+    studio.live.wait(120)
     assert studio.live.status.state == "done"
 
 
@@ -54,7 +54,7 @@ def test_a_favourite_is_kept_verified_and_searched_on_from(studio):
     assert str(path) in studio.breeding_command()
     studio.evolve(bench.family.table.favourites)
     studio.live.stop()
-    studio.live.wait(60)
+    studio.live.wait(120)
     config = RunFolder(studio.live.status.folder).config
     assert config.start_from == (str(path),) and f"--start-from {path}" in studio.live.status.command
     with pytest.raises(BadInput, match="at least one"):

@@ -4,7 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
-from browsing import LONG, begin, loaded, needs_browser, shot, status, watched
+from browsing import LONG, begin, connected, faultless, loaded, needs_browser, shot, status, watched
 
 pytestmark = needs_browser()
 PAGES = ("/", "/breed", "/gallery", "/open", "/queue", "/plots")
@@ -47,8 +47,7 @@ def opened(browser, filled):
         page = watched(browser, filled, wrong, **how)
         made.append(page)
         page.goto(filled + path)
-        page.wait_for_selector("main")
-        page.wait_for_timeout(400)
+        connected(page)
         if path == "/gallery":
             loaded(page, 3)
         return page
@@ -69,7 +68,7 @@ def views(first, second):
 def test_names_focus_and_contrast(opened, path, scheme):
     page = opened(path, color_scheme=scheme)
     shot(page, f"{path.strip('/') or 'search'}-{scheme}")
-    assert page.evaluate(LOOK) == []
+    faultless(page, LOOK)
     page.evaluate("document.activeElement.blur()")
     seen = set()
     for _ in range(60):
@@ -89,8 +88,8 @@ def test_names_focus_and_contrast(opened, path, scheme):
 def test_on_a_phone_and_at_200_percent(opened, path, device, name):
     page = opened(path, color_scheme="dark" if name == "phone" else "light", **device)
     shot(page, f"{path.strip('/') or 'search'}-{name}")
+    faultless(page, CUT)
     assert page.evaluate("document.documentElement.scrollWidth") <= device["viewport"]["width"], path
-    assert page.evaluate(CUT) == []
 
 
 def test_a_screenshot_of_a_phone_shows_pictures(opened):
@@ -99,17 +98,17 @@ def test_a_screenshot_of_a_phone_shows_pictures(opened):
     import numpy as np
     from PIL import Image
 
+    def seen(of):
+        return np.asarray(Image.open(io.BytesIO(of.screenshot())).convert("RGB"))
+
     page = opened("/gallery", **PHONE)
     page.locator("#wall").scroll_into_view_if_needed()
-    picture = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
+    one = page.locator("#wall .cell").nth(7)  # not below the bar, which stays at the top
+    picture, inside = seen(page), seen(one)
     assert picture.shape == (1480, 720, 3)
     page.add_style_tag(content="#wall img { visibility: hidden }")
-    blank = np.asarray(Image.open(io.BytesIO(page.screenshot())).convert("RGB"))
-    assert (picture != blank).any(axis=-1).mean() > 0.1  # whichever colours the pictures have
-    box = page.locator("#wall .cell").nth(0).bounding_box()
-    x, y, side = int(2 * box["x"]), int(2 * box["y"]), int(2 * box["width"])
-    inside = picture[y : y + side, x : x + side]
-    assert inside.reshape(-1, 3).std(axis=0).max() > 5
+    assert (picture != seen(page)).any(axis=-1).mean() > 0.1  # whichever colours the pictures have
+    assert (inside != seen(one)).any(axis=-1).mean() > 0.5
 
 
 def test_light_and_dark_are_remembered_and_the_sheet_of_keys(opened):
@@ -136,7 +135,10 @@ def test_by_keyboard_only(page, filled):
             break
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
-    page.keyboard.type("toy")
+    for _ in range(10):  # to the first that begins with this letter, to the next
+        page.keyboard.press("t")
+        if page.evaluate("document.activeElement.value") == "toy":
+            break
     page.keyboard.press("/")  # it is a key of a select, not of the page
     page.focus("input[name=prompt]")
     page.keyboard.press("Enter")
@@ -150,7 +152,6 @@ def test_by_keyboard_only(page, filled):
     tab_to(page, ".zx-grid .cell")
     for key in ("Enter", "ArrowRight", "ArrowDown", "Enter"):
         page.keyboard.press(key)
-        page.wait_for_timeout(300)
     status(page, "2 favoured")
     page.keyboard.press("c")
     status(page, "generation 1")

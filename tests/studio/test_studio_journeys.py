@@ -2,6 +2,7 @@
 
 import io
 import re
+import time
 
 import numpy as np
 import pytest
@@ -15,6 +16,14 @@ pytestmark = needs_browser()
 WORDS = "<img src=x onerror=\"document.title='owned'\"> a red disc"
 
 
+def until(fits, seconds=90):
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not fits():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def generation(page, pattern="generation"):
     return int(re.search(r"generation (\d+)", status(page, pattern))[1])
 
@@ -26,7 +35,7 @@ def test_type_watch_stop(page, studio, place):
     assert "owned" not in page.title() and page.locator("img[src=x]").count() == 0
     page.click("text=Stop")
     said = status(page, "^Stopped")
-    folder = RunFolder(next(path for path in (place / "runs").iterdir() if (path / "run.json").exists()))
+    folder = RunFolder(next(path for path in (place / "runs").iterdir() if "img-src" in path.name))
     assert f"generation {folder.generations - 1} of" in said
     assert folder.summary()["generations"] == folder.generations and folder.best_image.exists()
     assert folder.prompt == WORDS and page.inner_text("code").startswith("zeuxis generate --generator toy")
@@ -47,14 +56,15 @@ def test_two_tabs_show_the_same_run(page, browser, studio):
     assert wrong == []
 
 
-def test_reload_in_the_middle_of_a_run(page, studio):
+def test_reload_in_the_middle_of_a_run(page, studio, place):
     begin(page, studio, "a black ring")
     first = generation(page, r"generation [2-9]")
     page.reload()
     again = generation(page, r"generation \d")
     page.wait_for_selector("#sheet .cell:visible")
     page.goto("about:blank")  # nobody watches
-    page.wait_for_timeout(1000)
+    run = RunFolder(next(path for path in (place / "runs").iterdir() if "a-black-ring" in path.name))
+    until(lambda: run.generations > again + 3)
     page.goto(studio)
     last = generation(page, r"generation \d")
     assert first <= again < last and "a black ring" in page.inner_text("[role=status]")
@@ -96,8 +106,8 @@ def test_pick_breed_undo(page, studio, place):
     page.keyboard.press("y")
     status(page, "generation 0 · 2 favoured")
     assert [cell.get_attribute("aria-label") for cell in cells.all()] == first
-    bred = next(path for path in (place / "runs").iterdir() if (path / NAME).exists())
-    assert len(list((bred / "kept").iterdir())) == 2
+    bred = [path for path in (place / "runs").iterdir() if (path / NAME).exists() and "a-red-disc" in path.name]
+    assert [len(list((path / "kept").iterdir())) for path in bred] == [2]
 
 
 @pytest.mark.long
@@ -109,8 +119,7 @@ def test_plane_zoom_and_back(page, studio, place):
     cells = page.locator(".zx-grid .cell:visible")
     cells.nth(2).focus()
     for key in ("Enter", "ArrowRight", "Enter", "ArrowRight", "Enter"):
-        page.keyboard.press(key)
-        page.wait_for_timeout(150)
+        page.keyboard.press(key)  # quickly: no pick is lost
     status(page, "3 favoured")
     page.keyboard.press("n")
     status(page, "generation 1 · plane through")

@@ -33,7 +33,7 @@ def test_a_killed_server_goes_on_where_it_was(browser, tmp_path):
     try:
         page = watched(browser, f"http://127.0.0.1:{port}", wrong)
         page.goto(f"http://127.0.0.1:{port}/gallery")
-        page.wait_for_selector(f"text={folder.name} is not finished")
+        page.wait_for_selector("text=Not finished: a red disc")
         page.click("text=Go on")
         page.wait_for_url(f"http://127.0.0.1:{port}/")
         page.wait_for_function(

@@ -20,6 +20,7 @@ pytest.importorskip(
 ROUTES = (
     *("/", "/breed", "/gallery", "/open", "/own/studio.js", "/live/sheet/1.jpg", "/thumb/1.webp", "/full/1.png"),
     *("/queue", "/plots", "/plots?show=..%2F..", "/own/rows.js", "/queued/x.jpg", "/plotted/x/0.jpg"),
+    *("/items/x.json?offset=0&limit=9", "/drawn/x.json?offset=0&limit=9"),
     *("/bred/x/1.png", "/dropped/saved.png", "/_nicegui/socket.io/?EIO=4&transport=polling", "/nothing"),
 )
 
@@ -90,6 +91,8 @@ def test_pictures_that_are_not_there_are_not_found(studio):
     port = studio[0]
     for path in ("/thumb/1.webp", "/full/7.png", "/bred/x/1.jpg", "/dropped/saved.png", "/dropped/other.png"):
         assert ask(port, path)[0] == 404, path
+    for path in ("/items/x.json?offset=0&limit=9", "/drawn/x.json?offset=0&limit=9", "/drawn/..%2fx.json"):
+        assert ask(port, path)[0] in (400, 404), path
     for path in ("/thumb/-1.webp", "/thumb/99999999999999999999.webp", "/thumb/x.webp", "/bred/x/-5.png"):
         assert ask(port, path)[0] in (404, 422), path
     for path in ("/own/..%2fserver.py", "/own/../server.py", "/own/%2e%2e/guard.py", "/own//etc/passwd"):

@@ -25,7 +25,7 @@ def test_pages_say_what_can_be_done(tmp_path):
                 await user.open("/breed")
                 await user.should_see("Type a phrase to draw pictures")
                 await user.open("/gallery")
-                await user.should_see("No picture fits")
+                await user.should_see("No pictures yet")
                 await user.open("/open")
                 await user.should_see("Nothing leaves this computer")
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
+import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from zeuxis.errors import BadInput, MissingExtra
+from zeuxis.errors import BadInput, Missing, MissingExtra, RunUnwritable
 from zeuxis.storage.files import PART, atomic_file, check_file_place, unwritable
+from zeuxis.storage.reading import printable
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,14 @@ class Clock:
 
 CLOCKS = {".gif": Clock("GIF", 100, 2), ".webp": Clock("WebP", 1000, 11)}
 ENDINGS = (*CLOCKS, ".mp4")
+OTHERWISE = "Or save a .webp or .gif."
+RAW = ("-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24")
+# H.264 as browsers and phones show it. Colours are those of high definition, and the file says so: players guess else.
+BT709 = tuple(word for name in ("colorspace", "color_primaries", "color_trc") for word in (f"-{name}", "bt709"))
+H264 = (
+    *("-an", "-c:v", "libx264", "-crf", "10", "-vf", "scale=out_color_matrix=bt709:out_range=tv"),
+    *("-pix_fmt", "yuv420p", *BT709, "-movflags", "+faststart", "-f", "mp4"),
+)
 
 
 def check_animation_place(path: Path, what: str = "--out") -> None:
@@ -88,18 +100,14 @@ def write_timed(pages: Iterable[np.ndarray], ticks: Sequence[int], path: Path) -
 
 
 def write_mp4(pages: Iterator[np.ndarray], rate: int, path: Path) -> Path:
-    """Pictures `(H, W, 3)` uint8 as H.264 video, `rate` a second. MissingExtra without imageio-ffmpeg."""
-    ffmpeg = import_ffmpeg()
+    """Pictures `(H, W, 3)` uint8 as H.264 video, `rate` a second. Missing without a program that writes it,
+    RunUnwritable where it cannot write; then nothing is left behind.
+    """
+    program = import_ffmpeg()
     part = path.with_name(f".{path.stem}{PART}.mp4")
     first = _even(next(pages))
-    size = (first.shape[1], first.shape[0])
-    video = ffmpeg.write_frames(str(part), size, fps=rate, codec="libx264", quality=8, macro_block_size=2)
     try:
-        video.send(None)
-        video.send(first.tobytes())
-        for page in pages:
-            video.send(_even(page).tobytes())
-        video.close()
+        _encode(program, chain([first], map(_even, pages)), rate, part, path)
         part.replace(path)
     except BaseException as error:  # a full disk, or Ctrl-C
         with contextlib.suppress(OSError):
@@ -110,12 +118,46 @@ def write_mp4(pages: Iterator[np.ndarray], rate: int, path: Path) -> Path:
     return path
 
 
-def import_ffmpeg() -> Any:
-    """The package that writes videos; MissingExtra without it."""
+def _encode(program: str, pages: Iterator[np.ndarray], rate: int, part: Path, path: Path) -> None:
+    """Give the pictures to ffmpeg. Its exit code counts: it may fail after the last picture was taken."""
+    first = next(pages)
+    size = f"{first.shape[1]}x{first.shape[0]}"
+    taken = [*RAW, "-s", size, "-r", str(rate), "-i", "-"]
+    with tempfile.TemporaryFile() as said:
+        command = [program, "-v", "error", *taken, *H264, str(part.absolute())]  # absolute: no name is an option
+        try:
+            video = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said)
+        except OSError as error:
+            raise Missing(f"Cannot run {program} to write an MP4: {error.strerror}. {OTHERWISE}") from error
+        try:
+            assert video.stdin is not None
+            with contextlib.suppress(BrokenPipeError), video.stdin as taking:  # it says itself why it has ended
+                for page in chain([first], pages):
+                    taking.write(page.tobytes())
+            code = video.wait()
+        except BaseException:
+            video.kill()
+            video.wait()
+            raise
+        if code:
+            said.seek(0)
+            lines = said.read(4000).decode("utf-8", "replace").strip().splitlines() or [f"exit code {code}"]
+            why = printable(re.sub(r"^\[[^]]*\] ", "", lines[0]))[:200].rstrip(".")
+            raise RunUnwritable(f"Cannot write {path}: ffmpeg says {why}. {OTHERWISE}")
+
+
+def import_ffmpeg() -> str:
+    """The program that writes videos: the one that imageio-ffmpeg brings, or finds. MissingExtra without the package,
+    Missing where it has none for this computer.
+    """
     try:
-        return importlib.import_module("imageio_ffmpeg")
+        package = importlib.import_module("imageio_ffmpeg")
     except ImportError as error:
         raise MissingExtra("imageio-ffmpeg", "video", "An MP4") from error
+    try:
+        return str(package.get_ffmpeg_exe())
+    except RuntimeError as error:
+        raise Missing(f"imageio-ffmpeg brings no ffmpeg for this computer. Install ffmpeg. {OTHERWISE}") from error
 
 
 def _even(page: np.ndarray) -> np.ndarray:

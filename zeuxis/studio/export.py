@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import secrets
@@ -10,13 +9,14 @@ import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from PIL import Image
 
-from zeuxis.errors import BadInput
-from zeuxis.pictures.animation import CLOCKS, timed, write_mp4, write_timed
+from zeuxis.errors import BadInput, Missing
+from zeuxis.pictures.animation import CLOCKS, import_ffmpeg, timed, write_mp4, write_timed
 from zeuxis.pictures.enlarge import Enlarge, enlarged
 from zeuxis.pictures.grid import grid_png
 from zeuxis.pictures.metadata import PictureInfo, read_metadata
@@ -33,20 +33,28 @@ MOST = 2000  # pictures in one archive
 MOST_SHEET = 400
 MOST_STOPS = 60
 SIDE = 256  # pixels of a picture on a sheet and in an animation, at least
-HELD = 0.5  # seconds that a video shows each picture
+HELD_RATE = 2  # pictures a second that a video shows
 LINE = 300  # letters of a prompt under a picture
 MOST_PIXELS = 100_000_000  # of one enlarged picture
-RATE, FRAMES = 25, 30  # pictures a second of an interpolation, and from each to the next
+RATE, FRAMES = 24, 30  # frames a second, and those from a picture of an interpolation to the next
 
-Files = tuple[str, bytes]  # a name and its content
+NO_MP4 = "Saved as an animated WebP, which browsers show. For an MP4: pip install 'zeuxis[video]'"
 
 
-def archive(gallery: Gallery, chosen: Sequence[Found]) -> bytes:
+class Saved(NamedTuple):
+    """A file for the person: a name of ours, its content, and what there is to say of it."""
+
+    name: str
+    data: bytes
+    said: str = ""
+
+
+def archive(gallery: Gallery, chosen: Sequence[Found]) -> Saved:
     """A ZIP of the pictures as they were saved, under names of ours, with `pictures.json` saying what they are."""
-    return _zip(chosen, lambda found: gallery.data(found))
+    return Saved("zeuxis-pictures.zip", _zip(chosen, lambda found: gallery.data(found)))
 
 
-def enlargement(gallery: Gallery, chosen: Sequence[Found], factor: int) -> Files:
+def enlargement(gallery: Gallery, chosen: Sequence[Found], factor: int) -> Saved:
     """The pictures `factor` (2 or 4) times as large by Lanczos: a PNG, or a ZIP of several."""
     if factor not in (2, 4):
         raise BadInput(f"Expected 2 or 4 times as large, got {factor}.")
@@ -61,28 +69,32 @@ def enlargement(gallery: Gallery, chosen: Sequence[Found], factor: int) -> Files
         return sheet_png(enlarged(pixels, Enlarge(factor * pixels.shape[1])))
 
     if len(chosen) == 1:
-        return f"zeuxis-{chosen[0].id}-{factor}x.png", larger(chosen[0])
-    return f"zeuxis-{factor}x.zip", _zip(chosen, larger)
+        return Saved(f"zeuxis-{chosen[0].id}-{factor}x.png", larger(chosen[0]))
+    return Saved(f"zeuxis-{factor}x.zip", _zip(chosen, larger))
 
 
-def sheet(gallery: Gallery, chosen: Sequence[Found]) -> bytes:
+def sheet(gallery: Gallery, chosen: Sequence[Found]) -> Saved:
     """One PNG with all of them, each with its score and its prompt under it."""
     _check(chosen, MOST_SHEET, "a sheet")
-    return grid_png(np.stack(_fitted(gallery, chosen)), [label(found) for found in chosen], None, Enlarge(SIDE))
+    labels = [label(found) for found in chosen]
+    return Saved("zeuxis-sheet.png", grid_png(np.stack(_fitted(gallery, chosen)), labels, None, Enlarge(SIDE)))
 
 
-def video(gallery: Gallery, chosen: Sequence[Found]) -> Files:
-    """The pictures one after the other: an MP4 where the extra `video` is installed, else a GIF."""
+def video(gallery: Gallery, chosen: Sequence[Found]) -> Saved:
+    """The pictures one after the other: an MP4 where the extra `video` is installed, else an animated WebP."""
     _check(chosen, MOST_SHEET, "a video")
     pages = [enlarged(pixels, Enlarge(SIDE)) for pixels in _fitted(gallery, chosen)]
-    rate = round(1 / HELD)
-    if importlib.util.find_spec("imageio_ffmpeg") is not None:
-        return "zeuxis-pictures.mp4", _written(gallery, ".mp4", lambda path: write_mp4(iter(pages), rate, path))
-    _, ticks = timed(len(pages), rate, CLOCKS[".gif"])
-    return "zeuxis-pictures.gif", _written(gallery, ".gif", lambda path: write_timed(pages, ticks, path))
+    try:
+        import_ffmpeg()
+    except Missing:
+        _, ticks = timed(len(pages), HELD_RATE, CLOCKS[".webp"])
+        data = _written(gallery, ".webp", lambda path: write_timed(pages, ticks, path))
+        return Saved("zeuxis-pictures.webp", data, NO_MP4)
+    again = (page for page in pages for _ in range(RATE // HELD_RATE))  # some players stumble over two a second
+    return Saved("zeuxis-pictures.mp4", _written(gallery, ".mp4", lambda path: write_mp4(again, RATE, path)))
 
 
-def interpolation(gallery: Gallery, chosen: Sequence[Found]) -> Files:
+def interpolation(gallery: Gallery, chosen: Sequence[Found]) -> Saved:
     """From picture to picture through the latents of their generator, as a WebP animation. BadInput for pictures of
     several generators, or without a latent.
     """
@@ -96,7 +108,7 @@ def interpolation(gallery: Gallery, chosen: Sequence[Found]) -> Files:
         check_latent(info, generator)
     stops = generator.space.clip(torch.tensor([info.latent for info in infos]))
     data = _written(gallery, ".webp", lambda path: animate(generator, stops, path, frames=FRAMES, rate=RATE))
-    return "zeuxis-interpolation.webp", data
+    return Saved("zeuxis-interpolation.webp", data)
 
 
 def label(found: Found) -> str:

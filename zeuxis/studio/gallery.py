@@ -6,7 +6,6 @@ is left out and named.
 
 from __future__ import annotations
 
-import contextlib
 import re
 import secrets
 import shutil
@@ -14,24 +13,21 @@ import threading
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from zeuxis.errors import BadInput, ZeuxisError
-from zeuxis.report.verdict import pictures as judged_pictures
-from zeuxis.run.folder import RunFolder
 from zeuxis.storage.checksummed import damaged
 from zeuxis.storage.files import guard, make_folder, remove, unwritable
 from zeuxis.storage.reading import check_folder, read_plain, whole_png
-from zeuxis.studio import journal
 from zeuxis.studio.index import Found, Index, Query
+from zeuxis.studio.index_rows import PLOT, folders, is_name, rows_of, stamp_of
 
 OWN = ".studio"  # below the folder of the runs
 BIN = "bin"
-MOST_RUNS = 20_000
 MOST_RESULTS = 64  # answers that are remembered: a page that asks for an older one looks again
-PICTURE = re.compile(r"[\w-]+/[\w.-]+\.png", re.ASCII)  # in the folder of a run
+PICTURE = re.compile(r"(?:jobs/[\w-]+/work/)?[\w-]+/[\w.-]+\.png", re.ASCII)  # in the folder of a run or a plot
 MOST_PICTURE = 64_000_000  # bytes
 MOST_ITEMS = 240  # pictures that a page gets at once
 
@@ -60,16 +56,15 @@ class Gallery(Index):
 
     def _refresh(self) -> int:
         notes, self._opening = self._opening, []
-        there = {path.name: path for path in _folders(self.runs)}
+        there = {path.name: path for path in folders(self.runs)}
         known = self.stamps()
-        changed = [name for name, path in there.items() if known.get(name) != _stamp(path)]
+        changed = [name for name, path in there.items() if known.get(name) != stamp_of(path)]
         gone = [name for name in known if name not in there]
         for name in changed:
-            stamp, state = _stamp(there[name]), "damaged"
+            stamp, state = stamp_of(there[name]), "damaged"
             rows: list[Sequence[Any]] = []
             try:
-                rows, state = _rows(there[name])
-                rows = [tuple(map(_writable, row)) for row in rows]
+                rows, state = rows_of(there[name])
             except ZeuxisError as error:
                 notes.append(str(error))
             if lost := self.files(name) - {row[1] for row in rows}:
@@ -117,13 +112,18 @@ class Gallery(Index):
         """The file of a picture. RunDamaged for a place that no run has, or a link: an index may be a stranger's."""
         if not isinstance(found.run, str) or not isinstance(found.file, str):
             raise damaged(self.own, "its index names no file")
-        folder, inner = self.runs / found.run, found.file.partition("/")[0]
-        path = folder / found.file
-        plain = _is_name(found.run) and PICTURE.fullmatch(found.file) is not None
-        if not plain or folder.is_symlink() or (folder / inner).is_symlink() or path.is_symlink():
+        path = self.runs / found.run / found.file
+        plain = is_name(found.run) and PICTURE.fullmatch(found.file) is not None
+        above = list(path.parents)[: found.file.count("/") + 1] if plain else []
+        if not plain or path.is_symlink() or any(one.is_symlink() for one in above):
             raise damaged(path, "it is a link, or lies in no run")
-        guard(folder, [inner])
+        for folder in above[:-1]:
+            guard(folder.parent, [folder.name])
         return path
+
+    def plot(self, found: Found) -> str:
+        """The name of the plot that a picture was made for; "" for none."""
+        return found.run if found.run in self.in_state(PLOT) else ""
 
     def data(self, found: Found) -> bytes:
         """The file of a picture. RunDamaged where a bit of it is not as it was written: readers pass over that."""
@@ -134,7 +134,7 @@ class Gallery(Index):
 
     def delete(self, run: str) -> Path:
         """Move a run to the bin; returns where it is now. BadInput for none such."""
-        if run not in self.stamps() or not _is_name(run) or (self.runs / run).is_symlink():
+        if run not in self.stamps() or not is_name(run) or (self.runs / run).is_symlink():
             raise BadInput(f"There is no run {run[:80]!r} in the gallery.")
         place = self._bin() / f"{run}.{time.time_ns()}"
         try:
@@ -173,62 +173,3 @@ class Gallery(Index):
         check_folder(self.own, (BIN,))
         make_folder(self.own / BIN)
         return self.own / BIN
-
-
-def _folders(runs: Path) -> Iterator[Path]:
-    """Folders of runs and of breedings by hand, no links."""
-    with contextlib.suppress(OSError):
-        for path in sorted(runs.iterdir())[:MOST_RUNS]:
-            if path.is_symlink() or path.name.startswith(".") or not _is_name(path.name):
-                continue
-            if (path / "run.json").is_file() or (path / journal.NAME).is_file():
-                yield path
-
-
-def _writable(value: Any) -> Any:
-    """A value that a table and a page can hold: texts may have letters that nothing can write, scores any size."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return None
-    return value
-
-
-def _is_name(run: str) -> bool:
-    """Whether it names one folder, in letters that can be written down."""
-    try:
-        return run not in ("", ".", "..") and "\0" not in run and Path(run).name == run and bool(run.encode())
-    except UnicodeEncodeError:
-        return False
-
-
-def _stamp(path: Path) -> str:
-    """Changes when a run is finished, goes on, or is drawn again, and when a breeding has kept another picture."""
-    found = []
-    for name in ("summary.json", "run.json", journal.KEPT):
-        with contextlib.suppress(OSError):
-            facts = (path / name).stat()
-            found.append(f"{facts.st_mtime_ns}.{facts.st_size}")
-    return " ".join(found)
-
-
-def _rows(path: Path) -> tuple[list[Sequence[Any]], str]:
-    """The pictures of a folder as rows of the table, and the state of the run."""
-    if (path / journal.NAME).is_file():
-        check_folder(path, (journal.KEPT,), (journal.NAME,))
-        about = journal.summary(path)
-        files = sorted((path / journal.KEPT).glob("[0-9]*.png"))
-        made = (path / journal.NAME).stat().st_mtime
-        facts = (about["prompt"], about["generator"], None, None, "", "bred by hand", made)
-        return [(path.name, f"{journal.KEPT}/{file.name}", k, *facts) for k, file in enumerate(files)], "bred"
-    folder = RunFolder(path)
-    config, prompt = folder.config, folder.prompt
-    if not folder.summary_path.exists():
-        return [], "unfinished"
-    summary, made = folder.summary(), folder.summary_path.stat().st_mtime
-    rows: list[Sequence[Any]] = []
-    for one in judged_pictures(summary):
-        file = folder.individual_path(one.rank).relative_to(path).as_posix()
-        of: tuple[Any, ...] = (prompt, config.generator, one.score, one.judged, one.label, one.description, made)
-        rows.append((path.name, file, one.rank, *of))
-    return rows, "unfinished" if "can be resumed" in str(summary["reason"]) else "done"

@@ -21,7 +21,6 @@ from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import RunDamaged, ZeuxisError
 from zeuxis.experiments.records import append_checked
 from zeuxis.run.paths import fresh_folder
-from zeuxis.run.trust import check_files, mark_of
 from zeuxis.storage.checksummed import verified_line
 from zeuxis.storage.files import atomic_write, make_folder
 from zeuxis.storage.lock import RunLock
@@ -30,6 +29,7 @@ from zeuxis.studio import family as families
 from zeuxis.studio.family import Family, Looks, Picture, Table
 from zeuxis.studio.genome import Variation
 from zeuxis.studio.plane import ACROSS, FARTHEST, NARROWEST, WIDEST, Plane
+from zeuxis.trust import check_files, mark_of
 
 NAME = "breeding.jsonl"
 KEPT = "kept"  # the folder of the pictures that were favoured

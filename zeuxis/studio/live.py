@@ -44,13 +44,14 @@ class Live:
     """The search of this studio. `start` and `resume` return at once; BadInput while another one is under way.
 
     `sketch(config)` may give the first pictures of a search before it has loaded its own models. `other` says, in a
-    sentence, what else computes here and has to end first; "" for nothing.
+    sentence, what else computes here and has to end first; "" for nothing. `after` is called when a search has ended.
     """
 
     runs: Path
     sketch: Callable[[RunConfig], Frame | None] | None = None
     outputs: workflows.Outputs = field(default_factory=workflows.Outputs)
     other: Callable[[], str] = lambda: ""
+    after: Callable[[], object] = lambda: None
     status: Status = field(default_factory=Status)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _timed: tuple[tuple[int, float], tuple[int, float]] = ((0, 0.0), (0, 0.0))  # points and moments: first, last
@@ -146,6 +147,7 @@ class Live:
         if ended is not None:
             ended(found, reason)
         self.tell(state=found, notes=hears.notes(), **said)
+        self.after()
 
     def _sketch(self, config: RunConfig) -> None:
         if self.sketch is None:

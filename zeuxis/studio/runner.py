@@ -9,11 +9,11 @@ from queue import SimpleQueue
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, ZeuxisError
-from zeuxis.run.trust import check_code, check_files
 from zeuxis.studio.live import Live, fault, new_place
 from zeuxis.studio.plots import Plots
 from zeuxis.studio.queue import Queue
 from zeuxis.studio.queue_file import Item
+from zeuxis.trust import check_code, check_files
 
 PERIOD = 0.5  # seconds between looks at a search that was begun beside the queue
 

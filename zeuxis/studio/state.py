@@ -19,7 +19,6 @@ from zeuxis.prompts.auto import settle
 from zeuxis.report.commands import folder_command
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import Models, check_config, load_models
-from zeuxis.run.trust import KEY, check_files
 from zeuxis.storage.files import make_folder
 from zeuxis.studio.artist import Artist
 from zeuxis.studio.breeding import Breeding
@@ -36,6 +35,8 @@ from zeuxis.studio.queue_file import Item
 from zeuxis.studio.runner import Runner
 from zeuxis.studio.status import Frame
 from zeuxis.studio.taste import in_words
+from zeuxis.studio.thumbnails import FIRST, Thumbnails
+from zeuxis.trust import KEY, check_files
 
 WARM = ("a red fire truck", "red shoes")  # prompts by which the models are loaded before anybody asks
 T = TypeVar("T")
@@ -93,7 +94,8 @@ class Studio:
         make_folder(runs)
         self.runs = runs
         self.gallery = Gallery(runs)
-        self.live = Live(runs, self._sketch, other=self._plotting)
+        self.thumbnails = Thumbnails(self.gallery)
+        self.live = Live(runs, self._sketch, other=self._plotting, after=self.take_up)
         self.presets = Presets(runs / OWN)
         self.plots = Plots(runs)
         self.queue = Queue(runs / OWN)
@@ -110,16 +112,22 @@ class Studio:
         """Load in the background what the first searches will need."""
 
         def work() -> None:
+            self._prepare()
             for prompt in WARM:
                 if self._closing.is_set():
                     return
                 with contextlib.suppress(ZeuxisError):
                     self._sketch(make_config(prompt=(prompt,), population=8))
-            with contextlib.suppress(ZeuxisError):
-                self.gallery.refresh()
+            self.take_up()
 
         self._preloading = threading.Thread(target=work, name="zeuxis-preload", daemon=True)
         self._preloading.start()
+
+    def take_up(self) -> None:
+        """Let the gallery know of what was made, so that its first screen waits for nothing."""
+        with contextlib.suppress(ZeuxisError):
+            self.gallery.refresh()
+        self._prepare()
 
     def close(self, patience: float = 60.0) -> None:
         """Let the search finish its generation and write what it has; a thread inside of torch is not to be cut off."""
@@ -193,7 +201,7 @@ class Studio:
         if not infos:
             raise BadInput("Select at least one picture first.")
         first = found[0]
-        folder = self.runs / first.run
+        folder = self.gallery.path(first).parent.parent  # of a plot it is that of one of its runs
         config = read_config(folder) if not (folder / "run.json").exists() else _trusted_config(RunFolder(folder))
         infos, generator = [i for i in infos if i.sha256 == infos[0].sha256], self.artist(config).generator
         for info in infos:
@@ -254,6 +262,10 @@ class Studio:
             self.bench.journal.close()
         self.bench = bench
         return bench
+
+    def _prepare(self) -> None:
+        with contextlib.suppress(ZeuxisError):
+            self.thumbnails.prepare(self.gallery.find(limit=FIRST), self._closing.is_set)
 
     def _sketch(self, config: RunConfig) -> Frame | None:
         return self.artist(config).first()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,9 +40,11 @@ class Frame:
     words: tuple[str, ...]
 
     def sheet(self) -> bytes:
-        """All of them as one JPEG, `COLUMNS` across, `CELL` pixels each."""
-        cells = fitted(self.pixels, CELL)
-        rows = math.ceil(len(cells) / COLUMNS)
+        """All of them as one JPEG, `COLUMNS` across, `CELL` pixels each. It has places for `SHOWN`, however many there
+        are: the pages know where each picture lies.
+        """
+        cells = fitted(self.pixels[:SHOWN], CELL)
+        rows = SHOWN // COLUMNS
         sheet = np.zeros((rows * COLUMNS, CELL, CELL, 3), np.uint8)
         sheet[: len(cells)] = cells
         whole = sheet.reshape(rows, COLUMNS, CELL, CELL, 3).transpose(0, 2, 1, 3, 4).reshape(rows * CELL, -1, 3)

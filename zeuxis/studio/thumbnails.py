@@ -9,6 +9,7 @@ import os
 import secrets
 import threading
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,7 @@ from zeuxis.studio.index import Found
 from zeuxis.studio.status import fitted
 
 SIDE = 192  # pixels
+FIRST = 48  # pictures that the first screen of the gallery shows
 LIMITS = Limits(bytes=64_000_000, pixels=4096 * 4096, side=8192, formats=("PNG",))
 MOST_BYTES = 300_000_000  # of all thumbnails: about 50,000 of them
 KEPT = 0.75  # share of the bound that is left after a cleaning
@@ -37,15 +39,26 @@ class Thumbnails:
         self._lock = threading.Lock()
         self._unseen = most  # bytes written since the last cleaning: the first write looks at what there is
 
+    def kept(self, found: Found, side: int = SIDE) -> bytes | None:
+        """The WebP with `side` pixels a side that is on disk; None where there is none yet."""
+        return _kept(self._place(found, side))
+
+    def prepare(self, pictures: Iterable[Found], closing: Callable[[], bool] = lambda: False) -> None:
+        """Make those that are not there yet, so that nobody waits for them; what cannot be read is left out."""
+        for found in pictures:
+            if closing():
+                return
+            with contextlib.suppress(ZeuxisError, OSError):
+                self.of(found)
+
     def of(self, found: Found, side: int = SIDE) -> bytes:
         """A WebP with `side` pixels a side. RunDamaged or BadInput where the picture cannot be read."""
-        name = hashlib.sha256(f"{found.run}/{found.file}/{found.made}/{side}".encode()).hexdigest()[:32]
-        place = self.folder / name[:2] / f"{name}.webp"
+        place = self._place(found, side)
         if (kept := _kept(place)) is not None:
             return kept
         picture = read_rgb(self.gallery.data(found), LIMITS)
         data = io.BytesIO()
-        Image.fromarray(fitted(np.asarray(picture)[None], side)[0]).save(data, "WEBP", quality=85, method=2)
+        Image.fromarray(fitted(np.asarray(picture)[None], side)[0]).save(data, "WEBP", quality=85, method=1)
         self._keep(place, data.getvalue())
         return data.getvalue()
 
@@ -66,11 +79,16 @@ class Thumbnails:
                     left -= size
         return left
 
+    def _place(self, found: Found, side: int) -> Path:
+        name = hashlib.sha256(f"{found.run}/{found.file}/{found.made}/{side}".encode()).hexdigest()[:32]
+        return self.folder / name[:2] / f"{name}.webp"
+
     def _keep(self, place: Path, data: bytes) -> None:
         """Written without waiting for the disk, for it can be made again; nothing at all where the disk is full."""
         part = place.with_name(f".{place.stem}.{secrets.token_hex(4)}{PART}")
         try:
-            make_folder(place.parent)
+            make_folder(self.folder)
+            place.parent.mkdir(exist_ok=True)
             part.write_bytes(data)
             part.replace(place)
         except (OSError, ZeuxisError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from nicegui import ui
 
 from zeuxis.studio.genome import STRONG, SUBTLE
+from zeuxis.studio.index_rows import title_of
+from zeuxis.studio.pages import common
 from zeuxis.studio.pages.breed_pairs import Pairs
 from zeuxis.studio.pages.breed_side import Aside
 from zeuxis.studio.pages.common import FORM, VALUE, Tag, away, button, cell, code_line, enable, page, say, show
@@ -38,6 +41,10 @@ class Breed:
         self.strength = 0.35
         Tag("h1", "Breed by hand", "zx-heard")
         self._form()
+        with Tag("div", "", "zx-empty") as self.empty:
+            Tag("p", "Pick what you like, and breed on from it", "zx-brand")
+            Tag("p", "Twelve pictures are drawn for a phrase. Click those that you like, make children of them, go on.")
+            common.examples(self._draw)
         self.earlier = Tag("div")
         with Tag("div", "", "zx-side") as self.shown:
             with Tag("section", aria_label="Pictures"):
@@ -58,7 +65,7 @@ class Breed:
                     "input", "", "zx-field", name="prompt", type="text", maxlength=4000, data_key="/",
                     aria_label="Draw something new", placeholder="Draw something new: a phrase",
                 )  # fmt: skip
-            Tag("button", "Draw", "zx-btn", type="submit")
+            self.draw = Tag("button", "Draw", "zx-btn main", type="submit")
         form.on("submit", self._begin, js_handler=FORM)
         self.line = Tag("p", "", "zx-line zx-soft", role="status", aria_live="polite")
 
@@ -99,11 +106,15 @@ class Breed:
         return made
 
     async def _begin(self, event: Any) -> None:
-        prompt = str(dict(event.args).get("prompt", ""))
+        await self._draw(str(dict(event.args).get("prompt", "")))
+
+    async def _draw(self, prompt: str) -> None:
         await self._while_busy(lambda: self.studio.breed(prompt), "Drawing …")
 
-    async def _while_busy(self, work: Callable[[], Any], said: str) -> Any:
-        """One thing at a time in a tab; a second key press meanwhile does nothing."""
+    async def _while_busy(self, work: Callable[[], Any], said: str, waits: bool = False) -> Any:
+        """One thing at a time in a tab. A second key press meanwhile does nothing, unless it `waits` for its turn."""
+        while waits and self._busy:
+            await asyncio.sleep(0.02)
         if self._busy:
             return None
         self._busy = True
@@ -115,12 +126,12 @@ class Breed:
             self._seen = ("", -1)
             self._tick()
 
-    async def _do(self, action: Callable[[Bench], Any], said: str = "") -> Any:
+    async def _do(self, action: Callable[[Bench], Any], said: str = "", waits: bool = False) -> Any:
         bench = self.studio.bench
         if bench is None:
             say("Draw something first.", "warning")
             return None
-        return await self._while_busy(lambda: bench.act(lambda: action(bench)), said or self.line.text)
+        return await self._while_busy(lambda: bench.act(lambda: action(bench)), said or self.line.text, waits)
 
     async def _children(self, operator: str) -> None:
         strength = self.strength
@@ -131,10 +142,12 @@ class Breed:
         await self._do(lambda bench: bench.breeding.suggest(strength), "Breeding a few rounds …")
 
     async def _favour(self, made: Any) -> None:
-        await self._do(lambda bench: bench.breeding.favour(made.number))
+        number = made.number  # of the picture that was clicked, whatever lies there when its turn has come
+        await self._do(lambda bench: bench.breeding.favour(number), waits=True)
 
     async def _ban(self, made: Any) -> None:
-        await self._do(lambda bench: bench.breeding.ban(made.number))
+        number = made.number
+        await self._do(lambda bench: bench.breeding.ban(number), waits=True)
 
     def _open(self, made: Any) -> None:
         if self.studio.bench is not None and made.number >= 0:
@@ -168,6 +181,8 @@ class Breed:
         if now != self._seen and not self._busy:
             self._seen = now
             show(self.shown, bench is not None)
+            show(self.empty, bench is None)
+            self.draw.classes(add="main" if bench is None else "", remove="" if bench is None else "main")
             self._show_earlier(bench is None)
             if bench is None:
                 self.line.set_text("Type a phrase to draw pictures, or pick some of a search first.")
@@ -178,10 +193,14 @@ class Breed:
         """Breedings of earlier days, to go on with."""
         self.earlier.clear()
         with self.earlier:
-            for name in self.studio.gallery.bred()[:MOST_EARLIER] if on else []:
+            names = self.studio.gallery.bred()[:MOST_EARLIER] if on else []
+            if names:
+                Tag("h2", "Go on with an earlier one", "zx-h")
+            for name in names:
                 with Tag("div", "", "zx-note zx-bar"):
-                    Tag("span", name)
-                    button("Go on", lambda name=name: self._reopen(name), aria_label=f"Go on with {name}")
+                    title = title_of(self.studio.runs / name)
+                    Tag("span", title)
+                    button("Go on", lambda name=name: self._reopen(name), aria_label=f"Go on with {title}")
 
     async def _reopen(self, name: str) -> None:
         await self._while_busy(lambda: self.studio.reopen(self.studio.runs / name), "Drawing it again …")
@@ -214,7 +233,7 @@ class Breed:
         favoured = number in table.favourites
         made.image.props["src"] = f"/bred/{bench.key}/{number}.jpg"
         made.props["aria-pressed"] = "true" if favoured else "false"
-        made.props["aria-label"] = f"Picture {number}, score {one.score:.2f}, made by {one.operator}"
-        made.score.set_text(f"{one.score:.2f}")
+        made.props["aria-label"] = f"Picture {number}, score {common.two_digits(one.score)}, made by {one.operator}"
+        made.score.set_text(common.two_digits(one.score))
         for name, on in (("gone", number in table.banned), ("centre", bool(table.plane) and number == table.shown[12])):
             made.classes(add=name if on else "", remove="" if on else name)

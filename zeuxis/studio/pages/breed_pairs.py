@@ -18,6 +18,7 @@ class Pairs:
         self.studio, self.do = studio, do
         with Tag("section", "", "zx-card", aria_label="Which do you prefer?") as self.box:
             Tag("h2", "Which do you prefer?", "zx-h")
+            Tag("p", "Click it, or press the left or right arrow.", "zx-soft")
             with Tag("div", "", "zx-pair"):
                 self.two = []
                 for key in ("ArrowLeft", "ArrowRight"):

@@ -9,22 +9,23 @@ from typing import Any
 from nicegui import ui
 
 from zeuxis.studio import export
-from zeuxis.studio.export import Files
+from zeuxis.studio.export import Saved
 from zeuxis.studio.gallery import Gallery
 from zeuxis.studio.index import Found
 from zeuxis.studio.pages.common import FORM, Tag, away, button, say, show, tried
 from zeuxis.studio.pages.found import compare
 from zeuxis.studio.state import Studio
 
-EXPORTS: dict[str, tuple[str, Callable[[Gallery, Sequence[Found]], Files]]] = {
-    "zip": ("ZIP", lambda gallery, chosen: ("zeuxis-pictures.zip", export.archive(gallery, chosen))),
-    "sheet": ("sheet", lambda gallery, chosen: ("zeuxis-sheet.png", export.sheet(gallery, chosen))),
+EXPORTS: dict[str, tuple[str, Callable[[Gallery, Sequence[Found]], Saved]]] = {
+    "zip": ("ZIP", export.archive),
+    "sheet": ("sheet", export.sheet),
     "video": ("video", export.video),
     "way": ("interpolation", export.interpolation),
     "2x": ("enlarged 2x", lambda gallery, chosen: export.enlargement(gallery, chosen, 2)),
     "4x": ("enlarged 4x", lambda gallery, chosen: export.enlargement(gallery, chosen, 4)),
 }
 HINT = "Click to select, Shift for a range, double click to open."
+TOUCH = "Tap to select, tap twice to open."
 
 
 class Chosen:
@@ -34,8 +35,11 @@ class Chosen:
         self.studio, self.gallery, self.every, self.changed = studio, studio.gallery, every, changed
         self.numbers: list[int] = []
         self.deleted: Path | None = None
-        with Tag("section", "", "zx-tools", aria_label="Selection"), Tag("div", "", "zx-bar"):
-            self.count = Tag("span", HINT, "zx-soft", aria_live="polite")
+        with Tag("section", "", "zx-tools", aria_label="Selection") as self.tools, Tag("div", "", "zx-bar"):
+            with Tag("span", "", "zx-soft", aria_live="polite"):
+                self.count = Tag("span", "")
+                self.hint = Tag("span", HINT, "zx-mouse")
+                self.touch = Tag("span", TOUCH, "zx-touch")
             self.all = button("Select all", self._all, "", "a")
             self.compare = button("Compare", self._compare, "", "v")
             self.breed = button("Breed by hand", self._breed, "", "h")
@@ -61,10 +65,16 @@ class Chosen:
         self.numbers = [number for number in given[: export.MOST] if isinstance(number, int)]
         self.show()
 
+    def show_at_all(self, on: bool) -> None:
+        """Nothing is offered where there is no picture, unless some are selected or a deletion can be undone."""
+        show(self.tools, on or bool(self.numbers) or self.restore.visible)
+
     def show(self) -> None:
         """Only what can be done is offered."""
         many = len(self.numbers)
-        self.count.set_text(f"{many:,} selected." if many else HINT)
+        self.count.set_text(f"{many:,} selected." if many else "")
+        show(self.hint, not many)
+        show(self.touch, not many)
         show(self.compare, many >= 2)
         for element in (self.breed, self.export, self.delete, self.clear):
             show(element, many > 0)
@@ -97,7 +107,9 @@ class Chosen:
         made = await away(EXPORTS[kind][1], self.gallery, self.found())
         self.show()
         if made is not None:
-            ui.download.content(made[1], made[0])
+            ui.download.content(made.data, made.name)
+            if made.said:
+                say(made.said)
 
     async def _delete(self) -> None:
         found = tried(self.gallery.one, self.numbers[-1]) if self.numbers else None
@@ -107,9 +119,13 @@ class Chosen:
         if status.busy and status.folder == self.gallery.runs / found.run:
             say("The search is still writing this run. Stop it first.", "warning")
             return
+        if self.studio.plots.running == found.run:
+            say("This plot is still under way. Stop it first.", "warning")
+            return
+        all_of_it = ", the whole plot," if self.gallery.plot(found) else ""
         self.deleted = await away(self.gallery.delete, found.run)
         if self.deleted is not None:
-            say(f"{found.run} is in the bin. Undo brings it back.")
+            say(f"{found.run}{all_of_it} is in the bin. Undo brings it back.")
         show(self.restore, self.deleted is not None)
         choose([])
         self.changed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from nicegui import run, ui
@@ -47,6 +48,7 @@ KEYS = {
 COLOURS = {
     "primary": "#a8431d", "info": "#2c6276", "positive": "#2f6b45", "warning": "#8a5a00", "negative": "#a3201f",
 }  # fmt: skip
+EXAMPLES = ("a red fire truck", "a white horse", "blue running shoes")
 FORM = "(e) => { e.preventDefault(); emit(Object.fromEntries(new FormData(e.target))); }"
 VALUE = "(e) => emit(e.target.type === 'checkbox' ? e.target.checked : e.target.value)"
 
@@ -77,6 +79,19 @@ def button(text: str, act: Callable[..., Any], classes: str = "", key: str = "",
 def cell(acts: str = "", **attributes: Any) -> Tag:
     """A picture that can be picked, opened, ...: a button that hears the events `pick`, `open` and those of `acts`."""
     return Tag("button", "", "cell", type="button", data_picks="1", data_acts=f"open {acts}", **attributes)
+
+
+def examples(act: Callable[[str], Any]) -> None:
+    """Phrases to try."""
+    with Tag("div", "", "zx-chips", style="justify-content:center"):
+        for words in EXAMPLES:
+            button(words, partial(act, words))
+
+
+def two_digits(value: float) -> str:
+    """Two digits after the point, and no minus before nothing."""
+    text = f"{value:.2f}"
+    return "0.00" if text == "-0.00" else text
 
 
 def enable(element: Any, on: bool) -> None:

@@ -33,7 +33,7 @@ def open_picture(bench: Bench, number: int, ban: Callable[[int], Any]) -> None:
                 if not is_latent(one.genome):
                     mixed = "Its layers come from several latents, so the PNG carries no latent of its own; "
                     Tag("p", mixed + "the breeding's folder does.", "zx-soft")
-        Tag("h2", "Family", "zx-h")
+        Tag("h2", "Family", "zx-h", style="margin-top:18px")
         with Tag("div", "", "zx-tree"):
             for known in family.ancestors(number, MOST):
                 with Tag("figure"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from urllib.parse import quote
 
 from nicegui import ui
 
@@ -74,9 +75,9 @@ def _figures(chosen: Sequence[Found]) -> None:
 
 
 async def _save(gallery: Gallery, chosen: Sequence[Found]) -> None:
-    data = await away(sheet, gallery, chosen)
-    if data is not None:
-        ui.download.content(data, "zeuxis-sheet.png", "image/png")
+    made = await away(sheet, gallery, chosen)
+    if made is not None:
+        ui.download.content(made.data, made.name, "image/png")
 
 
 def open_found(gallery: Gallery, found: Found) -> None:
@@ -90,6 +91,8 @@ def open_found(gallery: Gallery, found: Found) -> None:
             with Tag("div", "", "zx-bar"):
                 name = f"zeuxis-{found.id}.png"
                 Tag("a", "Save as PNG", "zx-btn", href=f"/full/{found.id}.png", download=name)
+                if plot := gallery.plot(found):
+                    Tag("a", "Open its plot", "zx-btn", href=f"/plots?show={quote(plot)}")
                 button("Close", dialog.close)
     dialog.on("hide", dialog.delete)
     dialog.open()

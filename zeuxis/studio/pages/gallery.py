@@ -9,6 +9,7 @@ from typing import Any
 from nicegui import ui
 
 from zeuxis.studio.index import SORTS, Query
+from zeuxis.studio.index_rows import title_of
 from zeuxis.studio.pages.chosen import Chosen
 from zeuxis.studio.pages.common import FORM, Tag, away, button, page, show, tried
 from zeuxis.studio.pages.found import open_found
@@ -16,6 +17,9 @@ from zeuxis.studio.state import Studio
 
 MOST_UNFINISHED = 5
 HEAD = '<link rel="stylesheet" href="/own/gallery.css"><script src="/own/gallery.js" defer></script>'
+LESS = "Try fewer words, or other filters."
+# The first pictures are asked for while the page itself is still being drawn.
+EARLY = "zxFirst = {{ answer: '{0}', said: fetch('/items/{0}.json?offset=0&limit=120') }}"
 
 
 def gallery_page(studio: Studio) -> None:
@@ -41,8 +45,14 @@ class Wall:
         self.wall.on("marked", self._mark, js_handler="(e) => emit(e.detail)")
         self.wall.on("opened", self._open, js_handler="(e) => emit(e.detail)")
         self.wall.on("stale", lambda: self._show())
-        self.empty = Tag("p", "No picture fits. Run a search, or look for something else.", "zx-empty")
+        with Tag("div", "", "zx-empty") as self.empty:
+            self.none = Tag("p", "", "zx-brand")
+            self.why = Tag("p")
+            with Tag("div", "", "zx-chips", style="justify-content:center"):
+                Tag("a", "Begin a search", "zx-btn", href="/")
+                self.reset = button("Show all again", self._reset)
         self._show()
+        ui.add_head_html(f"<script>{EARLY.format(self.key)}</script>")  # the key is ours, hexadecimal
         ui.timer(0.1, self._refresh, once=True)
 
     def _form(self) -> None:
@@ -98,14 +108,26 @@ class Wall:
             self.query = query
             self._show()
 
+    def _reset(self) -> None:
+        """Look for everything again."""
+        ui.run_javascript("document.querySelector('form[role=search]').reset()")
+        self.query = Query()
+        self._show()
+
     def _show(self) -> None:
         begun, self._seen = time.perf_counter(), self.gallery.version
         self.key, self.total = self.gallery.look(self.query)
         took = 1000 * (time.perf_counter() - begun)
-        said = f"{self.total:,} pictures, found in {took:.0f} ms." if self.total else ""
+        many = "1 picture" if self.total == 1 else f"{self.total:,} pictures"
+        said = f"{many}, found in {took:.0f} ms." if self.total else ""
         self.line.set_text(" ".join([said, *self.gallery.notes[:3]]))
         self.wall.props["data-result"], self.wall.props["data-total"] = self.key, self.total
         show(self.empty, not self.total)
+        self.chosen.show_at_all(bool(self.total))
+        fresh = self.query == Query()
+        self.none.set_text("No pictures yet" if fresh else "No picture fits")
+        self.why.set_text("What searches, breeding and plots have made is kept here." if fresh else LESS)
+        show(self.reset, not fresh)
         self._show_unfinished()
 
     def _show_unfinished(self) -> None:
@@ -115,8 +137,9 @@ class Wall:
                 if self.studio.live.status.busy and self.studio.live.status.folder == self.gallery.runs / run:
                     continue
                 with Tag("div", "", "zx-note zx-bar"):
-                    Tag("span", f"{run} is not finished.")
-                    button("Go on", lambda run=run: self._resume(run), aria_label=f"Go on with {run}")
+                    title = title_of(self.gallery.runs / run)
+                    Tag("span", f"Not finished: {title}")
+                    button("Go on", lambda run=run: self._resume(run), aria_label=f"Go on with {title}")
 
     def _resume(self, run: str) -> None:
         tried(self.studio.live.resume, self.gallery.runs / run)

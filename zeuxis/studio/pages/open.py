@@ -11,8 +11,9 @@ from zeuxis.studio.dropped import LIMITS, Dropped
 from zeuxis.studio.pages.common import Tag, away, button, code_line, page, say, tried
 from zeuxis.studio.state import Studio
 
-NAMES = """document.querySelectorAll('.q-uploader a.q-btn, .q-uploader__input').forEach(
-    (e) => e.setAttribute('aria-label', 'Choose a picture'))"""  # those parts of the upload have none of their own
+NAMES = """document.querySelectorAll('.q-uploader__input').forEach((e) => {
+    e.setAttribute('aria-label', 'Choose a picture'); e.tabIndex = -1; })"""  # it has no name of its own
+CHOOSE = "() => document.querySelector('.q-uploader__input').click()"  # at once: browsers open it for a click only
 
 
 def open_page(studio: Studio) -> None:
@@ -27,17 +28,19 @@ class Opened:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         Tag("h1", "Open a picture", "zx-h")
-        about = "One that Zeuxis made is drawn again from its latent and compared, pixel by pixel. Any other becomes "
-        Tag("p", about + "an image prompt. Nothing leaves this computer.", "zx-soft")
-        upload = ui.upload(
-            label="Drop a picture here, or choose one with +",
-            auto_upload=True,
-            max_file_size=LIMITS.bytes,
-            on_upload=self._dropped,
-            on_rejected=lambda: say(f"Expected a picture file of at most {LIMITS.bytes:,} bytes.", "warning"),
-        )
-        upload.props('accept="image/*" flat aria-label="Drop a picture here"')
-        self.upload = upload
+        about = "A picture that Zeuxis made is drawn again from what its file says and compared, pixel by pixel. With "
+        Tag("p", about + "any other you can search for pictures like it. Nothing leaves this computer.", "zx-soft")
+        with Tag("div", "", "zx-drop"):
+            self.upload = ui.upload(
+                label="Drop a picture here, or",
+                auto_upload=True,
+                max_file_size=LIMITS.bytes,
+                on_upload=self._dropped,
+                on_rejected=lambda: say(f"Expected a picture file of at most {LIMITS.bytes:,} bytes.", "warning"),
+            )
+            self.upload.props('accept="image/*" flat aria-label="Drop a picture here"')
+            choose = Tag("button", "Choose a picture", "zx-btn main", type="button")
+            choose.on("click", js_handler=CHOOSE)
         ui.timer(0.2, lambda: ui.run_javascript(NAMES), once=True)
         self.result = Tag("div", "", "zx-stack", aria_live="polite")
         if studio.dropped is not None:
@@ -64,6 +67,10 @@ class Opened:
             with Tag("div", "", "zx-cols"):
                 with Tag("div", "", "zx-best"):
                     Tag("img", "", src=f"/dropped/saved.png?{found.path.stem}", alt="The picture that was dropped")
+                    if found.agrees is False:
+                        Tag("p", "as it was dropped", "zx-soft")
+                        Tag("img", "", src=f"/dropped/drawn.png?{found.path.stem}", alt="The picture drawn again")
+                        Tag("p", "drawn again", "zx-soft")
                 with Tag("div", "", "zx-stack"):
                     if found.info is None:
                         self._photo(found)

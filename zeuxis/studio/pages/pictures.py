@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from zeuxis.studio.thumbnails import Thumbnails
 
 BEST = 512  # pixels across
 BRED = 320
+MOST_DRAWN = 48  # thumbnails that are made for one answer
 
 
 class Once:
@@ -40,7 +42,7 @@ class Once:
 
 def add_pictures(studio: Studio) -> None:
     """The routes. Each is a plain function, so it runs in a thread of the server."""
-    gallery, thumbnails = studio.gallery, Thumbnails(studio.gallery)
+    gallery, thumbnails = studio.gallery, studio.thumbnails
     sheets, bests = Once(Frame.sheet), Once(lambda frame: jpeg(fitted(frame.pixels[:1], BEST)[0]))
 
     @app.get("/live/sheet/{version}.jpg")
@@ -78,10 +80,20 @@ def add_pictures(studio: Studio) -> None:
 
     @app.get("/items/{key}.json")
     def items(key: str, offset: int = 0, limit: int = 0) -> Response:
-        kind = "application/json"
-        return served(
-            lambda: json.dumps([one and _item(one) for one in gallery.items(key, offset, limit)]).encode(), kind
-        )
+        def listed() -> bytes:
+            found = gallery.items(key, offset, limit)
+            # Thumbnails that are on disk come along: a screen then needs one request, not fifty.
+            return json.dumps([one and _item(one) | _drawn(thumbnails.kept(one)) for one in found]).encode()
+
+        return served(listed, "application/json")
+
+    @app.get("/drawn/{key}.json")
+    def drawn(key: str, offset: int = 0, limit: int = 0) -> Response:
+        def made() -> bytes:
+            found = gallery.items(key, offset, min(limit, MOST_DRAWN))
+            return json.dumps([None if one is None else _drawn(_made(thumbnails, one)) for one in found]).encode()
+
+        return served(made, "application/json")
 
     @app.get("/full/{number}.png")
     def full(number: int) -> Response:
@@ -96,6 +108,18 @@ def add_pictures(studio: Studio) -> None:
             drawn = found.drawn
             return served(None if drawn is None else (lambda: sheet_png(drawn)), "image/png")
         return served(lambda: read_plain(found.path, LIMITS.bytes), "image/png")
+
+
+def _made(thumbnails: Thumbnails, found: Found) -> bytes | None:
+    """A thumbnail; None where the picture cannot be read."""
+    try:
+        return thumbnails.of(found)
+    except (ZeuxisError, OSError):
+        return None
+
+
+def _drawn(webp: bytes | None) -> dict[str, object]:
+    return {} if webp is None else {"drawn": f"data:image/webp;base64,{base64.b64encode(webp).decode()}"}
 
 
 def _item(found: Found) -> dict[str, object]:

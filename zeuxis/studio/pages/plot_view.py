@@ -13,7 +13,7 @@ from zeuxis.errors import ZeuxisError
 from zeuxis.experiments.results import Result
 from zeuxis.report.commands import folder_command
 from zeuxis.studio.pages.common import Tag, away, button, cell, code_line, enable, named_dialog, say, show, tried
-from zeuxis.studio.pages.settings import write_form
+from zeuxis.studio.pages.form import write_axes, write_form
 from zeuxis.studio.plot import Cell, Plot
 from zeuxis.studio.plot_sheet import page_html, sheet
 from zeuxis.studio.plot_table import caption, has_seeds, headings, legend, lines, table_csv, told
@@ -29,18 +29,21 @@ class View:
 
     def __init__(self, studio: Studio, shown: str) -> None:
         self.studio, self.plots, self._seen = studio, studio.plots, ""
-        names = self.plots.names()
-        self.name = shown if shown in names else ""
+        self.names = self.plots.names()
+        self.name = shown if shown in self.names else ""
         self.grid: dict[tuple[int, int, int], tuple[Any, Tag, Tag]] = {}
         if self.name and (found := tried(self.plots.known, self.name)) is not None:
             self._plot(*found)
             self._tick()
             ui.timer(PERIOD, self._tick)
-        if names:
+
+    def list_all(self) -> None:
+        """The plots that are there, newest first."""
+        if self.names:
             with Tag("section", "", "zx-stack", aria_label="All plots", style="margin-top:28px"):
                 Tag("h2", "All plots", "zx-h")
                 with Tag("ul", "", "zx-links"):
-                    for name in names[:LISTED]:
+                    for name in self.names[:LISTED]:
                         self._link(name)
 
     def _link(self, name: str) -> None:
@@ -117,7 +120,9 @@ class View:
         share = progress(plot, results)
         done = plot.ended(results)
         over = "done" if done == plot.count else "stopped"
-        said = "under way" if running else "waits in the queue" if waits else over
+        said = (
+            ("finishing" if done == plot.count else "under way") if running else "waits in the queue" if waits else over
+        )
         text = f"{done} of {plot.count} runs, {said}"
         stamp = f"{text} {share:.3f}"
         if stamp == self._seen:
@@ -196,10 +201,8 @@ class View:
         """What was asked for, in the form, to be changed."""
         form = tried(write_form, plot.spec.base)
         if form is not None:
-            form["seeds"] = str(plot.spec.seeds)
-            for letter, axis in zip("xyz", (plot.spec.x, plot.spec.y, plot.spec.z), strict=True):
-                form |= {f"{letter}-field": axis.field if axis else "", f"{letter}-values": axis.values if axis else ""}
-            ui.run_javascript(f"zxRows.fill({json.dumps(form)}); window.scrollTo(0, 0)")
+            form |= write_axes(plot.spec)
+            ui.run_javascript(f"zxRows.fill({json.dumps(form)}); document.getElementById('ask').scrollIntoView()")
 
     def _stop(self) -> None:
         for item in self.studio.queue.ahead():

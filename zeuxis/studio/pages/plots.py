@@ -8,13 +8,14 @@ from typing import Any
 
 from nicegui import run, ui
 
-from zeuxis.errors import BadInput, ZeuxisError
+from zeuxis.errors import ZeuxisError
 from zeuxis.studio.axes import WORDS, field_names
 from zeuxis.studio.live import configured
 from zeuxis.studio.pace import in_words, takes
 from zeuxis.studio.pages.common import FORM, Tag, away, enable, page, tried
+from zeuxis.studio.pages.form import axes_given, read_form, seeds_given
 from zeuxis.studio.pages.plot_view import View
-from zeuxis.studio.pages.settings import GIVEN, number_field, prompt_field, read_form, settings_fields
+from zeuxis.studio.pages.settings import GIVEN, number_field, prompt_field, settings_fields
 from zeuxis.studio.plot import Plot, check, make_plot
 from zeuxis.studio.state import Studio
 
@@ -29,19 +30,22 @@ def plots_page(studio: Studio, shown: str = "") -> None:
     """Everything on the page; `shown` is the name of a plot's folder, or nothing."""
     with page("/plots", "plots"):
         Tag("h1", "Plots over options", "zx-h")
-        Form(studio)
-        View(studio, shown)
+        view = View(studio, shown)  # what was asked for comes first
+        if view.name:
+            Tag("h2", "Another plot", "zx-h", style="margin-top:28px")
+        Form(studio, first=not view.name)
+        view.list_all()
 
 
 class Form:
     """What a plot is to be, with a sentence on what is wrong or how long it takes."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: Studio, first: bool) -> None:
         self.studio = studio
         with Tag("form", "", "zx-stack", autocomplete="off", id="ask") as form:
             with Tag("div", "", "zx-ask"):
                 with Tag("div", "", "grow"):
-                    prompt_field()
+                    prompt_field(focus=first)
                 self.go = Tag("button", "Make the plot", "zx-btn main", type="submit")
             self._axes()
             self.line = Tag("p", "", "zx-soft", role="status", aria_live="polite", id="estimate")
@@ -59,10 +63,10 @@ class Form:
             with Tag("datalist", id="fields"):
                 for name in field_names():
                     Tag("option", "", value=name)
-            with Tag("div", "", "zx-bar"):
+            with Tag("div", "", "zx-bar", style="margin-bottom:0"):
                 with Tag("div", style="width:150px"):
                     number_field("seeds", "Seeds a cell", "1", 1, 100)
-                Tag("p", SYNTAX, "zx-soft", style="flex:1 1 260px")
+                Tag("p", SYNTAX, "zx-soft", style="flex:1 1 260px;margin:0")
 
     def _axis(self, letter: str, about: str) -> None:
         field, values = EXAMPLES[letter]
@@ -112,15 +116,8 @@ class Form:
 def read(given: Mapping[str, str]) -> Plot:
     """The plot in a form as it was sent. BadInput for what cannot be."""
     prompt, fields = read_form(given)
-    axes = [(given.get(f"{a}-field", "").strip(), given.get(f"{a}-values", "").strip()) for a in AXES]
-    for name, values in axes:
-        if bool(name) != bool(values):
-            raise BadInput(f"Expected for each axis what varies and its values, got {name or values!r:.60} only.")
-    config = configured(prompt, **fields)
-    seeds = given.get("seeds", "").strip() or "1"
-    if not seeds.isdecimal():
-        raise BadInput(f"Expected a number of seeds a cell, got {seeds[:40]!r}.")
-    return make_plot(config.given(), [axis for axis in axes if axis[0]], int(seeds[:9]))
+    axes, seeds = axes_given(given), seeds_given(given)
+    return make_plot(configured(prompt, **fields).given(), axes, seeds)
 
 
 def _given(event: Any) -> dict[str, str]:

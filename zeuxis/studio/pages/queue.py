@@ -50,7 +50,9 @@ class Line:
             self.pause = button("Pause", self._pause, "", "p", aria_pressed="false")
             self.cancel = button("Cancel all that wait", lambda: tried(self.queue.cancel_all))
         self.ahead = Tag("ol", "", "zx-rows", aria_label="What runs and waits")
-        self.empty = Tag("p", "Nothing waits. Shift+Enter on the search page puts a search here.", "zx-empty")
+        self.empty = Tag(
+            "p", "Nothing waits. Shift+Enter on the search page, or “Add to the queue”, puts a search here.", "zx-empty"
+        )
         with Tag("section", aria_label="What has ended") as self.past:
             with Tag("div", "", "zx-bar"):
                 Tag("h2", "Ended", "zx-h", style="margin:0")

@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from nicegui import ui
 
+from zeuxis.studio.pages import common
 from zeuxis.studio.pages.common import FORM, Tag, away, button, cell, code_line, enable, page, say, show, tried
-from zeuxis.studio.pages.settings import GIVEN, prompt_field, read_form, settings_fields
+from zeuxis.studio.pages.form import read_form
+from zeuxis.studio.pages.settings import GIVEN, prompt_field, settings_fields
 from zeuxis.studio.queue_file import Item
 from zeuxis.studio.state import Studio
 from zeuxis.studio.status import BUSY, COLUMNS, SHOWN, Point, Status
@@ -22,7 +24,6 @@ STATES = {
     "loading": "Loading models", "running": "Searching", "stopping": "Stopping after this generation",
     "finishing": "Writing pictures and report", "done": "Done", "stopped": "Stopped", "failed": "Not done",
 }  # fmt: skip
-EXAMPLES = ("a red fire truck", "a white horse", "blue running shoes")
 
 
 def search_page(studio: Studio) -> None:
@@ -67,9 +68,7 @@ class Search:
         with Tag("div", "", "zx-empty") as box:
             Tag("p", "A phrase in, a bred population of pictures out", "zx-brand")
             Tag("p", "Type what you want to see and press Enter, or try:")
-            with Tag("div", "", "zx-chips", style="justify-content:center"):
-                for words in EXAMPLES:
-                    button(words, lambda words=words: self._begin_with({"prompt": words}))
+            common.examples(lambda words: self._begin_with({"prompt": words}))
         return box
 
     def _result(self) -> None:
@@ -84,6 +83,7 @@ class Search:
                             Tag("b", "", name)
                             Tag("span", about)
                 self.curve = ui.html("", sanitize=False).classes("zx-curve")
+                self.later = Tag("p", "The curve begins with the second generation.", "zx-soft")
                 self.verdict = Tag("p", "", "zx-soft")
         with Tag("div", "", "zx-bar"):
             self.breed = button("Breed by hand", self._breed, "main", "h")
@@ -96,8 +96,7 @@ class Search:
         self.notes = Tag("p", "", "zx-soft")
 
     def _cell(self, place: int) -> Tag:
-        rows = math.ceil(SHOWN / COLUMNS)
-        x, y = place % COLUMNS / (COLUMNS - 1), place // COLUMNS / max(1, rows - 1)
+        x, y = place % COLUMNS / (COLUMNS - 1), place // COLUMNS / (SHOWN // COLUMNS - 1)
         made = cell(aria_label=f"Picture {place + 1} of the population", aria_pressed="false")
         made.style(f"background-position: {100 * x:.4f}% {100 * y:.4f}%")
         made.on("pick", lambda: self._pick(place)).on("open", lambda: self._pick(place))
@@ -190,19 +189,19 @@ class Search:
         over = status.state in ("done", "stopped")
         enable(self.breed, frame is not None and not status.sketch)
         show(self.longer, over)
-        self.curve.set_content(curve(status.points) if len(status.points) > 1 else "")
+        drawn = len(status.points) > 1
+        self.curve.set_content(curve(status.points) if drawn else "")
+        show(self.later, not drawn and status.busy)
         if frame is None:
             return
         made = f"Made of: {'; '.join(frame.words)}" if any(frame.words) else ""
         self.words.set_text("The first pictures, not scored yet" if status.sketch else made)
         self.best.props["src"] = f"/live/best/{status.version}.jpg"
         ui.run_javascript(f"window.zx && zx.sheet('sheet', '/live/sheet/{status.version}.jpg')")
-        rows = math.ceil(SHOWN / COLUMNS)
         for place, one in enumerate(self.cells):
             there = place < len(frame.scores)
             if one.visible != there:
                 show(one, there)
-        self.sheet.style(f"--rows:{rows}")
 
 
 def _line(status: Status) -> str:

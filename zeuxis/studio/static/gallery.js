@@ -1,11 +1,11 @@
 // The wall of the gallery. Of all pictures that were found only those in view are elements; what they are is fetched in
-// pieces, their thumbnails one by one. The server says by attributes which answer is shown, and hears of what is chosen,
+// pieces, with the thumbnails that there are; those that have to be made first come a few rows at a time. The server says by attributes which answer is shown, and hears of what is chosen,
 // marked and opened by events. All text is set as text.
 window.zxWall = (() => {
-  const PIECE = 120, KEPT = 40, AHEAD = 2, AT_ONCE = 2, GAP = 10, LEAST = 132, MOST = 2000;
-  const pieces = new Map(), cells = new Map(), spare = [], chosen = new Set(), asked = new Map();
+  const PIECE = 120, KEPT = 24, FEW = 24, AHEAD = 4, BEHIND = 1, AT_ONCE = 2, GAP = 10, LEAST = 132, MOST = 2000;
+  const pieces = new Map(), cells = new Map(), spare = [], chosen = new Set(), asked = new Map(), drawing = new Map();
   let wall, layer, chip, answer = "", total = 0, columns = 1, side = LEAST, current = 0, anchor = 0, shift = false;
-  let planned = false, fading = 0;
+  let planned = false, fading = 0, below = true, was = 0;
 
   const tell = (name, detail) => wall.dispatchEvent(new CustomEvent(name, { detail }));
   const item = (at) => (pieces.get(Math.floor(at / PIECE)) || [])[at % PIECE];
@@ -31,7 +31,10 @@ window.zxWall = (() => {
   function draw() {
     planned = false;
     const [first, last] = seen();
-    const from = Math.max(0, first - AHEAD) * columns, to = Math.min(total, (last + AHEAD) * columns);
+    if (window.scrollY !== was) below = window.scrollY > was; // more is drawn ahead, the way that a person scrolls
+    was = window.scrollY;
+    const [up, down] = below ? [BEHIND, AHEAD] : [AHEAD, BEHIND];
+    const from = Math.max(0, first - up) * columns, to = Math.min(total, (last + down) * columns);
     if (current < first * columns || current >= last * columns) {
       const focused = document.activeElement && document.activeElement.closest("#wall .cell");
       if (!focused) current = Math.min(Math.max(0, total - 1), first * columns);
@@ -49,6 +52,7 @@ window.zxWall = (() => {
       fill(cell, at);
       next = cell;
     }
+    drawFor(first * columns, Math.min(to, last * columns), from, to);
     fetchFor(Math.floor((first * columns) / PIECE), Math.floor(Math.max(0, Math.min(total, last * columns) - 1) / PIECE));
   }
 
@@ -79,7 +83,7 @@ window.zxWall = (() => {
     cells.delete(at);
     cell.remove();
     cell.firstChild.removeAttribute("src"); // a picture that is not seen any more is not loaded
-    cell.shown = undefined;
+    cell.shown = cell.painted = undefined;
     spare.push(cell);
   }
 
@@ -95,6 +99,7 @@ window.zxWall = (() => {
     if (!one) {
       if (cell.shown !== null) {
         cell.firstChild.removeAttribute("src");
+        cell.painted = undefined;
         cell.lastChild.hidden = true;
         cell.classList.remove("rejected");
         cell.setAttribute("aria-label", `Picture ${at + 1} of ${total}`);
@@ -105,8 +110,12 @@ window.zxWall = (() => {
     }
     if (cell.shown !== one.id) {
       cell.shown = one.id;
-      cell.firstChild.src = `/thumb/${one.id}.webp?${one.version}`;
       cell.title = one.about;
+    }
+    if (cell.painted !== one.id) {
+      if (one.drawn) cell.firstChild.src = one.drawn;
+      else cell.firstChild.removeAttribute("src");
+      cell.painted = one.drawn ? one.id : undefined;
     }
     const marked = { 1: "★", "-1": "✕" }[one.mark] || "";
     cell.lastChild.textContent = marked;
@@ -130,12 +139,45 @@ window.zxWall = (() => {
     }
   }
 
+  // The thumbnails that have to be made: of what is in view first, then of the rows below and above it.
+  function drawFor(begin, end, from, to) {
+    const wanted = new Set();
+    const want = (at) => { const one = item(at); if (one && one.drawn === undefined) wanted.add(Math.floor(at / FEW)); };
+    for (let at = begin; at < end; at++) want(at);
+    if (below) for (let at = end; at < to; at++) want(at);
+    for (let at = begin - 1; at >= from; at--) want(at);
+    if (!below) for (let at = end; at < to; at++) want(at);
+    for (const [few, one] of drawing) if (!wanted.has(few)) one.abort();
+    for (const few of wanted) {
+      if (drawing.size >= AT_ONCE) return;
+      if (!drawing.has(few)) getDrawn(few);
+    }
+  }
+
+  async function getDrawn(few) {
+    const of = answer, stop = new AbortController();
+    drawing.set(few, stop);
+    try {
+      const said = await fetch(`/drawn/${of}.json?offset=${few * FEW}&limit=${FEW}`, { signal: stop.signal });
+      if (of !== answer) return;
+      if (!said.ok) throw new Error(said.statusText);
+      (await said.json()).forEach((one, k) => { const known = item(few * FEW + k); if (known) known.drawn = (one && one.drawn) || ""; });
+    } catch (error) {
+      if (error.name !== "AbortError") await new Promise((again) => setTimeout(again, 1000));
+    } finally {
+      if (drawing.get(few) === stop) drawing.delete(few);
+      plan();
+    }
+  }
+
   async function get(piece) {
     const of = answer, stop = new AbortController();
     asked.set(piece, stop);
     try {
       const url = `/items/${of}.json?offset=${piece * PIECE}&limit=${PIECE}`;
-      const said = await fetch(url, { signal: stop.signal });
+      const early = piece === 0 && window.zxFirst && window.zxFirst.answer === of;
+      const said = await (early ? window.zxFirst.said : fetch(url, { signal: stop.signal }));
+      if (early) window.zxFirst = null;
       if (of !== answer) return;
       if (said.status === 404) return tell("stale", 0);
       if (!said.ok) throw new Error(said.statusText);
@@ -227,8 +269,9 @@ window.zxWall = (() => {
     const fresh = wall.dataset.result !== answer;
     answer = wall.dataset.result;
     total = Number(wall.dataset.total);
-    for (const one of asked.values()) one.abort();
+    for (const one of [...asked.values(), ...drawing.values()]) one.abort();
     asked.clear();
+    drawing.clear();
     pieces.clear();
     for (const [at, cell] of [...cells]) drop(at, cell);
     if (fresh) current = anchor = 0;
