@@ -6,7 +6,7 @@ import pytest
 import torch
 from lab_helpers import LetterTeacher, pooled_pixels, write_data, write_weights
 
-from zeuxis.lab import adversarial, curves, translation_watch, watch
+from zeuxis.lab import adversarial, curves, translation_watch, vqgan_watch, watch
 from zeuxis.lab.tasks import distil
 
 
@@ -17,7 +17,7 @@ def small_and_quick(monkeypatch):
     monkeypatch.setattr(curves, "draw", lambda folder: None)
     monkeypatch.setattr(curves, "save_grid", functools.partial(curves.save_grid, scale=1))
     monkeypatch.setattr(adversarial, "standing_statistics", functools.partial(watch.standing_statistics, batches=2))
-    for looks in (watch.Watch, translation_watch.TranslationWatch):
+    for looks in (watch.Watch, translation_watch.TranslationWatch, vqgan_watch.VQGANWatch):
         monkeypatch.setattr(looks, "features", pooled_pixels)  # MobileNet v1 takes longer than the tiny trainings
 
 

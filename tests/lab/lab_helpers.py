@@ -243,6 +243,10 @@ OPTIONS = {name: {"architecture": name, "name": name, "watch": 20} | options for
     "contrastive": {"joint": 16, "extra": 3, "foils": 8},
     "alignment": {"size": 32, "joint": 16, "hidden": 16, "foils": 8, "most_test": {"caltech": 0, "emoji": 0}},
     "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},
+    "vqgan": {
+        "codes": 12, "embed": 3, "z_channels": 8, "widths": [8, 16], "groups": 4, "resolution": 16,
+        "adversarial_from": 0.5, "discriminator_width": 4, "counted": 30, "watch": 20,
+    },
 }  # fmt: skip
 TASK = {"speedrun": "classifier", "trunk": "classifier"} | dict.fromkeys(GANS, "adversarial")
 DATA = dict.fromkeys(("dcgan", "wgan-gp", "mlp-gan", "cgan-mlp", "cgan", "cogan"), "mnist")

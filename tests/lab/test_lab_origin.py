@@ -33,9 +33,9 @@ def refused(name, place, folder, /, **options):
 
 @pytest.mark.parametrize("name", ["speedrun", "trunk", "stylegan2", "contrastive", "alignment", "dcgan"])
 def test_other_pictures_are_refused_by_every_task(name, data, weights, tmp_path):
-    train(name, data, tmp_path / "run", weights=weights)
+    train(name, data, tmp_path / "run", images=8, weights=weights)
     other = shutil.copytree(data, tmp_path / "moved")
-    train(name, other, tmp_path / "run", images=40, weights=weights)  # the same content in another place
+    train(name, other, tmp_path / "run", images=16, weights=weights)  # the same content in another place
     np.savez(other / "cifar10.npz", **pack_arrays(train=48))
     write_digits(other, train=48)
     text = refused(name, other, tmp_path / "run", weights=weights)

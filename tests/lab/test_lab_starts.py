@@ -26,6 +26,7 @@ SMALL = {  # options that make a recipe's networks small, where they have such
     "classifier": {},
     "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},
     "contrastive": {"joint": 16, "extra": 3, "foils": 8},
+    "vqgan": {"codes": 16, "widths": [8, 8], "z_channels": 8, "resolution": 16, "counted": 18, "watch": 12},
     "alignment": {"joint": 16, "hidden": 16, "foils": 8, "size": 32, "most_test": {"caltech": 0, "emoji": 0}},
 }
 
@@ -64,7 +65,17 @@ def small(name):
     return config.model_copy(update=changes | {"options": options})
 
 
-@pytest.mark.parametrize("name", recipe_files.names())
+def recipes():
+    """One for each task and data set; the others, whose networks test_lab_recipes.py builds, behind `long`."""
+    kinds = {}
+    for name in recipe_files.names():
+        config = recipe_files.load(name)
+        kinds.setdefault((config.task, config.data, config.options.get("net")), name)
+    usual = set(kinds.values())
+    return [pytest.param(name, marks=() if name in usual else pytest.mark.long) for name in recipe_files.names()]
+
+
+@pytest.mark.parametrize("name", recipes())
 def test_a_recipe_starts_with_data_alone_and_exports_its_network(name, everything, tmp_path):
     found = train(small(name), everything, tmp_path, device=CPU)
     assert found and all(file.stat().st_size for file in found)

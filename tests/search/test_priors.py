@@ -5,14 +5,27 @@ import math
 import pytest
 import torch
 
+from zeuxis.errors import BadInput
 from zeuxis.rng import stream
 from zeuxis.search import SEARCHES
-from zeuxis.spaces import ClassMix, Normal, Product, SparseMix, TruncatedNormal, Whitened
+from zeuxis.spaces import (
+    Categorical,
+    ClassMix,
+    CodeGrid,
+    GridAxes,
+    Normal,
+    Product,
+    SparseMix,
+    TruncatedNormal,
+    Whitened,
+)
 from zeuxis.spaces.base import Bounded
 
 ROWS = torch.randn(7, 4, generator=stream(0, "rows")) * torch.tensor([4.0, 2.0, 1.0, 1.0])
 STYLES = torch.randn(500, 16, generator=stream(1, "styles"))
 LABELS = tuple("abcdefg")
+SHARES = torch.rand(4, 7, generator=stream(2, "shares")) ** 3  # of the codes in each of four places
+GRID = CodeGrid(ROWS, 2, SHARES)
 SPACES = {
     "normal": Normal(5),
     "tight": Normal(5, bound=1.0),
@@ -26,6 +39,10 @@ SPACES = {
     "blend": ClassMix(ROWS, LABELS, blend=3, jitter=0.2, reach=1.0),
     "sparse": SparseMix(LABELS),
     "one class": SparseMix(("a",)),
+    "codes": CodeGrid(ROWS, 2),
+    "counted codes": GRID,
+    "axes of a grid": GridAxes(GRID, torch.zeros(16), torch.randn(3, 16, generator=stream(3, "axes"))),
+    "counted choices": Categorical([LABELS] * 4, SHARES),
     "w": Whitened(STYLES),
     "w+": Whitened(STYLES, layers=5),
     "product": Product(TruncatedNormal(3), ClassMix(ROWS, LABELS), SparseMix(LABELS)),
@@ -80,3 +97,30 @@ def test_searches_take_the_deviation_from_the_space(name):
     search = SEARCHES[name](space, population=8)
     owner = {"adam": "climber", "hybrid": "climber", "cma-ga": "breeder"}.get(name)
     assert torch.equal((getattr(search, owner) if owner else search).spread, space.prior_std)
+
+
+def test_a_code_is_drawn_as_often_as_it_was_counted():
+    wanted = SHARES / SHARES.sum(1, keepdim=True)
+    for space in (GRID, Categorical([LABELS] * 4, SHARES)):
+        x = space.sample(20_000, stream(4))
+        assert space.sample(0, stream(4)).shape == (0, space.dim)
+        drawn = space.nearest(x) if space is GRID else space.decode(x)  # (N, 4)
+        found = torch.nn.functional.one_hot(drawn, 7).double().mean(0)
+        assert float((found - wanted).abs().max()) < 0.02
+
+
+@pytest.mark.parametrize("shares", [-SHARES, SHARES[:3], torch.zeros(4, 7), SHARES * math.nan])
+def test_what_are_no_shares_is_refused(shares):
+    for make in (lambda s: CodeGrid(ROWS, 2, s), lambda s: Categorical([LABELS] * 4, s)):
+        with pytest.raises(BadInput, match="Expected s"):
+            make(shares)
+    with pytest.raises(BadInput, match="axes"):
+        GridAxes(GRID, torch.zeros(16), torch.zeros(3, 15))
+
+
+def test_an_option_that_is_never_drawn_has_no_gene():
+    space = Categorical([("a", "b", "c")], torch.tensor([[0.5, 0.0, 0.5]]))
+    x = torch.tensor([[0.0], [0.49], [0.5], [1.0]])
+    assert space.decode(x).flatten().tolist() == [0, 0, 2, 2]
+    last = Categorical([("a", "b", "c")], torch.tensor([[0.5, 0.5, 0.0]]))
+    assert last.decode(torch.ones(1, 1)).item() == 1

@@ -30,17 +30,18 @@ class Norm(nn.GroupNorm):
         return h.to(x.dtype)
 
 
-def _norm(width: int) -> Norm:
-    return Norm(GROUPS, width, EPSILON)
+def norm(width: int, groups: int) -> Norm:
+    """Each of the groups has at least one channel; with one alone the mean colour of a picture is lost."""
+    return Norm(groups, width, EPSILON)
 
 
 class Residual(nn.Module):
     """Norm, swish, convolution, twice, beside a path that a 1x1 convolution may widen."""
 
-    def __init__(self, cin: int, cout: int) -> None:
+    def __init__(self, cin: int, cout: int, groups: int = GROUPS) -> None:
         super().__init__()
-        self.norm1, self.conv1 = _norm(cin), conv(cin, cout)
-        self.norm2, self.conv2 = _norm(cout), conv(cout, cout)
+        self.norm1, self.conv1 = norm(cin, groups), conv(cin, cout)
+        self.norm2, self.conv2 = norm(cout, groups), conv(cout, cout)
         self.nin_shortcut = conv(cin, cout, 1) if cin != cout else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,9 +55,9 @@ class Residual(nn.Module):
 class Attention(nn.Module):
     """One head of self-attention over all places, added to its input: (N, C, H, W) -> (N, C, H, W)."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, groups: int = GROUPS) -> None:
         super().__init__()
-        self.norm = _norm(width)
+        self.norm = norm(width, groups)
         self.q, self.k, self.v, self.proj_out = (conv(width, width, 1) for _ in range(4))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -71,9 +72,10 @@ class Attention(nn.Module):
 class Middle(nn.Module):
     """Two residual blocks with attention between them."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, groups: int = GROUPS) -> None:
         super().__init__()
-        self.block_1, self.attn_1, self.block_2 = Residual(width, width), Attention(width), Residual(width, width)
+        self.block_1, self.block_2 = (Residual(width, width, groups) for _ in range(2))
+        self.attn_1 = Attention(width, groups)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) -> (N, C, H, W)."""
@@ -97,10 +99,10 @@ class Upsample(nn.Module):
 class Level(nn.Module):
     """Residual blocks at one size, attention behind each where the level has any, and the way to the next size."""
 
-    def __init__(self, cin: int, cout: int, blocks: int, attends: bool, grows: bool) -> None:
+    def __init__(self, cin: int, cout: int, blocks: int, attends: bool, grows: bool, groups: int) -> None:
         super().__init__()
-        self.block = nn.ModuleList(Residual(cin if k == 0 else cout, cout) for k in range(blocks))
-        self.attn = nn.ModuleList(Attention(cout) for _ in range(blocks if attends else 0))
+        self.block = nn.ModuleList(Residual(cin if k == 0 else cout, cout, groups) for k in range(blocks))
+        self.attn = nn.ModuleList(Attention(cout, groups) for _ in range(blocks if attends else 0))
         self.upsample = Upsample(cout) if grows else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -115,16 +117,19 @@ class Level(nn.Module):
 class Decoder(nn.Module):
     """From the grid to the picture; level 0 is the one at full size, so the last is computed first."""
 
-    def __init__(self, z_channels: int, widths: Sequence[int], blocks: int, attends: Sequence[int], out: int) -> None:
+    def __init__(
+        self, z_channels: int, widths: Sequence[int], blocks: int, attends: Sequence[int], out: int,
+        groups: int = GROUPS,
+    ) -> None:  # fmt: skip
         super().__init__()
         top = widths[-1]
         self.conv_in = conv(z_channels, top)
-        self.mid = Middle(top)
+        self.mid = Middle(top, groups)
         befores = [*widths[1:], top]
         self.up = nn.ModuleList(
-            Level(befores[i], width, blocks, i in attends, grows=i > 0) for i, width in enumerate(widths)
+            Level(befores[i], width, blocks, i in attends, i > 0, groups) for i, width in enumerate(widths)
         )
-        self.norm_out, self.conv_out = _norm(widths[0]), conv(widths[0], out)
+        self.norm_out, self.conv_out = norm(widths[0], groups), conv(widths[0], out)
 
     def forward(self, z: Tensor) -> Tensor:
         """(N, z_channels, h, w) -> (N, out, 2^(levels - 1) h, 2^(levels - 1) w)."""
@@ -143,11 +148,31 @@ class Codebook(nn.Module):
         self.embedding = nn.Embedding(codes, width)
 
 
+def check_levels(
+    embed: int, z_channels: int, widths: Sequence[int], blocks: int, attention: Sequence[int], img_channels: int,
+    groups: int = GROUPS,
+) -> None:  # fmt: skip
+    """BadInput for sizes that no such network has."""
+    bounded("numbers of a code", embed, 1, WIDEST)
+    bounded("channels of the grid", z_channels, 1, WIDEST)
+    bounded("blocks of a level", blocks, 1, BLOCKS)
+    bounded("channels of a picture", img_channels, 1, 16)
+    bounded("groups of channels", groups, 1, WIDEST)
+    if not isinstance(widths, list | tuple) or not 1 <= len(widths) <= LEVELS:
+        raise BadInput(f"Expected 1 to {LEVELS} levels of a VQGAN, got {widths!r:.80}.")
+    for width in widths:
+        if bounded("channels of a level", width, groups, WIDEST) % groups:
+            raise BadInput(f"Expected channels of a level in {groups} equal groups, got {width}.")
+    if not isinstance(attention, list | tuple) or not set(attention) <= set(range(len(widths))):
+        raise BadInput(f"Expected numbers of levels with attention, got {attention!r:.80}.")
+
+
 class VQGAN(nn.Module):
     """Codebook and decoder.
 
     `codes` vectors of `embed` numbers; `widths` the channels of the levels, that at full size first; `blocks` residual
-    blocks a level; `attention` the numbers of the levels that have it. BadInput for what no such network is.
+    blocks a level; `attention` the numbers of the levels that have it; `groups` of the norms, 32 in published files.
+    BadInput for what no such network is.
     """
 
     def __init__(
@@ -159,24 +184,15 @@ class VQGAN(nn.Module):
         blocks: int,
         attention: Sequence[int] = (),
         img_channels: int = 3,
+        groups: int = GROUPS,
     ) -> None:
         super().__init__()
         bounded("codes of a VQGAN", codes, 1, 2**20)
-        bounded("numbers of a code", embed, 1, WIDEST)
-        bounded("channels of the grid", z_channels, 1, WIDEST)
-        bounded("blocks of a level", blocks, 1, BLOCKS)
-        bounded("channels of a picture", img_channels, 1, 16)
-        if not isinstance(widths, list | tuple) or not 1 <= len(widths) <= LEVELS:
-            raise BadInput(f"Expected 1 to {LEVELS} levels of a VQGAN, got {widths!r:.80}.")
-        for width in widths:
-            if bounded("channels of a level", width, GROUPS, WIDEST) % GROUPS:
-                raise BadInput(f"Expected channels of a level in groups of {GROUPS}, got {width}.")
-        if not isinstance(attention, list | tuple) or not set(attention) <= set(range(len(widths))):
-            raise BadInput(f"Expected numbers of levels with attention, got {attention!r:.80}.")
+        check_levels(embed, z_channels, widths, blocks, attention, img_channels, groups)
         self.codes, self.embed, self.factor = codes, embed, 2 ** (len(widths) - 1)
         self.quantize = Codebook(codes, embed)
         self.post_quant_conv = conv(embed, z_channels, 1)
-        self.decoder = Decoder(z_channels, widths, blocks, attention, img_channels)
+        self.decoder = Decoder(z_channels, widths, blocks, attention, img_channels, groups)
 
     def forward(self, grid: Tensor) -> Tensor:
         """Codes (N, embed, h, w) -> pictures (N, channels, factor h, factor w), nominally in [-1, 1]."""

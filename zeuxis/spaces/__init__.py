@@ -7,7 +7,7 @@ drawn on the CPU from the generator handed in, so the same seed gives the same l
 from zeuxis.spaces.base import Fixed, Space, check
 from zeuxis.spaces.categorical import Categorical
 from zeuxis.spaces.class_mix import ClassMix
-from zeuxis.spaces.codebook import CodeGrid
+from zeuxis.spaces.codebook import CodeGrid, GridAxes
 from zeuxis.spaces.mixture import Mixture
 from zeuxis.spaces.normal import Normal, TruncatedNormal
 from zeuxis.spaces.product import HasClasses, Product, blocks, class_sweep, gaussian, parts, room
@@ -19,6 +19,7 @@ __all__ = [
     "ClassMix",
     "CodeGrid",
     "Fixed",
+    "GridAxes",
     "HasClasses",
     "Mixture",
     "Normal",

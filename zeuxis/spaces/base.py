@@ -108,6 +108,17 @@ class Bounded(ABC):
         return ""
 
 
+def checked_shares(shares: Tensor, places: int, options: int) -> Tensor:
+    """`shares` float64 `(places, options)`, each row summing to 1. BadInput for what are no shares."""
+    shares = shares.detach().to("cpu", torch.float64)
+    if shares.shape != (places, options) or not bool(torch.isfinite(shares).all()) or bool((shares < 0).any()):
+        raise BadInput(f"Expected shares ({places}, {options}) of at least 0, got {tuple(shares.shape)}.")
+    total = shares.sum(1, keepdim=True)
+    if not bool((total > 0).all()):
+        raise BadInput("Expected some option to be drawn in every place, got shares of 0 alone.")
+    return shares / total
+
+
 def check(space: Space, x: Tensor) -> Tensor:
     """`x` itself if it is a batch `(N, D)` of this space's latents, all of them numbers; else BadInput."""
     if x.ndim != 2 or x.shape[1] != space.dim:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.spaces.base import Bounded
+from zeuxis.spaces.base import Bounded, Fixed, checked_shares
 
 
 class Categorical(Bounded):
@@ -18,11 +18,22 @@ class Categorical(Bounded):
 
     A discrete space with the interface of a continuous one: the prior is uniform over all combinations, and options
     that stand side by side are neighbours. Searches that need a gradient find none here.
+
+    With `shares` `(J, K)` of options that are equally many in all places, each row summing to 1, an option has an
+    interval of that length: gene j, uniform under the prior, draws option k as often as shares[j, k] says.
     """
 
-    def __init__(self, options: Sequence[Sequence[str]]) -> None:
+    def __init__(self, options: Sequence[Sequence[str]], shares: Tensor | None = None) -> None:
         if not options or not all(options):
             raise BadInput("Expected at least one place, and at least one option for each.")
+        self._ends: Fixed | None = None
+        if shares is not None:
+            checked = checked_shares(shares, len(options), len(options[0]))
+            if len({len(place) for place in options}) > 1:
+                raise BadInput("Expected as many options in each place, since their shares are given.")
+            self._ends = Fixed(checked.cumsum(1))  # (J, K), where each option ends
+            numbers = torch.arange(checked.shape[1])
+            self._last = torch.where(checked > 0, numbers, 0).amax(1)  # (J,): that of gene 1
         self.options = tuple(tuple(place) for place in options)
         self.sizes = torch.tensor([len(place) for place in self.options])
         super().__init__(torch.zeros(len(self.options)), torch.ones(len(self.options)))
@@ -47,10 +58,18 @@ class Categorical(Bounded):
     def decode(self, x: Tensor) -> Tensor:
         """Genes `(N, D)` -> numbers of options `(N, D)` int64."""
         sizes = self.sizes.to(x.device)
+        if self._ends is not None:
+            (ends,) = self._ends.on(x.device)
+            found = torch.searchsorted(ends, x.double().T.contiguous(), right=True).T  # intervals [begin, end)
+            return found.minimum(self._last.to(x.device))
         return (x.double() * sizes).long().clamp_min(0).minimum(sizes - 1)
 
     def encode(self, chosen: Tensor) -> Tensor:
         """Numbers of options `(N, D)` -> genes in the middle of each option's interval `(N, D)`."""
+        if self._ends is not None:
+            (ends,) = self._ends.on(chosen.device)
+            begins = torch.cat([torch.zeros_like(ends[:, :1]), ends[:, :-1]], 1)
+            return ((begins + ends) / 2).gather(1, chosen.T).T.float()
         return ((chosen.double() + 0.5) / self.sizes.to(chosen.device)).float()
 
     def words(self, x: Tensor) -> list[tuple[str, ...]]:
