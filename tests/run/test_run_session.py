@@ -242,6 +242,14 @@ def test_a_search_that_sees_nothing_stops_resumably(tmp_path, monkeypatch):
     assert [row.unscored for row in RunFolder(tmp_path).history()] == [4, 4, 4]
 
 
+def test_a_run_too_short_to_stop_says_why_it_has_no_best_picture(tmp_path, monkeypatch):
+    monkeypatch.setattr(ToyScorer, "score", lambda self, images, prepared: torch.full((len(images),), torch.nan))
+    with open_session(toy_config(generations=1), tmp_path) as session:
+        list(session)
+    with pytest.raises(RunError, match=r"all are NaN.*numbers overflow"):
+        _ = RunFolder(tmp_path).best
+
+
 def test_why_a_search_stopped_is_what_the_summary_says(tmp_path, monkeypatch):
     original, seen = ToyScorer.score, []
 

@@ -225,6 +225,11 @@ class RunFolder(RunPaths):
         RunError while nothing was scored.
         """
         found = bests(self.entries())
+        if not found and self.generations:
+            raise RunError(
+                f"{self.path} holds no picture with a score: all are NaN. The generator's or the scorer's numbers "
+                "overflow; try precision fp32, or other weights."
+            )
         if not found:
             raise RunError(f"{self.path} holds no scored image yet. Resume the run.")
         return found
