@@ -107,7 +107,7 @@ def test_it_learns_eight_pictures(codebook, data):
     task = task_of(data, codebook=codebook, adversarial=0, perceptual=0, lr=4e-3, codebook_decay=0.9, flip=False)
     task.train.pixels = task.train.pixels[:8]
     assert set(task.nets) == {"encoder", "generator", "usage"}
-    lines = [task.step(step, 0.1) for step in range(60)]
+    lines = [task.step(step, 0.1) for step in range(100)]
     assert lines[-1]["l1"] < 0.7 * lines[0]["l1"] and lines[-1]["perplexity"] > 1.5
     images = task.train.batch(torch.arange(8))
     again = task.draw(task.nets, task.chosen(task.nets, images))

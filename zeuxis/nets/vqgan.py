@@ -7,7 +7,7 @@ paper; tensors have the names that the published files give them. Activations ar
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -99,19 +99,25 @@ class Upsample(nn.Module):
 class Level(nn.Module):
     """Residual blocks at one size, attention behind each where the level has any, and the way to the next size."""
 
-    def __init__(self, cin: int, cout: int, blocks: int, attends: bool, grows: bool, groups: int) -> None:
+    def __init__(
+        self, cin: int, cout: int, blocks: int, attends: bool, groups: int,
+        upsample: Callable[[int], nn.Module] | None = None, downsample: Callable[[int], nn.Module] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.block = nn.ModuleList(Residual(cin if k == 0 else cout, cout, groups) for k in range(blocks))
         self.attn = nn.ModuleList(Attention(cout, groups) for _ in range(blocks if attends else 0))
-        self.upsample = Upsample(cout) if grows else None
+        self.upsample = upsample(cout) if upsample else None
+        self.downsample = downsample(cout) if downsample else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, cin, H, W) -> (N, cout, H, W) or twice the size."""
+        """(N, cin, H, W) -> (N, cout, H, W), twice the size or half of it."""
         for number, block in enumerate(self.block):
             x = block(x)
             if len(self.attn):
                 x = self.attn[number](x)
-        return x if self.upsample is None else self.upsample(x)
+        for move in (self.upsample, self.downsample):
+            x = x if move is None else move(x)
+        return x
 
 
 class Decoder(nn.Module):
@@ -127,7 +133,8 @@ class Decoder(nn.Module):
         self.mid = Middle(top, groups)
         befores = [*widths[1:], top]
         self.up = nn.ModuleList(
-            Level(befores[i], width, blocks, i in attends, i > 0, groups) for i, width in enumerate(widths)
+            Level(befores[i], width, blocks, i in attends, groups, upsample=Upsample if i else None)
+            for i, width in enumerate(widths)
         )
         self.norm_out, self.conv_out = norm(widths[0], groups), conv(widths[0], out)
 

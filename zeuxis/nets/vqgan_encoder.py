@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from zeuxis.nets.layers import bounded, conv
-from zeuxis.nets.vqgan import GROUPS, Attention, Middle, Residual, check_levels, norm
+from zeuxis.nets.vqgan import GROUPS, Level, Middle, check_levels, norm
 
 MOST_PLACES, MOST_AXES = 64**2, 4096  # of a grid
 
@@ -32,24 +32,6 @@ class Downsample(nn.Module):
         return h
 
 
-class Level(nn.Module):
-    """Residual blocks at one size, attention behind each where the level has any, and the way to the next size."""
-
-    def __init__(self, cin: int, cout: int, blocks: int, attends: bool, shrinks: bool, groups: int) -> None:
-        super().__init__()
-        self.block = nn.ModuleList(Residual(cin if k == 0 else cout, cout, groups) for k in range(blocks))
-        self.attn = nn.ModuleList(Attention(cout, groups) for _ in range(blocks if attends else 0))
-        self.downsample = Downsample(cout) if shrinks else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, cin, H, W) -> (N, cout, H, W) or half the size."""
-        for number, block in enumerate(self.block):
-            x = block(x)
-            if len(self.attn):
-                x = self.attn[number](x)
-        return x if self.downsample is None else self.downsample(x)
-
-
 class Encoder(nn.Module):
     """From the picture to the grid; level 0 is the one at full size."""
 
@@ -60,7 +42,8 @@ class Encoder(nn.Module):
         self.conv_in = conv(cin, widths[0])
         befores, last = [widths[0], *widths], len(widths) - 1
         self.down = nn.ModuleList(
-            Level(befores[i], width, blocks, i in attends, i < last, groups) for i, width in enumerate(widths)
+            Level(befores[i], width, blocks, i in attends, groups, downsample=Downsample if i < last else None)
+            for i, width in enumerate(widths)
         )
         self.mid = Middle(widths[-1], groups)
         self.norm_out, self.conv_out = norm(widths[-1], groups), conv(widths[-1], z_channels)
