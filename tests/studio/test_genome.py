@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from zeuxis.errors import BadInput
-from zeuxis.generators.pocket import PocketProducts
+from zeuxis.generators.pocket import Pocket, PocketProducts
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.rng import stream
-from zeuxis.spaces import ClassMix, Normal, Product
+from zeuxis.spaces import ClassMix, Normal, Product, parts
 from zeuxis.studio.genome import Variation, group_of_layers, is_latent
 
 LAYERED = ("coarse", "middle", "fine")
@@ -78,3 +78,36 @@ def test_groups_come_from_the_generator():
     variation = Variation.of(products)
     assert variation.groups == LAYERED
     assert group_of_layers(products, variation.groups) == [0, 0, 0, 1, 1, 1, 1, 2, 2]
+
+
+def test_kinds_of_labels_come_from_any_network_that_adds_them():
+    assert Variation.of(Pocket()).locks == ("class", "term")  # not StyleGAN2, of one group
+
+
+def test_a_colour_is_locked_while_the_type_changes():
+    products = PocketProducts()
+    variation = Variation.of(products)
+    assert variation.locks == ("class", "type", "colour", *LAYERED)
+    noise, mix = parts(products.space)
+    at = slice(noise.dim, None)
+    names, rows = list(products.words), products.rows
+
+    def shares(genome, kind):
+        labels, weights = rows[:, names.index(kind)], mix.weights(genome[0, at])
+        return torch.zeros(len(products.words[kind]), dtype=torch.float64).index_add_(
+            0, labels, weights / weights.sum()
+        )
+
+    moved = {"type": 0, "colour": 0}
+    for seed in range(8):
+        a, b = variation.draws(2, stream(seed, "parents"))
+        for kind, other in (("colour", "type"), ("type", "colour")):
+            free = variation.mutate(a, 1.0, stream(seed, "child"))
+            kept = variation.mutate(a, 1.0, stream(seed, "child"), (kind,))
+            assert shares(kept, kind).argmax() == shares(a, kind).argmax()
+            assert torch.allclose(variation.space.clip(kept), kept, atol=1e-4)  # it lies where the space lets it
+            assert torch.equal(kept[:, : at.start], free[:, : at.start])
+            moved[other] += int(shares(kept, other).argmax() != shares(a, other).argmax())
+            crossed = variation.cross(a, b, stream(seed, "cross"), (kind,))
+            assert shares(crossed, kind).argmax() == shares(a, kind).argmax()
+    assert min(moved.values()) >= 2  # what is not locked goes on changing

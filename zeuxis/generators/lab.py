@@ -163,6 +163,21 @@ class LabGenerator:
         logits: Tensor = self._judges[self.dtype](shown)  # (N,) or (N, heads)
         return logits.float().flatten(1).mean(1) if logits.ndim > 1 else logits.float()
 
+    @torch.no_grad()
+    def label_kinds(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """For each kind of label, of several: that of every row (K,), and its part (K, E) of the row's embedding, up to
+        a vector that is the same for all rows. {} for a network of one kind, or whose embedding is no sum of parts.
+        """
+        if self.told is not None or len(self.words) < 2:
+            return {}
+        net: Any = self._nets[torch.float32]
+        rows = self.rows.to(self.device)
+        alone = [rows * (torch.arange(rows.shape[1], device=self.device) == k) for k in range(rows.shape[1])]
+        none, *found = (net.embed(y).float() for y in (rows * 0, *alone))
+        if not torch.allclose(torch.stack(found).sum(0) - (len(found) - 1) * none, net.embed(rows).float(), atol=1e-4):
+            return {}
+        return {name: (self.rows[:, k], found[k].cpu()) for k, name in enumerate(self.words)}
+
     def describe(self, x: Tensor) -> str:
         """The labels that one latent `(D,)` mixes: "62 % red heels, 25 % red sandals"."""
         return self.space.describe(x)

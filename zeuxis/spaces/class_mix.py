@@ -79,10 +79,15 @@ class ClassMix(Bounded):
 
     def clip(self, x: Tensor) -> Tensor:
         """`(N, E) -> (N, E)`, into the box, and within reach of the nearest label."""
+        return self.near(x)
+
+    def near(self, x: Tensor, rows: Tensor | None = None) -> Tensor:
+        """`(N, E) -> (N, E)`, into the box, within reach of the nearest label, or of those that `rows` `(K,)` marks."""
         x = super().clip(x)
         if math.isinf(self.furthest):
             return x
         (places,) = self._places.on(x.device)
+        places = places if rows is None else places[rows.to(x.device)]
         nearest = places[torch.cdist(x.detach(), places).argmin(dim=1)]  # (N, E)
         # A hair inside, so that what was clipped stays as it is when it is clipped again.
         way = x - nearest

@@ -8,8 +8,8 @@ Random numbers come from the CPU generator handed in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.generators.base import Generator
-from zeuxis.spaces import Normal, Space, TruncatedNormal, Whitened, parts
+from zeuxis.spaces import ClassMix, Normal, Space, TruncatedNormal, Whitened, parts
 from zeuxis.tools.mixing import GROUPS
 
 CLASS = "class"
@@ -26,22 +26,29 @@ SUBTLE, STRONG = 0.05, 1.0  # the ends of the slider
 
 @dataclass(frozen=True)
 class Variation:
-    """Operators on genomes of one generator. `groups` names the rows of a genome, `locks` what can be kept as it is."""
+    """Operators on genomes of one generator. `groups` names the rows of a genome, `locks` what can be kept as it is.
+
+    `kinds` are those of its labels, "type" and "colour" say, as `LabGenerator.label_kinds` gives them.
+    """
 
     space: Space
     groups: tuple[str, ...] = ("",)
+    kinds: Mapping[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, generator: Generator) -> Variation:
         """The groups are those that have layers in this generator."""
         sizes = layer_sizes(generator)
         found = tuple(name for name, (low, high) in GROUPS.items() if any(low <= size <= high for size in sizes))
-        return cls(generator.space, found if len(found) > 1 else ("",))
+        mixes = any(isinstance(part, ClassMix) for part in parts(generator.space))
+        kinds = generator.label_kinds() if mixes and hasattr(generator, "label_kinds") else {}
+        return cls(generator.space, found if len(found) > 1 else ("",), kinds)
 
     @property
     def locks(self) -> tuple[str, ...]:
-        """Parts that can be locked: the class, and groups of layers where there are several."""
-        labelled = (CLASS,) if any(not _is_noise(part) for part in parts(self.space)) else ()
+        """Parts that can be locked: the class, each kind of label, and groups of layers where there are several."""
+        kinds = (name for name in self.kinds if name != CLASS)  # one called so would be lost in the whole
+        labelled = (CLASS, *kinds) if any(not _is_noise(part) for part in parts(self.space)) else ()
         return labelled + (self.groups if len(self.groups) > 1 else ())
 
     def draws(self, count: int, rng: torch.Generator) -> Tensor:
@@ -120,11 +127,28 @@ class Variation:
         for row, name in enumerate(self.groups):
             if name in locks:
                 child[row] = parent[row]
-        if CLASS in locks:
-            for part, at in self._parts():
-                if not _is_noise(part):
-                    child[:, at] = parent[:, at]
+        for part, at in self._parts():
+            if CLASS in locks and not _is_noise(part):
+                child[:, at] = parent[:, at]
+            elif isinstance(part, ClassMix):
+                for kind in (name for name in self.kinds if name in locks):
+                    rows = [self._kept(part, kind, child[k, at], parent[k, at]) for k in range(len(child))]
+                    child[:, at] = torch.stack(rows)
         return child
+
+    def _kept(self, part: ClassMix, kind: str, child: Tensor, parent: Tensor) -> Tensor:
+        """Genes of labels `(E,)`: those of `child`, with the parent's mixture of one kind of label in place of its own.
+
+        An embedding is the sum of its kinds' parts, so one is exchanged for the other; then it is brought within reach
+        of a row that has the label of this kind that weighs most in the parent.
+        """
+        if torch.equal(child, parent):
+            return child
+        labels, vectors = self.kinds[kind]
+        of_child, of_parent = (w / w.sum().clamp_min(1e-9) for w in (part.weights(child), part.weights(parent)))
+        moved = part.decode(child[None]) + ((of_parent - of_child) @ vectors.double()).float()
+        shares = torch.zeros(int(labels.max()) + 1, dtype=torch.float64).index_add_(0, labels, of_parent)
+        return part.near(part.encode(moved), labels == shares.argmax())[0]
 
     def _clipped(self, genome: Tensor) -> Tensor:
         return self.space.clip(genome)
