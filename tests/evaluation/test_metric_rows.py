@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zeuxis.errors import BadInput
-from zeuxis.evaluation import classify, retrieval, zero_shot
+from zeuxis.evaluation import recognition, retrieval, zero_shot
 from zeuxis.metrics.coverage import density_coverage
 from zeuxis.metrics.diversity import effective_number, vendi_score
 from zeuxis.metrics.frechet import frechet_distance
@@ -106,9 +106,9 @@ def test_labels_that_do_not_fit_are_refused():
         with pytest.raises(BadInput, match="label"):
             zero_shot.class_accuracy(good(), wrong, CLASSES, embed)
     with pytest.raises(BadInput, match="label"):
-        classify.recognised(torch.nn.Flatten(), torch.zeros(2, 3, 2, 2), torch.zeros(3))
+        recognition.recognised(torch.nn.Flatten(), torch.zeros(2, 3, 2, 2), torch.zeros(3))
     with pytest.raises(BadInput, match="at least one trial"):
-        classify.wilson(0.5, 0)
+        recognition.wilson(0.5, 0)
 
 
 def test_words_and_foils_that_do_not_fit_are_refused():
