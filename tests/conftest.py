@@ -4,7 +4,6 @@ Figures are blank where no test asks for the fixture `drawn`: to draw those of o
 """
 
 import functools
-import gc
 import io
 import os
 import signal
@@ -20,26 +19,6 @@ SAVE = Figure.savefig
 ON_DISK = ("cli", "packaging", "security", "storage")  # folders of tests that wait for the disk as users do
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, what they test does not
-
-
-@pytest.hookimpl(tryfirst=True, optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """With `-n` up to 4, a file is tested by one process, which makes what its tests share once.
-
-    More processes take single tests: one file would keep the others waiting.
-    """
-    if config.getvalue("dist") != "load" or len(config.option.tx) > 4:
-        return None
-    from xdist.scheduler import LoadFileScheduling
-
-    config.option.loadscopereorder = False
-    return LoadFileScheduling(config, log)
-
-
-def pytest_collection_finish():
-    """What was imported and collected stays to the end: the collector need not look at it again and again."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

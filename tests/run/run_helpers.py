@@ -4,7 +4,9 @@ import contextlib
 import hashlib
 import os
 import signal
+import sys
 import threading
+import traceback
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -98,7 +100,11 @@ def child(work):
         try:
             work()
             code = 0
+        except BaseException:
+            traceback.print_exc()  # else nobody learns why
+            raise
         finally:
+            sys.stderr.flush()
             os._exit(code)
     ended = []
     try:
