@@ -8,7 +8,8 @@ from zeuxis.config import RunConfig
 from zeuxis.data import ImageSet, read_images
 from zeuxis.errors import BadInput, UnknownName, WeightsRefused
 from zeuxis.generators.lab import LabGenerator
-from zeuxis.hub.model_file import build, read_model
+from zeuxis.hub.model_file import build, checksum, read_model, tensors_of
+from zeuxis.hub.pocket import pocket_path
 from zeuxis.hub.sentences import Sentences
 from zeuxis.lab import exports
 from zeuxis.lab.adversarial import Adversarial
@@ -81,6 +82,8 @@ def test_vectors_of_texts_keep_what_is_near():
     assert float(found.square().mean()) == pytest.approx(1, abs=1e-4) and torch.allclose(found[0], found[4], atol=1e-5)
     apart = torch.cdist(found, found)
     assert apart[0, 1] < apart[0, 2] and apart[0, 1] < apart[0, 3]
+    path = pocket_path("scorer")
+    assert Sentences(CPU).sha256 == checksum(tensors_of(path, "text")) == read_model(path).tensors_sha256["text"]
     again = (Sentences(CPU)(texts) - mean) @ axes
     assert torch.allclose(again, found, atol=1e-4)
     assert text_vectors(texts[:2], 400)[0].shape == (2, 400)

@@ -12,6 +12,12 @@ from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 
 
+def text_sha256() -> str:
+    """SHA-256 of the tower's weights; they are read only where their file, of an older version, does not say it."""
+    path = pocket_path("scorer")
+    return read_model(path).tensors_sha256.get("text") or checksum(tensors_of(path, "text", verify=False))
+
+
 class Sentences:
     """The pocket scorer's text tower with a memory: texts -> vectors (P, `width`) on the CPU."""
 
@@ -21,7 +27,7 @@ class Sentences:
         assert isinstance(tower, TextTower)
         self.tower, self.device, self.width = tower.to(device), device, tower.direct.out_features
         self.wordpiece = WordPiece(vocabulary_of(model, tower.tokens.num_embeddings))
-        self.sha256 = checksum(tensors_of(path, "text", verify=False))
+        self.sha256 = text_sha256()
         self._number: dict[str, int] = {}
         self._vectors = torch.empty(0, self.width)
 

@@ -31,7 +31,7 @@ def fill(net: Net, tensors: Mapping[str, Tensor], path: Path) -> Net:
     return pour(net, tensors)
 
 
-def build_from(
+def build_filled(
     make: Callable[[], Net], content: Any, path: Path, config: Path, passing: tuple[str, ...] = (), older: Names = ()
 ) -> Net:
     """The network that a library's `make` builds of the configuration in `config`, filled strictly: see `planned`."""

@@ -18,13 +18,18 @@ def flip_and_shift(x: Tensor, rng: torch.Generator, pad: int = 2, flip: bool = T
     return _shifted(x, *_places(len(x), x.shape[-1], rng, pad, flip), pad)
 
 
+def mirrored(images: Tensor, which: Tensor) -> Tensor:
+    """The pictures (B, C, H, W), those of `which` (B, 1, 1, 1) mirrored."""
+    return torch.where(which.to(images.device), images.flip(3), images)
+
+
 def _places(count: int, size: int, rng: torch.Generator, pad: int, flip: bool) -> tuple[Tensor, Tensor]:
     """Which rows (B, H) and columns (B, W) of the padded pictures are seen."""
     top, left = torch.randint(0, 2 * pad + 1, (2, count, 1), generator=rng)
     rows, columns = top + torch.arange(size), left + torch.arange(size)
     if flip:
-        mirrored = torch.rand(count, 1, generator=rng) < 0.5
-        columns = torch.where(mirrored, columns.flip(1), columns)
+        other = torch.rand(count, 1, generator=rng) < 0.5
+        columns = torch.where(other, columns.flip(1), columns)
     return rows, columns
 
 

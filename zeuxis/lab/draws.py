@@ -10,7 +10,7 @@ from torch import Tensor
 from zeuxis.data import ImageSet, to_signed
 from zeuxis.lab.adaptive_augment import Adaptive
 from zeuxis.lab.adversarial_options import Options
-from zeuxis.lab.augment import ADAPTIVE, Numbers, augmentation_numbers, augmented
+from zeuxis.lab.augment import ADAPTIVE, Numbers, augmentation_numbers, augmented, mirrored
 from zeuxis.lab.tasks.base import Lab
 
 RESIDENT = 4  # the training set is kept on a GPU if it takes no more than one part in so many of its memory
@@ -106,7 +106,7 @@ class Draws:
         else:
             real = self.train.batch(drawn.rows)
         real = real.to(self.lab.device, memory_format=torch.channels_last)
-        return real if drawn.mirrored is None else torch.where(drawn.mirrored.to(real.device), real.flip(3), real)
+        return real if drawn.mirrored is None else mirrored(real, drawn.mirrored)
 
     def augmented(self, images: Tensor, numbers: list[Numbers]) -> Tensor:
         """Pictures as the discriminator is shown them; gradients flow."""

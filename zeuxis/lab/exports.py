@@ -12,7 +12,7 @@ from torch.nn.utils import parametrize
 
 from zeuxis.errors import BadInput, MissingModel
 from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
-from zeuxis.hub.sentences import Sentences
+from zeuxis.hub.sentences import text_sha256
 from zeuxis.nets.layers import fold_spectrum
 from zeuxis.rng import stream
 
@@ -59,7 +59,7 @@ def write_export(task: Adversarial, generator: nn.Module, path: Path) -> Path:
         "trained": {"recipe": config.about, "seed": config.seed, "figures": task.watch.latest},
     }
     if task.opt.texts:
-        about["text_sha256"] = Sentences(torch.device("cpu")).sha256
+        about["text_sha256"] = text_sha256()
     return write_model(path, f"gan-{task.opt.architecture}", parts, about=about, licence=task.train.licence)
 
 

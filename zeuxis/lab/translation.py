@@ -19,6 +19,7 @@ from zeuxis.errors import BadInput
 from zeuxis.hub.model_file import Part, write_model
 from zeuxis.lab import adversarial_setup as setup
 from zeuxis.lab.adversarial_options import Adam, check_known
+from zeuxis.lab.augment import mirrored
 from zeuxis.lab.domains import chosen
 from zeuxis.lab.objectives import OBJECTIVES, Objective
 from zeuxis.lab.origin import of_images
@@ -89,8 +90,7 @@ class Translation:
         target = (y + 1 + torch.randint(domains - 1, (count,), generator=rng)) % domains
         images = self.train.batch(rows).to(self.lab.device, memory_format=torch.channels_last)
         if self.opt.flip:
-            mirrored = torch.rand(count, 1, 1, 1, generator=rng) < 0.5
-            images = torch.where(mirrored.to(images.device), images.flip(3), images)
+            images = mirrored(images, torch.rand(count, 1, 1, 1, generator=rng) < 0.5)
         return images, y[:, None].to(self.lab.device), target[:, None].to(self.lab.device)
 
     def _translate(self, images: Tensor, y: Tensor) -> Tensor:

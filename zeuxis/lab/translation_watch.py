@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.lab.tasks.base import Lab
-from zeuxis.lab.watch import BestSoFar
+from zeuxis.lab.watch import BestSoFar, PooledFeatures
 from zeuxis.metrics.kernel import squared_mmd
 from zeuxis.rng import stream
-from zeuxis.scorers.imagenet_judge import MobileNetJudge
 
 
 class TranslationWatch(BestSoFar):
@@ -32,14 +31,12 @@ class TranslationWatch(BestSoFar):
                 raise BadInput(f"Expected two pictures of {name!r} at least in each split. Leave that domain out.")
         self.columns = 12
         super().__init__()
-        self._judge: MobileNetJudge | None = None
+        self._pooled = PooledFeatures(lab.device)
         self._seen: tuple[list[Tensor], float] | None = None
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, R, R) in [-1, 1] -> MobileNet v1's pooled features (N, 512)."""
-        if self._judge is None:
-            self._judge = MobileNetJudge(self.lab.device)
-        return self._judge.embed((images / 2 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)).cpu()
+        return self._pooled.of_signed(images)
 
     def _others(self, domain: int) -> tuple[Tensor, Tensor]:
         """Held-out pictures of the other domains, and these domains (N, 1)."""

@@ -14,9 +14,9 @@ from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.lab.quantiser import perplexity
 from zeuxis.lab.tasks.base import Lab
+from zeuxis.lab.watch import PooledFeatures
 from zeuxis.metrics.frechet import frechet_distance
 from zeuxis.rng import stream
-from zeuxis.scorers.imagenet_judge import MobileNetJudge
 
 Chosen = Callable[[Tensor], Tensor]  # pictures (N, C, R, R) in [-1, 1] -> codes (N, P)
 Drawn = Callable[[Tensor], Tensor]  # and back
@@ -33,14 +33,12 @@ class VQGANWatch:
         self.columns = 20 if train.resolution <= 32 else 12
         self.held = test.batch(torch.randperm(len(test), generator=stream(0, "watch"))[:count])
         self.latest: dict[str, float] = {}
-        self._judge: MobileNetJudge | None = None
+        self._pooled = PooledFeatures(lab.device)
         self._known: tuple[Tensor, float, float] | None = None
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, R, R) in [-1, 1] -> MobileNet v1's pooled features (N, 512)."""
-        if self._judge is None:
-            self._judge = MobileNetJudge(self.lab.device)
-        return self._judge.embed((images / 2 + 0.5).clamp(0, 1).expand(-1, 3, -1, -1)).cpu()
+        return self._pooled.of_signed(images)
 
     def _fixed(self) -> tuple[Tensor, float, float]:
         """Features of the held-out pictures; their distance to as many training pictures; and their mean difference to

@@ -32,6 +32,24 @@ FEW = 64  # pictures of which the effective number is counted
 DUPLICATES, COVERAGE, SATURATION = 0.2, 0.1, 0.99  # shares at which the collapse alarm sounds
 
 
+class PooledFeatures:
+    """MobileNet v1's pooled features; the network is loaded when they are first asked for."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._judge: MobileNetJudge | None = None
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Images (N, C, R, R) in [0, 1] -> (N, 512) on the CPU."""
+        if self._judge is None:
+            self._judge = MobileNetJudge(self.device)
+        return self._judge.embed(images.expand(-1, 3, -1, -1)).cpu()
+
+    def of_signed(self, images: Tensor) -> Tensor:
+        """Images (N, C, R, R) in [-1, 1], clamped -> (N, 512) on the CPU."""
+        return self((images / 2 + 0.5).clamp(0, 1))
+
+
 def standing_statistics(task: Adversarial, generator: nn.Module, batches: int = 24) -> None:
     """Batch-norm statistics of the averaged weights: plain means over fresh batches (BigGAN, section 4.1)."""
     norms: list[Any] = [m for m in generator.modules() if hasattr(m, "reset_running_stats")]
@@ -109,15 +127,13 @@ class Watch(BestSoFar):
         self.combinations = found, counts
         self.columns = 20 if train.resolution <= 32 else 12
         super().__init__()
-        self._judge: MobileNetJudge | None = None
+        self._pooled = PooledFeatures(lab.device)
         self._real: Tensor | None = None
         self._effective: float | None = None
 
     def features(self, images: Tensor) -> Tensor:
         """Images (N, C, R, R) in [0, 1] -> MobileNet v1's pooled features (N, 512)."""
-        if self._judge is None:
-            self._judge = MobileNetJudge(self.lab.device)
-        return self._judge.embed(images.expand(-1, 3, -1, -1)).cpu()
+        return self._pooled(images)
 
     def figures(self, task: Adversarial, generator: nn.Module, guide: Guide | None) -> dict[str, float]:
         """Held-out figures by name; notes whether this is the best so far."""

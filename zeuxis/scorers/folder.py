@@ -14,7 +14,7 @@ from zeuxis.errors import MissingExtra, MissingModel, WeightsRefused
 from zeuxis.hub.beside import read_json
 from zeuxis.hub.cache import file_sha256
 from zeuxis.hub.convert import read_raw
-from zeuxis.hub.weights import Names, build_from
+from zeuxis.hub.weights import Names, build_filled
 
 READ = (".json", ".txt", ".model")
 MOST_BYTES = 2**26  # of one of these
@@ -45,7 +45,7 @@ def read_config(folder: Path, *needed: str) -> dict[str, Any]:
 
 def filled(make: Callable[[], nn.Module], state: Mapping[str, Any], file: Path, older: Names = ()) -> nn.Module:
     """The network that `make` builds, filled strictly. WeightsRefused for a missing, unexpected or damaged tensor."""
-    return build_from(make, state, file, file.parent / "config.json", PASSING, older)
+    return build_filled(make, state, file, file.parent / "config.json", PASSING, older)
 
 
 def read_state(folder: Path) -> tuple[dict[str, Any], Path]:

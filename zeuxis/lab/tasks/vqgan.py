@@ -7,6 +7,7 @@ export can be searched at once; what the paper's transformer models is here only
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from torch.optim import Optimizer
 from zeuxis.data import read_images
 from zeuxis.errors import BadInput
 from zeuxis.hub.model_file import Part, write_model
+from zeuxis.lab.augment import mirrored
 from zeuxis.lab.objectives import Hinge
 from zeuxis.lab.origin import of_images
 from zeuxis.lab.quantiser import Usage, as_rows, follow, nearest, perplexity, quantised, restart
@@ -114,8 +116,7 @@ class VQGAN:
         images = self.train.batch(rows).to(self.lab.device, memory_format=torch.channels_last)
         if not self.opt["flip"]:
             return images
-        mirrored = torch.rand(len(rows), 1, 1, 1, generator=rng) < 0.5
-        return torch.where(mirrored.to(images.device), images.flip(3), images)
+        return mirrored(images, torch.rand(len(rows), 1, 1, 1, generator=rng) < 0.5)
 
     def step(self, step: int, progress: float) -> dict[str, float]:
         """One batch: encoder and decoder, the codes, then the discriminator if its time has come."""
@@ -218,15 +219,11 @@ class VQGAN:
 
     def evaluate(self, nets: dict[str, nn.Module]) -> dict[str, float]:
         """Held-out figures; see `zeuxis.lab.vqgan_watch`."""
-        return self.watch.figures(
-            lambda images: self.chosen(nets, images), lambda chosen: self.draw(nets, chosen), self.counts(nets)
-        )
+        return self.watch.figures(partial(self.chosen, nets), partial(self.draw, nets), self.counts(nets))
 
     def samples(self, nets: dict[str, nn.Module]) -> Tensor | None:
         """Held-out pictures, always the same, below each its reconstruction, and draws from the counted codes."""
-        sheet = self.watch.sheet(
-            lambda images: self.chosen(nets, images), lambda chosen: self.draw(nets, chosen), self.counts(nets)
-        )
+        sheet = self.watch.sheet(partial(self.chosen, nets), partial(self.draw, nets), self.counts(nets))
         return sheet.expand(-1, 3, -1, -1)
 
     def export(self, nets: dict[str, nn.Module], folder: Path) -> list[Path]:

@@ -8,14 +8,14 @@ from torch import nn
 
 from zeuxis.errors import WeightsRefused
 from zeuxis.hub.beside import of_a_network, read_json
-from zeuxis.hub.weights import build_from
+from zeuxis.hub.weights import build_filled
 
 FILE, CONFIG = Path("model.safetensors"), Path("config.json")
 FITTING = {"weight": torch.ones(2, 3), "bias": torch.zeros(2)}
 
 
 def test_what_fits_is_filled_and_counters_are_left_out():
-    net = build_from(lambda: nn.Linear(3, 2), FITTING | {"x.position_ids": torch.arange(4)}, FILE, CONFIG, ("_ids",))
+    net = build_filled(lambda: nn.Linear(3, 2), FITTING | {"x.position_ids": torch.arange(4)}, FILE, CONFIG, ("_ids",))
     assert torch.equal(net(torch.ones(1, 3)), torch.full((1, 2), 3.0)) and not net.training
 
 
@@ -42,7 +42,7 @@ def speak(text):
 )
 def test_a_forged_one_is_refused_at_once(make, content, file, reason):
     with pytest.raises(WeightsRefused, match=reason) as refused:
-        build_from(make, content, file, CONFIG)
+        build_filled(make, content, file, CONFIG)
     assert refused.value.file == file
 
 
