@@ -5,7 +5,7 @@
 FOLDER: an output of `zeuxis train`, called as its recipe. PATH of judges: mnist_lenet_acc0.991.pth (csinva) for MNIST,
 cifar10_resnet20-12fca82f.th (akamaster) for CIFAR-10; other data are judged by MobileNet v1, which ships. Beside each
 figure of generated pictures stands that of other real ones: of test pictures, or of training pictures against the test
-split, at the same number. Adds to benchmarks/results/lab.json; writes docs/lab/images/RECIPE.png; prints the table
+split, at the same number. Adds to benchmarks/results/lab.json; writes docs/lab/images/RECIPE.png or .webp; prints the table
 of all recipes.
 """
 
@@ -119,28 +119,37 @@ def duplicates(images: Tensor) -> float:
     return float(near_duplicates(distances(shown, shown)).double().mean())
 
 
+def write_sheet(images: Tensor, columns: int, path: Path) -> None:
+    """Pictures (N, 3, R, R) in [0, 1] in rows of `columns` as a PNG; as a WebP where that would be too large."""
+    pixels = (images * 255).round().to(torch.uint8)
+    r = images.shape[-1]
+    grid = pixels.view(-1, columns, 3, r, r).permute(0, 3, 1, 4, 2).reshape(-1, columns * r, 3).numpy()
+    picture = Image.fromarray(grid)
+    if (grid == grid[..., :1]).all():
+        picture = picture.convert("L")
+    data = io.BytesIO()
+    picture.save(data, "PNG", optimize=True)
+    if data.tell() > LARGEST:
+        path, data = path.with_suffix(".webp"), io.BytesIO()
+        picture.save(data, "WEBP", quality=92, method=6)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, data.getvalue())
+
+
 def sheet(model: LabGenerator, fake: Tensor, y: Tensor, path: Path) -> None:
-    """Ten rows of pictures, by class where there are classes; a JPEG's worth of palette where a PNG is too large."""
+    """Ten rows of pictures, by class where there are classes."""
     columns = 16 if model.resolution <= 32 else 12
     if y.shape[1]:
         top = torch.bincount(y[:, 0]).argsort(descending=True, stable=True)[:10].sort().values
         rows = [fake[y[:, 0] == k][:columns] for k in top]
         rows = [torch.cat([row, row.new_ones(columns - len(row), *row.shape[1:])]) for row in rows]
         fake = torch.cat(rows)
-    fake = fake[: 10 * columns if model.resolution <= 32 else 8 * columns]
-    pixels = (fake * 255).round().to(torch.uint8)
-    r = model.resolution
-    grid = pixels.view(-1, columns, 3, r, r).permute(0, 3, 1, 4, 2).reshape(-1, columns * r, 3).numpy()
-    picture = Image.fromarray(grid)
-    if (grid == grid[..., :1]).all():
-        picture = picture.convert("L")
-    for colours in (None, 256, 64, 32):
-        data = io.BytesIO()
-        (picture if colours is None else picture.quantize(colours)).save(data, "PNG", optimize=True)
-        if data.tell() < LARGEST:
-            break
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, data.getvalue())
+    write_sheet(fake[: 10 * columns if model.resolution <= 32 else 8 * columns], columns, path)
+
+
+def round_off(found: Figures) -> Figures:
+    """To four digits behind the point, which is more than they are sure of."""
+    return {key: round(v, 4) if isinstance(v, float) else v for key, v in found.items()}
 
 
 def figures(folder: Path, data: Path, judges: Path, count: int) -> tuple[str, Figures]:
@@ -148,6 +157,8 @@ def figures(folder: Path, data: Path, judges: Path, count: int) -> tuple[str, Fi
     trained = json.loads((folder / "train.json").read_text(encoding="utf-8"))
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     options, name = trained["options"], folder.name
+    if trained["task"] == "translation":
+        raise SystemExit(f"{name} translates pictures: python benchmarks/lab_translators.py {folder} --data PATH")
     model = LabGenerator(folder / "export" / f"{options.get('name', 'generator')}.safetensors")
     size = {"resolution": model.resolution, "channels": options.get("channels")}
     train, test = (read_images(trained["data"], data, split, **size) for split in ("train", "test"))
@@ -161,7 +172,7 @@ def figures(folder: Path, data: Path, judges: Path, count: int) -> tuple[str, Fi
     features = {"fake": eyes.embed(fake), "test": eyes.embed(shown), "train": eyes.embed(known)}
     seconds = [line["seconds"] for line in lines if "seconds" in line]
     found: Figures = {
-        "data": trained["data"], "pictures": len(train), "images": lines[-1]["images"], "planned": trained["images"],
+        "data": trained["data"], "pictures": len(train), "images": lines[-1]["images"], "planned": load(name).images,
         "resolution": model.resolution, "minutes": round(seconds[-1] / 60, 1) if seconds else None, "count": count,
     }  # fmt: skip
     asked = next(iter(model.words), kept[0] if kept else "")
@@ -196,7 +207,8 @@ def table(known: dict[str, Figures]) -> str:
     for name in (name for name in names() if load(name).task in ("adversarial", "translation")):
         found = known.get(name)
         if not found:
-            said = SHIPPED.get(name, "not trained")
+            page = "[its page](translation.md)" if load(name).task == "translation" else "not trained"
+            said = SHIPPED.get(name, page)
             lines.append(f"| `{name}` | {load(name).data} | {said} |" + " |" * 8)
             continue
         pair = [f"{found[key]:.3g} ({found[f'{key}_real']:.3g})" if key in found else "" for key in PAIRS]
@@ -230,7 +242,7 @@ def main() -> None:
     known = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
     for folder in args.folders:
         name, found = figures(folder, args.data, args.judges, args.count)
-        known[name] = {key: round(v, 4) if isinstance(v, float) else v for key, v in found.items()}
+        known[name] = round_off(found)
         print(name, json.dumps(known[name]))
         atomic_write(args.out, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
     print(table(known))
