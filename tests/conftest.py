@@ -21,6 +21,17 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, what they test does not
 
 
+def pytest_collection_modifyitems(items):
+    """With `-n`, tests that share something of their module stay in one process, those with a browser begin first."""
+    for item in items:
+        known = item._fixtureinfo.name2fixturedefs
+        if any(of[-1].scope == "module" for name, of in known.items() if name != "blank_figures"):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
+    items.sort(
+        key=lambda item: 0 if "browser" in item.fixturenames else 1 + (item.get_closest_marker("xdist_group") is None)
+    )
+
+
 @pytest.fixture(autouse=True)
 def no_waiting_for_the_disk(monkeypatch, request):
     """A kill cannot tell a synced page from one in the page cache; only a power cut can."""

@@ -1,5 +1,6 @@
 """The two MobileNets: against reference logits of another program, padding, features, taps, and the shipped files."""
 
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -44,9 +45,13 @@ def test_logits_are_those_of_the_reference(nets, version):
 
 @pytest.mark.parametrize("version", SIZES)
 def test_padding_on_the_other_side_would_be_noticed(nets, version, monkeypatch):
-    monkeypatch.setattr(mobilenet, "_same", lambda length, size, stride: (size // 2, size // 2))
+    monkeypatch.setattr(mobilenet, "_turned", lambda x: x)  # so it is before, not after
+    net = copy.deepcopy(nets[version])
+    for conv in net.modules():
+        if isinstance(conv, ByteConv):
+            conv.kernel = conv.kernel.flip(2, 3)
     with torch.no_grad():
-        found = nets[version](noise(SIZES[version]))
+        found = net(noise(SIZES[version]))
     assert (found - load_file(FIXTURE)[version][:, 1:]).abs().max() > 0.5
 
 
@@ -60,9 +65,9 @@ def test_padding_is_tensorflows_same(stride, height, width):
     for length in (width, height):  # tensorflow.org/api_docs/python/tf/nn, "SAME"
         total = max(3 - stride, 0) if length % stride == 0 else max(3 - length % stride, 0)
         pads += [total // 2, total - total // 2]
-    expected = F.conv2d(F.pad(x, pads), conv.kernel, None, stride, groups=4)
+    expected = F.conv2d(F.pad(x, pads), conv.kernel.flip(2, 3), None, stride, groups=4)
     assert expected.shape[2:] == (-(-height // stride), -(-width // stride))
-    torch.testing.assert_close(conv(x), expected)
+    torch.testing.assert_close(conv(x.flip(2, 3)).flip(2, 3), expected)
 
 
 def test_bytes_become_floats_on_loading():

@@ -4,11 +4,12 @@ import shutil
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from zeuxis.errors import BadInput, WeightsRefused
 from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
 from zeuxis.hub.pocket import pocket_path
-from zeuxis.nets.picture_features import BLOCKS, PictureFeatures, colour_histogram
+from zeuxis.nets.picture_features import BLOCKS, PictureFeatures, colour_histogram, resized
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.choose import check_scorer, make_scorer
 from zeuxis.scorers.pocket64 import AlignedScorer, PocketScorer64
@@ -111,3 +112,10 @@ def test_a_colour_histogram_counts_every_pixel_once():
     counts = colour_histogram(torch.rand(3, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     assert counts.shape == (3, 128)
     torch.testing.assert_close(counts.view(3, 2, 64).sum(2), torch.ones(3, 2))
+
+
+@pytest.mark.parametrize(("shape", "size"), [((64, 64), 96), ((64, 64), 32), ((50, 40), 96), ((9, 130), 32)])
+def test_pictures_are_resized_as_torch_does(shape, size):
+    x = torch.rand(2, 3, *shape, generator=torch.Generator().manual_seed(0))
+    wanted = F.interpolate(x, (size, size), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    torch.testing.assert_close(resized(x, size), wanted, rtol=0, atol=1e-6)

@@ -4,6 +4,9 @@ Written from the papers to hold the networks that Google published for 8-bit ari
 1712.05877): weights lie in the file as bytes, are turned into floats once on loading, and stay fixed. Batch norms are
 merged into the convolutions already. Images are in [-1, 1]; output i is class i of `imagenet_classes` (TensorFlow's
 "background" output, its number 0, is not kept, so its class i + 1 is class i here).
+
+Pictures and kernels are turned by half a turn inside, and maps turned back: TensorFlow pads even lengths at the end
+alone, which torch does only by a copy of the map; turned it is a padding of both sides whose last row nobody reads.
 """
 
 from __future__ import annotations
@@ -29,9 +32,10 @@ V2_STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96,
 
 
 class ByteConv(nn.Module):
-    """A convolution with TensorFlow's SAME padding: (N, cin, H, W) -> (N, cout, ceil(H / stride), ceil(W / stride)).
+    """A convolution with TensorFlow's SAME padding, of maps turned by half a turn:
 
-    kernel = scale * (weight - zero) with 8-bit weights (Jacob et al., eq. 1), computed when they are loaded.
+    (N, cin, H, W) -> (N, cout, ceil(H / stride), ceil(W / stride)), turned as well. `size` is odd. kernel = scale *
+    (weight - zero) with 8-bit weights (Jacob et al., eq. 1), turned too, computed when they are loaded.
     """
 
     weight: Tensor
@@ -58,24 +62,27 @@ class ByteConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, cin, H, W) -> (N, cout, ceil(H / stride), ceil(W / stride))."""
-        top, bottom = _same(x.shape[-2], self.size, self.stride)
-        left, right = _same(x.shape[-1], self.size, self.stride)
-        if (top, left) != (bottom, right):
-            x = F.pad(x, (left, right, top, bottom))
-            top = left = 0
-        return F.conv2d(x, self.kernel, self.bias, self.stride, (top, left), groups=self.groups)
+        if self.size == self.stride == self.groups == 1 and x.device.type == "cpu":  # a sixth faster on one thread
+            return F.linear(x.permute(0, 2, 3, 1), self.kernel.flatten(1), self.bias).permute(0, 3, 1, 2)
+        pad = [_same(length, self.size, self.stride) for length in x.shape[2:]]
+        return F.conv2d(x, self.kernel, self.bias, self.stride, pad, groups=self.groups)
 
 
 def _set_kernel(conv: nn.Module, _: Any) -> None:
     """What the loaded bytes stand for, in float32."""
     assert isinstance(conv, ByteConv)
-    conv.kernel = (conv.weight.float() - conv.zero) * conv.scale
+    conv.kernel = _turned((conv.weight.float() - conv.zero) * conv.scale)
 
 
-def _same(length: int, size: int, stride: int) -> tuple[int, int]:
-    """Zeros before and after an edge: one fewer before where they are odd in number (stride 2 on even lengths)."""
+def _turned(x: Tensor) -> Tensor:
+    """Rows and columns (N, C, H, W) from the end."""
+    return x.flip(2, 3)
+
+
+def _same(length: int, size: int, stride: int) -> int:
+    """Zeros on each side of an edge of a turned map. On an even length with stride 2 those behind are not reached."""
     missing = max((-(-length // stride) - 1) * stride + size - length, 0)
-    return missing // 2, missing - missing // 2
+    return missing - missing // 2
 
 
 def _relu6(x: Tensor) -> Tensor:
@@ -108,10 +115,10 @@ class _MobileNet(nn.Module):
         return logits.flatten(1)
 
     def _images(self, x: Tensor) -> Tensor:
-        """The images in the number type and memory layout that the convolutions take."""
+        """The images turned, in the number type and memory layout that the convolutions take."""
         if x.dim() != 4 or x.shape[1] != 3 or min(x.shape[2:]) < 1 or not x.is_floating_point():
             raise BadInput(f"Expected float images (N, 3, H, W) in [-1, 1], got {x.dtype} {tuple(x.shape)}.")
-        return x.to(self.stem.kernel.dtype).contiguous(memory_format=torch.channels_last)
+        return _turned(x.to(self.stem.kernel.dtype)).contiguous(memory_format=torch.channels_last)
 
     def _head(self, width: int) -> ByteConv:
         head = ByteConv(width, self.classes)
@@ -217,7 +224,7 @@ class MobileNetV2(_MobileNet):
         for i in range(max(stops) + 1):
             h = self.blocks[i](h)
             if i in stops:
-                found[stops[i]] = h
+                found[stops[i]] = _turned(h)
         return [found[s] for s in at]
 
 

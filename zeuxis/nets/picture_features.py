@@ -7,6 +7,8 @@ RGB), because mean features alone keep the kind of a thing and lose its colour.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -23,7 +25,16 @@ def resized(images: Tensor, size: int) -> Tensor:
     """(N, 3, H, W) in [0, 1] -> (N, 3, size, size) in [0, 1]: bicubic, antialiased."""
     if images.shape[-2:] == (size, size):
         return images
-    return F.interpolate(images, (size, size), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
+    rows, columns = (_bicubic(n, size).to(images.device, images.dtype) for n in images.shape[-2:])
+    # As products with two small matrices: on a CPU many times faster than torch's own loop.
+    return (rows.mT @ (images @ columns)).clamp(0, 1)
+
+
+@lru_cache(64)
+def _bicubic(length: int, size: int) -> Tensor:
+    """(length, size): how much a pixel of a row counts for each pixel of the resized one, antialiased."""
+    wide = F.interpolate(torch.eye(length)[None, None], (length, size), mode="bicubic", antialias=True)
+    return wide[0, 0]
 
 
 def colour_histogram(small: Tensor) -> Tensor:

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
 from zeuxis.nets.layers import bounded
+from zeuxis.nets.stylegan3_filters import down_filtered, up_filtered
 from zeuxis.nets.stylegan3_input import FourierInput
-from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, ModulatedConv, Noise, depthwise
+from zeuxis.nets.stylegan_layers import GAIN, SLOPE, EqualLinear, Mapping, ModulatedConv, Noise
 
 MAGNITUDE_IMAGES = 20_000  # half-life of the averages of the layers' magnitudes, as in the published training
 
@@ -114,24 +115,7 @@ class Layer(ModulatedConv):
         x = up_filtered(x, self.up_filter, self.up, self.padding)
         x = F.leaky_relu(x, SLOPE) * GAIN
         x = x if self.clamp is None else x.clamp(-self.clamp, self.clamp)
-        return depthwise(x, self.down_filter, stride=self.down)
-
-
-def up_filtered(x: Tensor, f: Tensor, up: int, padding: tuple[int, int]) -> Tensor:
-    """`up` times the size, filtered by f (k,) or (k, k), padded (cropped, if negative) before and after the filter.
-
-    A transposed convolution: the zeros between the pixels are never multiplied.
-    """
-    channels, f, taps = x.shape[1], f.to(x.dtype), f.shape[0]
-    before, after = padding[0] - taps + 1, padding[1] - taps + up
-    if f.ndim == 2:
-        x = F.conv_transpose2d(x, (f * up * up).expand(channels, 1, taps, taps), stride=up, groups=channels)
-        return F.pad(x, (before, after, before, after))
-    f = f * up
-    x = F.conv_transpose2d(x, f.expand(channels, 1, 1, taps), stride=(1, up), groups=channels)
-    x = F.pad(x, (before, after))
-    x = F.conv_transpose2d(x, f[:, None].expand(channels, 1, taps, 1), stride=(up, 1), groups=channels)
-    return F.pad(x, (0, 0, before, after))
+        return down_filtered(x, self.down_filter, self.down)
 
 
 class Synthesis(nn.Module):
