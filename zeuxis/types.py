@@ -43,9 +43,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class JudgeEvaluation:
-    """`score` and `confidence` `(N,)` and `label` per image of one generation.
+    """`score` and `confidence` `(N,)` and `label` per image of one generation, of all or of those in its `rows`.
 
-    `guide` is the mean guiding score of the population and `mean` the judge's mean score, each as it comes: the
+    `guide` is the mean guiding score of these images and `mean` the judge's mean score, each as it comes: the
     scales differ, so one `gap` says nothing. A gap that widens while `guide` rises says that the search has learnt to
     please the scorer without showing what was asked for. `best` and `best_label` are the judge's score and label of
     the image with the highest guiding score.
@@ -59,6 +59,7 @@ class JudgeEvaluation:
     mean: float
     best: float
     best_label: str
+    rows: tuple[int, ...] = ()
 
     @property
     def gap(self) -> float:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from zeuxis.errors import BadInput, RunUnwritable
 from zeuxis.pictures.animation import CLOCKS, check_animation_place, rate_note, timed, write_timed
 from zeuxis.pictures.enlarge import Enlarge, enlarged, parse_enlarge
 from zeuxis.pictures.grid import grid
 from zeuxis.pictures.metadata import PictureInfo, read_metadata
-from zeuxis.pictures.writing import check_picture_place, encoded, metadata_note
+from zeuxis.pictures.writing import check_picture_place, encoded, metadata_note, sheet_png
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (2, 24, 32, 3), dtype=np.uint8)
 INFO = PictureInfo("a cat", (0.5, -1.0), "toy", "0" * 64, 1, 0, None, 8, "fp32", "cpu")
@@ -138,3 +138,20 @@ def test_a_film_in_a_place_that_cannot_be_is_refused(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(RunUnwritable, match="is a file, not a folder"):
         check_animation_place(tmp_path / "file/a.gif")
+
+
+def test_numbers_are_written_as_any_other_text():
+    pixels = np.zeros((4, 32, 32, 3), dtype=np.uint8)
+    labels = ["-0.1234", "987.65", "-20.0000", "1" * 40]
+    sheet = grid(pixels, labels, 2)
+    image = Image.fromarray(grid(pixels, [""] * 4, 2))
+    for k, label in enumerate([*labels[:3], "1" * 20 + "…"]):
+        place = (4 + (k % 2) * 132 + 2, 4 + (k // 2) * 148 + 130)
+        ImageDraw.Draw(image).text(place, label, (230, 230, 230), ImageFont.load_default())
+    assert (sheet == np.asarray(image)).all()
+
+
+def test_a_quick_sheet_is_the_same_picture():
+    pixels = np.random.default_rng(1).integers(0, 255, (20, 30, 3), dtype=np.uint8)
+    slow, quick = (Image.open(io.BytesIO(sheet_png(pixels, quick=quick))) for quick in (False, True))
+    assert (np.asarray(slow) == pixels).all() and (np.asarray(quick) == pixels).all()

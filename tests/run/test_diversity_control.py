@@ -9,7 +9,7 @@ import torch
 from run_helpers import generate, resume
 
 from zeuxis.errors import BadInput
-from zeuxis.metrics.diversity import effective_number
+from zeuxis.metrics.diversity import effective_number, vendi_score
 from zeuxis.metrics.health import MOST, descriptors, distances, excess, health
 from zeuxis.rng import stream
 from zeuxis.run.folder import RunFolder
@@ -42,6 +42,22 @@ def test_health_counts_what_is_there():
     assert found.effective == pytest.approx(effective_number(images), abs=0.05)
     assert found.spread == pytest.approx(torch.tensor([1.0, 2.0, 3.0, 4.0]).std(correction=0).item())
     assert found.drift == pytest.approx(1.0)
+
+
+def test_health_is_that_of_the_distances_themselves():
+    shown = descriptors(torch.rand(40, 3, 32, 32, generator=stream(3, "images")) * 0.3 + 0.5)
+    shown[7], shown[9] = shown[3], shown[4] + 0.02
+    plain = torch.cdist(shown.double(), shown.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    found = health(shown, torch.zeros(40), torch.ones(40, 2))
+    assert found.effective == pytest.approx(vendi_score(plain / shown.shape[1] ** 0.5), rel=1e-4)
+    assert found.duplicates == 2
+
+
+def test_a_picture_that_is_no_picture_leaves_the_others_their_health():
+    shown = torch.rand(5, 48, generator=stream(4, "shown"))
+    broken = torch.stack([*shown, torch.full((48,), 3e38), torch.full((48,), torch.inf)])
+    found = health(broken, torch.zeros(7), torch.ones(7, 2))
+    assert found.effective == pytest.approx(health(shown, torch.zeros(5), torch.ones(5, 2)).effective + 1, abs=0.5)
 
 
 def test_a_huge_first_generation_is_looked_at_in_part():

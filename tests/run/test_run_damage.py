@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import safetensors.torch
 import torch
 from run_helpers import fingerprint, run_to_the_end, toy_config
 
@@ -144,6 +145,16 @@ def test_a_sealed_file_gives_back_exactly_what_went_in(tmp_path):
 def test_sealing_shared_memory_and_sealing_twice_give_the_same_bytes():
     x = torch.arange(8.0)
     assert checksummed({"x": x, "first": x[:4]}, {"k": 1}) == checksummed({"first": x[:4].clone(), "x": x}, {"k": 1})
+
+
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.bool]
+)
+def test_a_sealed_file_is_byte_for_byte_what_safetensors_writes(dtype):
+    tensors = {"x": torch.ones(3, 4).to(dtype).T, "one": torch.ones((), dtype=dtype), "none": torch.ones(0, 5)}
+    sealed, own = checksummed(tensors, {}), {name: t.contiguous() for name, t in tensors.items()}
+    about = {"zeuxis": sealed[35:99].decode() + " {}"}
+    assert sealed == safetensors.torch.save(own, about)
 
 
 def test_sealed_json_is_readable_and_checked(tmp_path):

@@ -114,6 +114,13 @@ class ScoreSection(Section):
         description="axes of an archive: 'young|old', brightness, saturation, hue or realism, twice for the searches "
         "that keep one; 'brightness:0.2..0.8' sets its range",
     )
+    judge_pictures: int = Field(
+        8,
+        ge=0,
+        le=MOST_IMAGES,
+        description="pictures of a generation that the judge sees while the run goes on: the best and others evenly "
+        "spaced by score; 0: all of them, as of the final population and where a rule hears the judge",
+    )
     view_every: int = Field(
         10, ge=1, le=MOST_IMAGES, description="generations between image grids and evaluations by the judge"
     )

@@ -30,7 +30,12 @@ def vendi_score(distance: Tensor, sigma: float = SIGMA) -> float:
     if distance.ndim != 2 or distance.shape[0] != distance.shape[1] or not len(distance):
         raise BadInput(f"Expected distances (N, N) of at least one picture, got the shape {tuple(distance.shape)}.")
     check_finite(distance.nan_to_num(nan=torch.nan, posinf=0, neginf=torch.nan), "distance")  # far apart is no fault
-    kernel = torch.exp(-(distance.double() ** 2) / (2 * sigma**2))
-    values = torch.linalg.eigvalsh(kernel / len(distance))
+    return vendi_of_squares(distance.double() ** 2, sigma)
+
+
+def vendi_of_squares(squares: Tensor, sigma: float = SIGMA) -> float:
+    """The same of mean squared differences (N, N), which are not checked: finite, for at least one picture."""
+    kernel = torch.exp(squares.double() / (-2 * sigma**2))
+    values = torch.linalg.eigvalsh(kernel / len(kernel))
     values = values[values > 1e-12]
     return float(torch.exp(-(values * values.log()).sum()))

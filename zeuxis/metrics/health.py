@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeuxis.metrics.diversity import vendi_score
+from zeuxis.metrics.diversity import vendi_of_squares
 
 SIDE = 32  # pixels across of a descriptor
 SAME = 0.05  # RMS of pixel values in [0, 1]
@@ -64,14 +64,24 @@ def health(shown: Tensor, score: Tensor, u: Tensor) -> Health:
     """
     if len(shown) > MOST:
         shown = shown[torch.linspace(0, len(shown) - 1, MOST).long()]
-    distance = distances(shown, shown)  # (N, N)
+    squares = _squares(shown)  # (N, N)
     known = score[score.isfinite()]
     return Health(
-        duplicates=int(near_duplicates(distance).sum()),
-        effective=vendi_score(distance),
+        duplicates=int((squares < SAME**2).tril(diagonal=-1).any(dim=1).sum()),
+        effective=vendi_of_squares(squares),
         spread=float(known.std(correction=0)) if len(known) else 0.0,
         drift=float(u.norm(dim=1).mean() / u.shape[1] ** 0.5),
     )
+
+
+def _squares(shown: Tensor) -> Tensor:
+    """Mean squared differences of descriptors `(N, F)` in [0, 1] to one another `(N, N)`, to 1e-6, by one product."""
+    centred = shown.clamp(0, 1)  # a broken picture may hold infinities
+    centred -= centred.mean(dim=0)  # small squares lose less to rounding
+    products = (centred @ centred.T).div_(shown.shape[1])
+    squares = products.diagonal()
+    found: Tensor = (squares[:, None] + squares).sub_(products, alpha=2).clamp_min_(0)
+    return found
 
 
 def excess(u: Tensor) -> Tensor:

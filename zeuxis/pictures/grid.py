@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Callable, Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ CELL = (128, 256)  # pixels: a grid shows each picture no smaller and no larger 
 PROGRESS = (64, 512)  # pixels of a cell and of a row at least in the grids of a run under way, of which there are many
 MOST = 300_000_000  # pixels of a grid
 LABEL = 16  # height of the line under a picture
+FIGURES = frozenset("0123456789.-")  # all a whole number of pixels wide, and none reaches into the next
 GAP = 4
 GROUND, INK = 24, (230, 230, 230)
 
@@ -78,11 +80,39 @@ def grid(
     corners = [(GAP + (k // columns) * down, GAP + (k % columns) * across) for k in range(len(cells))]
     for cell, (y, x) in zip(cells, corners, strict=True):
         sheet[y : y + cell.shape[0], x : x + cell.shape[1]] = cell
+    places = [(x + 2, y + down - GAP - LABEL + 2) for y, x in corners]
+    return _labelled(sheet, list(zip(labels, places, strict=True)), across - GAP - 2)
+
+
+def _labelled(sheet: np.ndarray, labels: Sequence[tuple[str, tuple[int, int]]], width: int) -> np.ndarray:
+    """The sheet `(H, W, 3)` with each label at its place (left, top), no more of it than `width` pixels.
+
+    Numbers are put together of figures that were drawn once, at a tenth of the time of drawing their text.
+    """
+    rest = []
+    for label, (left, top) in labels:
+        figures = [_figure(letter) for letter in label] if set(label) <= FIGURES else []
+        if not figures or sum(figure.shape[1] for figure in figures) > width:
+            rest.append((label, (left, top)))
+            continue
+        for figure in figures:
+            sheet[top : top + LABEL, left : left + figure.shape[1]] = figure
+            left += figure.shape[1]
+    if not any(label for label, _ in rest):
+        return sheet
     image = Image.fromarray(sheet)
     draw, font = ImageDraw.Draw(image), ImageFont.load_default()
-    for label, (y, x) in zip(labels, corners, strict=True):
-        words = _fitting(label, across - GAP - 2, lambda text: draw.textlength(text, font))
-        draw.text((x + 2, y + down - GAP - LABEL + 2), words, INK, font)
+    for label, place in rest:
+        draw.text(place, _fitting(label, width, lambda text: draw.textlength(text, font)), INK, font)
+    return np.asarray(image)
+
+
+@cache
+def _figure(letter: str) -> np.ndarray:
+    """A figure of a number as `draw.text` draws it: `(LABEL, its advance, 3)` uint8."""
+    font = ImageFont.load_default()
+    image = Image.new("RGB", (round(font.getlength(letter)), LABEL), (GROUND,) * 3)
+    ImageDraw.Draw(image).text((0, 0), letter, INK, font)
     return np.asarray(image)
 
 
@@ -92,7 +122,8 @@ def population_png(pixels: np.ndarray, score: Tensor, columns: int | None = None
     across = columns or math.ceil(math.sqrt(len(pixels)))
     smallest = min(CELL[0], max(PROGRESS[0], PROGRESS[1] // across))
     enlarge = None if pixels.shape[2] > CELL[1] else Enlarge(smallest)
-    return grid_png(pixels[order], [score_label(float(score[k])) for k in order], columns, enlarge)
+    labels = [score_label(s) for s in score[order].tolist()]
+    return sheet_png(grid(pixels[order], labels, columns, enlarge), quick=True)
 
 
 def score_label(score: float) -> str:

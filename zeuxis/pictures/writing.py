@@ -56,11 +56,12 @@ def metadata_note(path: Path) -> str:
     return f"{path.name} holds the picture alone. Only a PNG keeps the latent that replay and arithmetic read."
 
 
-def sheet_png(pixels: np.ndarray) -> bytes:
+def sheet_png(pixels: np.ndarray, *, quick: bool = False) -> bytes:
     """`(H, W, 3)` uint8 as a PNG without metadata, for enlarged pictures.
 
     Each row is stored as its difference to the one above (filter "up"), which is zero inside an enlarged pixel: half
-    of Pillow's time, and a smaller file.
+    of Pillow's time, and a smaller file. `quick` looks for runs of equal bytes only: a quarter less time, a file a
+    tenth larger.
     """
     height, width = pixels.shape[:2]
     flat = pixels.reshape(height, 3 * width)
@@ -69,7 +70,8 @@ def sheet_png(pixels: np.ndarray) -> bytes:
     rows[0, 1:] = flat[0]
     np.subtract(flat[1:], flat[:-1], out=rows[1:, 1:])
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows.data, 1)), (b"IEND", b""))
+    packer = zlib.compressobj(1, strategy=zlib.Z_RLE if quick else zlib.Z_DEFAULT_STRATEGY)
+    chunks = ((b"IHDR", header), (b"IDAT", packer.compress(rows.data) + packer.flush()), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
 
 

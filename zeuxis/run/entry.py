@@ -60,6 +60,8 @@ def pack(event: Event, key: str = "") -> bytes:
     if event.judged is not None:
         tensors |= {"judge_score": event.judged.score, "judge_confidence": event.judged.confidence}
         header["labels"] = event.judged.label
+        if event.judged.rows:
+            header["judged"] = event.judged.rows
     return checksummed(tensors, header)
 
 
@@ -119,4 +121,9 @@ def _judged(tensors: dict[str, Tensor], header: Header) -> JudgeEvaluation | Non
     if not isinstance(labels, list):
         return None
     score, confidence = tensors["judge_score"], tensors["judge_confidence"]
-    return summarise(int(header["generation"]), tensors["score"], score, tuple(map(str, labels)), confidence)
+    guide, rows = tensors["score"], tuple(header.get("judged", ()))
+    if rows and not all(type(row) is int and 0 <= row < len(guide) for row in rows):
+        raise ValueError("the rows that the judge saw")
+    if len(rows or guide) != len(labels):
+        raise ValueError(f"{len(labels)} labels of the judge")
+    return summarise(int(header["generation"]), guide, score, tuple(map(str, labels)), confidence, rows)

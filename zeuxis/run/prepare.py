@@ -36,7 +36,7 @@ from zeuxis.search.diversity_control import DiversityControl
 from zeuxis.storage.checksummed import Header
 
 LARGEST = 4 * MICRO_BATCH  # images at once where the configuration leaves it open
-CHANGEABLE = ("generations", "budget", "target", "patience")  # what a resumed run may be told anew
+CHANGEABLE = ("generations", "budget", "target", "patience", "judge_pictures")  # what a resumed run may be told anew
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -232,14 +232,14 @@ class Problem:
         return torch.cat([rows[:count] for rows, count in over_micro_batches(work, x, size, self._at_once)])
 
     def judge_images(
-        self, images: Tensor, score: Tensor, generation: int, dtype: torch.dtype | None = None
+        self, images: Tensor, score: Tensor, generation: int, dtype: torch.dtype | None = None, most: int = 0
     ) -> JudgeEvaluation | None:
-        """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`; None without a judge.
+        """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`, of `most` of them (0: of all).
 
-        Computed in `dtype`, by default in that of the problem.
+        None without a judge. Computed in `dtype`, by default in that of the problem.
         """
-        dtype = dtype or self.dtype
-        work = partial(self._observers.judged, images, score, generation, dtype=dtype, threads=self._at_once)
+        how: dict[str, Any] = {"dtype": dtype or self.dtype, "threads": self._at_once, "most": most}
+        work = partial(self._observers.judged, images, score, generation, **how)
         return self._within_memory(generation, work, len(images))
 
     def _evaluate(self, batch: Batch, size: int) -> tuple[Evaluation, Tensor]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from zeuxis.compute.precision import Gate
@@ -49,7 +49,8 @@ class Decisions:
     def to_json(self) -> dict[str, Any]:
         """For run.json; `notes` stand there on their own."""
         told = {name: value for name in ("ranges", "scales") if (value := getattr(self, name)) is not None}
-        return {"micro_batch": self.micro_batch, "gate": None if self.gate is None else asdict(self.gate), **told}
+        gate = None if self.gate is None else dict(vars(self.gate))  # asdict copies deeply, in every generation
+        return {"micro_batch": self.micro_batch, "gate": gate, **told}
 
     @classmethod
     def from_json(cls, content: dict[str, Any], notes: list[str]) -> Decisions:

@@ -157,7 +157,9 @@ class Session:
     def _judge(self, event: Event) -> JudgeEvaluation | None:
         if event.images is None:
             return None
-        return self.problem.judge_images(event.images, event.evaluation.score, event.generation)
+        config = self.config
+        most = 0 if config.stop_on_exploitation else config.judge_pictures  # a rule is to hear of all of them
+        return self.problem.judge_images(event.images, event.evaluation.score, event.generation, most=most)
 
     def _load(self) -> None:
         self.search = self._new_search()

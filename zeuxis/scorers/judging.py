@@ -49,13 +49,23 @@ class Observers:
         return [note for one in read for note in getattr(one, "notes", ())]
 
     def judged(
-        self, images: Tensor, guide: Tensor, generation: int, size: int, *, dtype: torch.dtype, threads: int = 1
+        self,
+        images: Tensor,
+        guide: Tensor,
+        generation: int,
+        size: int,
+        *,
+        dtype: torch.dtype,
+        threads: int = 1,
+        most: int = 0,
     ) -> JudgeEvaluation | None:
-        """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`, `size` images at a time in
-        `dtype`; None without a judge.
+        """The judge's evaluation of images `(N, 3, H, W)` with guiding scores `(N,)`, of `most` of them (0: of all),
+        `size` images at a time in `dtype`; None without a judge.
         """
         if self._asked is None:
             return None
+        if rows := spread(guide, most):
+            images, size = images[list(rows)], min(size, len(rows))  # a larger micro-batch would only be filled up
         judge, prepared = self._asked
         judge.set_precision(dtype)
         with torch.no_grad():
@@ -63,7 +73,8 @@ class Observers:
         verdicts = [Verdict(v.score[:count].cpu(), v.label[:count], v.confidence[:count].cpu()) for v, count in pieces]
         score = torch.cat([v.score for v in verdicts])
         confidence = torch.cat([v.confidence for v in verdicts])
-        return summarise(generation, guide, score, tuple(label for v in verdicts for label in v.label), confidence)
+        label = tuple(label for v in verdicts for label in v.label)
+        return summarise(generation, guide, score, label, confidence, rows)
 
     def due(self, generation: int) -> bool:
         """Whether held-out scorers are asked in this generation."""
@@ -85,14 +96,31 @@ class Observers:
         return float(score[score.isfinite()].mean())
 
 
+def spread(score: Tensor, most: int) -> tuple[int, ...]:
+    """`most` rows of scores `(N,)`, the best one and others evenly spaced by rank; () for all of them."""
+    count = len(score)
+    if not 0 < most < count:
+        return ()
+    order = score.detach().cpu().nan_to_num(nan=-torch.inf).argsort(descending=True, stable=True).tolist()
+    return tuple(sorted(order[k * (count - 1) // max(1, most - 1)] for k in range(most)))
+
+
 def summarise(
-    generation: int, guide: Tensor, score: Tensor, label: tuple[str, ...], confidence: Tensor
+    generation: int,
+    guide: Tensor,
+    score: Tensor,
+    label: tuple[str, ...],
+    confidence: Tensor,
+    rows: tuple[int, ...] = (),
 ) -> JudgeEvaluation:
-    """From the guiding scores and the judge's score, label and confidence of N images."""
+    """From the guiding scores of a generation, and the judge's score, label and confidence of its images, or of those
+    in `rows`.
+    """
     guide = guide.detach().cpu()
+    guide = guide[list(rows)] if rows else guide
     top = int(guide.nan_to_num(nan=-torch.inf).argmax())
     return JudgeEvaluation(
-        generation, score, label, confidence, _mean(guide), _mean(score), float(score[top]), label[top]
+        generation, score, label, confidence, _mean(guide), _mean(score), float(score[top]), label[top], rows
     )
 
 

@@ -34,13 +34,24 @@ _HEX = re.compile(rf"[0-9a-f]{{{SHORT}}}")
 
 def checksummed(tensors: Mapping[str, Tensor], header: Header) -> bytes:
     """Tensors and a JSON header as one safetensors file. The same input gives the same bytes."""
-    import safetensors.torch
-
-    plain = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
     text = json.dumps(header, sort_keys=True)
-    blob = bytearray(safetensors.torch.save(plain, {"zeuxis": f"{_ZEROS.decode()} {text}"}))
+    blob = bytearray(_packed(tensors, {"zeuxis": f"{_ZEROS.decode()} {text}"}))
     blob[_AT : _AT + 64] = hashlib.sha256(blob).hexdigest().encode()
     return bytes(blob)
+
+
+def _packed(tensors: Mapping[str, Tensor], about: dict[str, str]) -> bytes:
+    """A safetensors file. Numpy's writer gives the same bytes as torch's in a third of the time."""
+    import numpy as np
+    import safetensors.numpy
+    import safetensors.torch
+
+    try:
+        plain = {name: np.asarray(t.numpy(force=True), order="C") for name, t in tensors.items()}
+    except TypeError:  # numpy has no bfloat16
+        own = {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+        return safetensors.torch.save(own, about)
+    return safetensors.numpy.save(plain, about)
 
 
 def verified(path: Path) -> tuple[dict[str, Tensor], Header]:

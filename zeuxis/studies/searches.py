@@ -55,7 +55,7 @@ class SearchesStudy(Study):
     def more(self, search: str) -> dict[str, object]:
         """Fields of every run: the budget is its end; the plain score, unless a line says otherwise."""
         plain = {} if "augment=" in search else {"augment": 0}
-        judge = {"judge": self.settings.judge, "view_every": self.settings.view_every}
+        judge = {"judge": self.settings.judge, "view_every": self.settings.view_every, "judge_pictures": 0}
         return {**plain, **judge, "generations": self.budget, "budget": self.budget}
 
     def cells(self) -> list[Cell]:
