@@ -5,8 +5,8 @@
 FOLDER: an output of `zeuxis train`, called as its recipe. PATH of judges: mnist_lenet_acc0.991.pth (csinva) for MNIST,
 cifar10_resnet20-12fca82f.th (akamaster) for CIFAR-10; other data are judged by MobileNet v1, which ships. Beside each
 figure of generated pictures stands that of other real ones: of test pictures, or of training pictures against the test
-split, at the same number. Adds to benchmarks/results/lab.json; writes docs/lab/images/RECIPE.png or .webp; prints the table
-of all recipes.
+split, at the same number. Adds to benchmarks/results/lab.json; writes docs/lab/images/RECIPE.png or .webp; prints the
+table of all recipes.
 """
 
 from __future__ import annotations

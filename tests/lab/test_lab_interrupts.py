@@ -172,7 +172,8 @@ def test_a_signal_leaves_a_checkpoint_and_says_so(number, command, tmp_path):
 
 
 def test_a_second_signal_stops_at_once(command, tmp_path):
-    result = command(signal.SIGINT, signal.SIGTERM)
+    twice = (signal.SIGTERM,) * 2  # one may fall into the collection of garbage, where no exception can pass
+    result = command(signal.SIGINT, *twice)
     assert result.exit_code == 130 and "before the first checkpoint: nothing is kept" in result.output
     assert command().exit_code == 0 and checkpoint.images_in(tmp_path / "out") == 80
 

@@ -39,7 +39,7 @@ class Settings(BaseModel):
     repetitions: int = Field(8, ge=1, le=10_000, description="runs with seeds of their own")
     seed: int = Field(0, ge=0, lt=2**62, description="the first of the seeds")
     generations: int | None = Field(
-        None, ge=0, le=MOST_IMAGES, description="of every run; default: the search's own, 500 of thesis, 160 of what breeds"
+        None, ge=0, le=MOST_IMAGES, description="of every run; default: the search's own, 500 of thesis, 160 of cma-ga"
     )
     budget: int | None = Field(None, ge=1, le=MOST_IMAGES, description="images that every run may draw at most")
     precision: Precision = Field("auto", description="auto, fp32 or bf16")
