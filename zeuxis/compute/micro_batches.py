@@ -14,7 +14,7 @@ from torch import Tensor
 from zeuxis.errors import SearchStopped
 
 MICRO_BATCH = 16
-FEWEST = 8  # images in a piece: fewer cost more each than another core saves
+FEWEST = 4  # images in a piece: fewer cost more each than another core saves
 SMALL = 64  # pixels
 SHARED = 128  # pixels up to which pieces are computed side by side: layers of larger pictures fill all cores alone
 T = TypeVar("T")
