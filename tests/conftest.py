@@ -7,6 +7,7 @@ import functools
 import io
 import os
 import signal
+import sys
 
 import pytest
 from matplotlib.figure import Figure
@@ -16,21 +17,15 @@ from zeuxis.storage import files
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
 SAVE = Figure.savefig
+LONGEST = ("test_fuzz", "test_command_kills")  # modules, beside those with a browser
 ON_DISK = ("cli", "packaging", "security", "storage")  # folders of tests that wait for the disk as users do
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, what they test does not
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """With `-n`, tests that share something of their module stay in one process, those with a browser begin first."""
-    for item in items:
-        known = item._fixtureinfo.name2fixturedefs
-        if any(of[-1].scope == "module" for name, of in known.items() if name != "blank_figures"):
-            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
-    items.sort(
-        key=lambda item: 0 if "browser" in item.fixturenames else 1 + (item.get_closest_marker("xdist_group") is None)
-    )
+    """What takes longest begins first: with `-n` each module stays in one process, since it shares what is slow."""
+    items.sort(key=lambda item: not ("browser" in item.fixturenames or item.module.__name__ in LONGEST))
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +34,13 @@ def no_waiting_for_the_disk(monkeypatch, request):
     if request.path.parent.name not in ON_DISK:
         monkeypatch.setattr(files.calls, "fsync", lambda handle: os.fstat(handle))
         monkeypatch.setattr(files.calls, "sync_folder", lambda folder: folder.stat())
+
+
+@pytest.fixture(autouse=True)
+def the_package_stays():
+    """What a test removes from `sys.modules` is missing in all that come after it."""
+    yield
+    assert "zeuxis" in sys.modules
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -52,7 +52,8 @@ def test_an_error_of_any_piece_is_raised():
 
 
 @pytest.mark.parametrize(
-    ("cores", "sizes"), [(1, {8: 8, 16: 16, 22: 11, 64: 16}), (2, {6: 6, 8: 4, 16: 8, 22: 11, 64: 16}), (8, {16: 4, 64: 8})]
+    ("cores", "sizes"),
+    [(1, {8: 8, 16: 16, 22: 11, 64: 16}), (2, {6: 6, 8: 4, 16: 8, 22: 11, 64: 16}), (8, {16: 4, 64: 8})],
 )
 def test_every_core_gets_a_piece_that_is_large_enough(monkeypatch, cores, sizes):
     monkeypatch.setattr(module, "_threads", lambda: cores)

@@ -1,6 +1,7 @@
 """One thread, and no waiting for the disk: see tests/run/conftest.py."""
 
 import os
+import sys
 
 import pytest
 import torch
@@ -17,6 +18,16 @@ def one_thread():
 def no_waiting_for_the_disk(monkeypatch):
     monkeypatch.setattr(files.calls, "fsync", lambda handle: os.fstat(handle))
     monkeypatch.setattr(files.calls, "sync_folder", lambda folder: folder.stat())
+
+
+@pytest.fixture
+def modules_stay():
+    """NiceGUI's simulated user takes the modules of pages, and the packages they are in, out of `sys.modules`."""
+    import zeuxis.studio.pages  # noqa: F401
+
+    before = dict(sys.modules)
+    yield
+    sys.modules.update({name: module for name, module in before.items() if name not in sys.modules})
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import warnings
 import pytest
 
 pytest.importorskip("nicegui", reason="the extra `studio` is not installed", exc_type=ImportError)
+pytestmark = pytest.mark.usefixtures("modules_stay")
 
 FORM = {
     "prompt": "a red disc <b>", "generator": "toy", "search": "ga", "generations": "3", "population": "8", "seed": "1",

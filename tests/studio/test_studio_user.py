@@ -6,6 +6,7 @@ import warnings
 import pytest
 
 pytest.importorskip("nicegui", reason="the extra `studio` is not installed", exc_type=ImportError)
+pytestmark = pytest.mark.usefixtures("modules_stay")
 
 
 def test_pages_say_what_can_be_done(tmp_path):

@@ -88,7 +88,7 @@ class Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; exit codes 2 bad input, 3 missing model or extra, 130 interrupted, 1 a fault of ours."""
-        Interrupts.raised = False  # by an earlier command of this process
+        Interrupts.over = Interrupts.raised = False  # an earlier command of this process may have left them
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
