@@ -102,7 +102,10 @@ class Bare:
             one, two = self.d(real, y_real, classify=True), self.d(seen.detach(), y, classify=True)
             loss = D_LOSS["non-saturating"](one.logits, two.logits) + one.class_loss() + two.class_loss()
         else:
-            loss = D_LOSS[self.opt.objective](self.d(real, y_real), self.d(seen.detach(), y, **known))
+            on_real = self.d(real, y_real)
+            loss = D_LOSS[self.opt.objective](on_real, self.d(seen.detach(), y, **known))
+            if self.opt.mismatched:
+                loss = (loss + D_LOSS[self.opt.objective](on_real, self.d(real, y_real.roll(1, 0)))) / 2
         for name, of in self.opt.penalties.items():
             if self.count % of.every == 0:
                 loss = loss + of.weight * of.every * self.penalty(name, real, seen.detach(), y_real, y)
