@@ -15,6 +15,7 @@ import argparse
 import io
 import json
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -147,9 +148,15 @@ def sheet(model: LabGenerator, fake: Tensor, y: Tensor, path: Path) -> None:
     write_sheet(fake[: 10 * columns if model.resolution <= 32 else 8 * columns], columns, path)
 
 
-def round_off(found: Figures) -> Figures:
-    """To four digits behind the point, which is more than they are sure of."""
-    return {key: round(v, 4) if isinstance(v, float) else v for key, v in found.items()}
+def collected(folders: Sequence[Path], out: Path, one: Callable[[Path], tuple[str, Figures]]) -> dict[str, Figures]:
+    """What `out` holds, and of each folder what `one` finds, to four digits behind the point; written as it comes."""
+    known: dict[str, Figures] = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {}
+    for folder in folders:
+        name, found = one(folder)
+        known[name] = {key: round(v, 4) if isinstance(v, float) else v for key, v in found.items()}
+        print(name, json.dumps(known[name]))
+        atomic_write(out, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
+    return known
 
 
 def figures(folder: Path, data: Path, judges: Path, count: int) -> tuple[str, Figures]:
@@ -220,7 +227,7 @@ def table(known: dict[str, Figures]) -> str:
         cells = [
             f"`{name}`",
             found["data"],
-            f"{found['images']:,}" + (f" of {found['planned']:,}" if found["images"] < found["planned"] else ""),
+            f"{found['images']:,}" + (f" of {load(name).images:,}" if found["images"] < load(name).images else ""),
             f"{found['minutes']:g}",
             f"{found['count']:,}",
             pair[0],
@@ -239,13 +246,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "lab.json")
     args = parser.parse_args()
-    known = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
-    for folder in args.folders:
-        name, found = figures(folder, args.data, args.judges, args.count)
-        known[name] = round_off(found)
-        print(name, json.dumps(known[name]))
-        atomic_write(args.out, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
-    print(table(known))
+    print(table(collected(args.folders, args.out, lambda of: figures(of, args.data, args.judges, args.count))))
 
 
 if __name__ == "__main__":

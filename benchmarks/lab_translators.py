@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lab import ROOT, round_off, write_sheet
+from lab import ROOT, collected, write_sheet
 from torch import Tensor
 
 from zeuxis.data import read_images
@@ -28,7 +28,6 @@ from zeuxis.metrics.agreement import class_agreement
 from zeuxis.metrics.kernel import squared_mmd
 from zeuxis.metrics.linear_head import LinearHead
 from zeuxis.scorers.imagenet_judge import MobileNetJudge
-from zeuxis.storage.files import atomic_write
 from zeuxis.tools.translate import open_translator, translated
 
 Figures = dict[str, Any]
@@ -106,13 +105,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path())
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "lab_translators.json")
     args = parser.parse_args()
-    known = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
-    for folder in args.folders:
-        name, found = figures(folder, args.data)
-        known[name] = round_off(found)
-        print(name, json.dumps(known[name]))
-        atomic_write(args.out, (json.dumps(known, indent=1, sort_keys=True) + "\n").encode())
-    print(table(known))
+    print(table(collected(args.folders, args.out, lambda folder: figures(folder, args.data))))
 
 
 if __name__ == "__main__":
