@@ -6,7 +6,7 @@ FOLDER: an output of `zeuxis train cyclegan-shoes` or `stargan-handbags`. All he
 domain but their own. The judge is a linear head on MobileNet v1's features, fitted to training pictures by domain,
 which no training hears. The kernel distance is that of MobileNet v1's pooled features to the held-out pictures of the
 domain; beside it stand the same pictures untranslated, and training pictures of that domain. Adds to
-benchmarks/results/lab_translators.json; writes docs/lab/images/RECIPE.png; prints the table.
+benchmarks/results/lab_translators.json; writes docs/lab/images/RECIPE.png or .webp; prints the table.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ def mean(values: list[float]) -> float:
 
 def sources(images: Tensor, y: Tensor) -> Tensor:
     """COLUMNS pictures (COLUMNS, 3, R, R), of the domains in turn."""
-    rows = [(y == k % (int(y.max()) + 1)).nonzero().flatten() for k in range(COLUMNS)]
-    return images[torch.stack([row[(k // (int(y.max()) + 1)) % len(row)] for k, row in enumerate(rows)])]
+    domains = int(y.max()) + 1
+    rows = [(y == k % domains).nonzero().flatten() for k in range(COLUMNS)]
+    return images[torch.stack([row[(k // domains) % len(row)] for k, row in enumerate(rows)])]
 
 
 @torch.no_grad()
