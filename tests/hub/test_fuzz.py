@@ -13,7 +13,7 @@ from fuzzing import read
 
 SEED = 7
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-QUICK = Path("/dev/shm")  # ten thousand small files: memory takes them faster than a disk
+QUICK = Path("/dev/shm")  # thousands of small files: memory takes them faster than a disk
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def test_the_seeds_that_are_whole_are_read_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_ten_thousand_mutants_are_refused_or_read_and_nothing_else(name, folder):
-    assert " of 10000 refused" in run(name, 10_000, folder)
+def test_mutants_are_refused_or_read_and_nothing_else(name, folder):
+    assert " of 2500 refused" in run(name, 2_500, folder)
 
 
 @pytest.mark.long

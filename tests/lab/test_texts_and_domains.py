@@ -89,6 +89,15 @@ def test_vectors_of_texts_keep_what_is_near():
     assert text_vectors(texts[:2], 400)[0].shape == (2, 400)
 
 
+def test_the_vector_of_a_text_is_the_same_to_the_bit_in_any_company():
+    colours, things = ("red", "green", "blue", "grey"), ("shoe", "wrist watch", "hat", "flower pot", "owl")
+    texts = [f"{start}{colour} {thing}" for start in ("", "a ") for colour in colours for thing in things]
+    together = Sentences(CPU)(texts)
+    in_turn, backwards = Sentences(CPU), Sentences(CPU)
+    assert torch.equal(torch.cat([in_turn([text]) for text in texts]), together)
+    assert torch.equal(backwards(texts[::-1]).flip(0), together)
+
+
 def test_a_stackgan_of_titles_is_searched_by_phrases(shop, tmp_path, monkeypatch):
     task = task_of("stackgan", shop, **TEXTS)
     titles = task.words["caption"]

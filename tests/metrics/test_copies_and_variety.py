@@ -42,7 +42,7 @@ def test_held_out_copies_are_refused():
         distance_ratio(drawn(50, 1), drawn(50, 2), drawn(50, 1))
 
 
-@pytest.mark.parametrize("order", [0.5, 1.0, 2.0, float("inf")])
+@pytest.mark.parametrize("order", [0.0, 0.5, 1.0, 2.0, float("inf")])
 def test_copies_count_once_and_unlike_rows_one_each(order):
     apart = 1e3 * torch.eye(12).double()
     assert vendi(apart, 1.0, order) == pytest.approx(12)

@@ -11,6 +11,8 @@ from zeuxis.hub.pocket import pocket_path
 from zeuxis.nets.dual_encoder import TextTower
 from zeuxis.nets.wordpiece import WordPiece
 
+BLOCK = 8  # texts; 16 take four fifths of the time, one alone four times as long
+
 
 def text_sha256() -> str:
     """SHA-256 of the tower's weights; they are read only where their file, of an older version, does not say it."""
@@ -35,8 +37,7 @@ class Sentences:
         """Texts -> (P, width), each of length 1."""
         new = [text for text in dict.fromkeys(texts) if text not in self._number]
         if new:
-            with torch.no_grad():
-                found = self.tower(self.wordpiece.batch(new, self.tower.longest).to(self.device)).cpu()
+            found = self._found(new)
             start, stop = len(self._number), len(self._number) + len(new)
             if stop > len(self._vectors):  # twice the room, so that copying stays rare
                 room = torch.empty(max(2 * stop, 4096), self.width)
@@ -45,3 +46,21 @@ class Sentences:
             self._vectors[start:stop] = found
             self._number |= dict(zip(new, range(start, stop), strict=True))
         return self._vectors[[self._number[text] for text in texts]]
+
+    @torch.no_grad()
+    def _found(self, texts: list[str]) -> Tensor:
+        """Blocks of one shape: beside other texts, or more of them, the last bits of a product may differ.
+
+        A training that was cut asks for texts in other company than the unbroken one, and has to end as it does.
+        """
+        found = torch.empty(len(texts), self.width)
+        rows: dict[int, list[tuple[int, Tensor]]] = {}  # by the number of tokens
+        for i, text in enumerate(texts):
+            tokens = self.wordpiece.batch([text], self.tower.longest)[0]
+            rows.setdefault(len(tokens), []).append((i, tokens))
+        for alike in rows.values():
+            for start in range(0, len(alike), BLOCK):
+                part = alike[start : start + BLOCK]
+                block = torch.stack([row for _, row in part] + [part[-1][1]] * (BLOCK - len(part)))
+                found[[i for i, _ in part]] = self.tower(block.to(self.device))[: len(part)].cpu()
+        return found

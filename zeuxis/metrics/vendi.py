@@ -43,7 +43,10 @@ def vendi(rows: Tensor, sigma: float, order: float = 1.0) -> float:
         return rke(rows, sigma)
     if len(rows) > MOST:
         raise BadInput(f"Expected at most {MOST} rows for a Vendi score of order {order:g}, got {len(rows)}. Take RKE.")
-    pairs = Squares(rows, rows).whole().clamp_(min=0)
+    squares = Squares(rows, rows)
+    pairs, lengths = squares.whole(), squares.lengths
+    for row, own in zip(pairs, lengths, strict=True):  # what may be rounding is none: orders below 1 would see it
+        row[row <= ROUNDING * (own + lengths)] = 0
     return _of_kernel(pairs.mul_(-1 / (2 * sigma**2)).exp_(), order)
 
 
