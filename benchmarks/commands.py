@@ -22,8 +22,6 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import torch
-import torch._dynamo  # an optimiser's first step asks for it
 from command_stock import DATA, PIXEL, ROOT, Stock
 from command_studies import STUDIES, breed_by_hand
 from command_table import COMMANDS as SINGLE
@@ -114,6 +112,7 @@ class Child:
 def preload() -> None:
     """Import all that the commands import, once, before the first fork."""
     import matplotlib.figure
+    import torch._dynamo  # an optimiser's first step asks for it
 
     import zeuxis.cli.main as main
     from zeuxis.cli.running import carry_out

@@ -16,6 +16,7 @@ from PIL import Image
 from zeuxis.storage import files
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported, and for the processes that tests start
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # pyribs compiles for seconds what runs for a moment here
 SAVE = Figure.savefig
 LONGEST = ("test_fuzz", "test_command_kills")  # modules, beside those with a browser
 ON_DISK = ("cli", "packaging", "security", "storage")  # folders of tests that wait for the disk as users do

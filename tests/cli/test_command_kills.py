@@ -21,9 +21,9 @@ def stock(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", table.RESUMABLE)
-def test_two_kills_change_nothing_in_the_end(name, stock, tmp_path):
-    tally = kills.kill_again_and_again(table.by_name(name), stock, tmp_path, 2, seed=1, most=2)
-    assert tally.failures == [] and tally.kills >= 2 and tally.ends >= 1  # 30 in all
+def test_a_kill_changes_nothing_in_the_end(name, stock, tmp_path):
+    tally = kills.kill_again_and_again(table.by_name(name), stock, tmp_path, 1, seed=1, most=1)
+    assert tally.failures == [] and tally.kills == 1 and tally.ends >= 1
 
 
 @pytest.mark.long

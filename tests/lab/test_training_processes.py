@@ -60,6 +60,7 @@ def test_two_processes_give_the_losses_of_one(data, tmp_path, crews):
     assert torch.get_num_threads() == 1 and not torch.distributed.is_initialized()
 
 
+@pytest.mark.long
 def test_a_training_changes_between_one_process_and_two_and_survives_a_kill(data, tmp_path, crews):
     """Batch norm in both networks. Two steps by one process, eleven by two, one of which is killed, the rest by one."""
     config, stops = small("dcgan", 112), iter(range(1000))

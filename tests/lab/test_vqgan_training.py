@@ -101,7 +101,7 @@ def test_the_encoder_mirrors_the_decoder():
         PatchDiscriminator(8, 3, 8, 4)
 
 
-@pytest.mark.parametrize("codebook", ["average", "gradient"])
+@pytest.mark.parametrize("codebook", ["average", pytest.param("gradient", marks=pytest.mark.long)])
 def test_it_learns_eight_pictures(codebook, data):
     """Until they are nearer than the mean picture is, by several codes."""
     task = task_of(data, codebook=codebook, adversarial=0, perceptual=0, lr=4e-3, codebook_decay=0.9, flip=False)

@@ -68,7 +68,7 @@ def kill_at_random_moments(config, tmp_path, least):
 
 
 def test_kills_at_random_moments_again_and_again_change_nothing_in_the_end(tmp_path):
-    kill_at_random_moments(toy_config(generations=8), tmp_path, least=12)
+    kill_at_random_moments(toy_config(generations=8), tmp_path, least=4)
 
 
 @pytest.mark.long
@@ -80,7 +80,7 @@ def test_hundreds_of_kills_change_nothing_in_the_end(tmp_path, search):
 
 def test_at_most_one_finished_generation_is_lost(tmp_path):
     dice = random.Random(2)
-    for round_ in range(10):
+    for round_ in range(4):
         folder, (read, write) = tmp_path / f"run-{round_}", os.pipe()
 
         def tell_and_go_on(folder=folder, write=write):
