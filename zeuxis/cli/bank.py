@@ -67,7 +67,7 @@ def warm(
     from zeuxis.scorers.bank import embedding_scorer, open_bank
     from zeuxis.scorers.choose import make_scorer
     from zeuxis.scorers.warm import FILE, fit
-    from zeuxis.storage.files import check_file_place
+    from zeuxis.storage.places import check_file_place
     from zeuxis.tools.winners import winners
 
     if out is not None:

@@ -49,7 +49,7 @@ def compare(
     ),
 ) -> None:
     """Compare searches: the same phrases, seeds and images for all; table, figures and page."""
-    from zeuxis.storage.files import check_folder_place
+    from zeuxis.storage.places import check_folder_place
 
     check_folder_place(out)
     from zeuxis import workflows

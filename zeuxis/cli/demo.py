@@ -30,7 +30,7 @@ def demo(
         return
     DEMONSTRATIONS.check(name)
     from zeuxis.demonstrations.base import Settings, write_page
-    from zeuxis.storage.files import check_folder_place
+    from zeuxis.storage.places import check_folder_place
 
     folder = out or Path("demos") / name
     check_folder_place(folder)

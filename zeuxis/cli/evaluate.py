@@ -32,7 +32,7 @@ def _command(kind: type[Settings]) -> None:
     """A command whose flags are the fields of its settings."""
 
     def evaluate(out: Path, parquet: bool, quiet: bool, **given: Any) -> None:
-        from zeuxis.storage.files import check_folder_place
+        from zeuxis.storage.places import check_folder_place
 
         check_folder_place(out)
         settings = kind.made(given)

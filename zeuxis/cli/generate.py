@@ -97,7 +97,7 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
     """Defaults, then the named configuration, then single flags. Seed: that of the run in `out`, else a new one."""
     from zeuxis import configs
     from zeuxis.config import make_config
-    from zeuxis.storage.files import check_folder_place
+    from zeuxis.storage.places import check_folder_place
 
     if out is not None:
         check_folder_place(out)

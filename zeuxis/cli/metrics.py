@@ -53,7 +53,7 @@ def metrics(
     """Compare generated pictures with real ones."""
     given = dict(locals())
     from zeuxis.evaluation.compare import compare_sets
-    from zeuxis.storage.files import check_file_place, check_folder_place
+    from zeuxis.storage.places import check_file_place, check_folder_place
 
     if out is not None:
         check_folder_place(out)

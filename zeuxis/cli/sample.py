@@ -30,7 +30,7 @@ def sample(
     """Draw pictures of numbered seeds, without a search."""
     from zeuxis.pictures.enlarge import parse_enlarge
     from zeuxis.pictures.writing import check_picture_place
-    from zeuxis.storage.files import check_folder_place
+    from zeuxis.storage.places import check_folder_place
 
     size = parse_enlarge(enlarge) if enlarge else None
     check_picture_place(out)

@@ -18,7 +18,8 @@ from zeuxis.report.series import write_series
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, check_config, open_session
 from zeuxis.run.paths import RUNS
-from zeuxis.storage.files import check_folder_place, make_folder
+from zeuxis.storage.files import make_folder
+from zeuxis.storage.places import check_folder_place
 from zeuxis.workflows import Outputs
 
 

@@ -28,7 +28,8 @@ from zeuxis.storage.checksummed import (
     verified_if_checked,
     verified_line,
 )  # fmt: skip
-from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, unfinished
+from zeuxis.storage.files import atomic_write, make_folder, unfinished
+from zeuxis.storage.places import check_folder_place
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 from zeuxis.trust import KEY, check_files, mark_of
 

@@ -24,7 +24,8 @@ from zeuxis.errors import BadInput, MissingExtra, RunDamaged
 from zeuxis.experiments.jobs import Job, Plan, make_plan
 from zeuxis.experiments.records import Record, append_checked, write_csv, write_parquet
 from zeuxis.storage.checksummed import MAX_JSON, checksummed_json, damaged, verified_json, verified_line
-from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, remove, unfinished
+from zeuxis.storage.files import atomic_write, make_folder, remove, unfinished
+from zeuxis.storage.places import check_folder_place
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 
 TABLES = ("table.csv", "timing.csv", "table.parquet", "timing.parquet")

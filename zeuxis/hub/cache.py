@@ -18,7 +18,8 @@ import platformdirs
 
 from zeuxis.errors import BadInput, MissingModel, RunDamaged, RunUnwritable, WeightsRefused
 from zeuxis.storage.checksummed import MAX_JSON, checksummed_json, verified_json
-from zeuxis.storage.files import NO_WAIT, atomic_write, check_folder_place, make_folder
+from zeuxis.storage.files import NO_WAIT, atomic_write, make_folder
+from zeuxis.storage.places import check_folder_place
 from zeuxis.storage.reading import read_bounded
 
 

@@ -21,7 +21,7 @@ from zeuxis.hub.extent import check_extent, has_complex
 from zeuxis.hub.layouts import LAYOUTS
 from zeuxis.hub.model_file import file_sha256, is_model, network, read_model, write_model
 from zeuxis.hub.weights import fit, no_more_parts_than
-from zeuxis.storage.files import check_file_place
+from zeuxis.storage.places import check_file_place
 from zeuxis.storage.reading import open_regular
 
 WEIGHTS = ("model.safetensors", "pytorch_model.bin", "network.pkl")  # of a folder, the first that is there

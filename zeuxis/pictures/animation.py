@@ -21,7 +21,8 @@ import numpy as np
 from PIL import Image
 
 from zeuxis.errors import BadInput, Missing, MissingExtra, RunUnwritable
-from zeuxis.storage.files import PART, atomic_file, check_file_place, unwritable
+from zeuxis.storage.files import PART, atomic_file, unwritable
+from zeuxis.storage.places import check_file_place
 from zeuxis.storage.reading import printable
 
 

@@ -19,7 +19,7 @@ from PIL import Image
 
 from zeuxis.errors import BadInput
 from zeuxis.pictures.metadata import PictureInfo
-from zeuxis.storage.files import check_file_place
+from zeuxis.storage.places import check_file_place
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 QUALITY: dict[str, dict[str, Any]] = {

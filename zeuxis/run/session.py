@@ -28,8 +28,9 @@ from zeuxis.run.stopping import JudgePeak, from_config, judge_peak
 from zeuxis.run.store import RunStore, check_usable, record
 from zeuxis.search.base import Search
 from zeuxis.storage.checksummed import Header
-from zeuxis.storage.files import check_folder_place, make_folder
+from zeuxis.storage.files import make_folder
 from zeuxis.storage.lock import RunLock
+from zeuxis.storage.places import check_folder_place
 from zeuxis.trust import KEY, check_files, mark_of
 from zeuxis.types import Event, JudgeEvaluation
 

@@ -23,7 +23,6 @@ from typing import BinaryIO
 from zeuxis.errors import RunUnwritable
 
 PART = ".part"  # the ending of a file that is not finished yet
-LONGEST_NAME = 255  # bytes, where the file system does not say
 PLAIN = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # a named pipe opens, or fails, at once; regular files ignore it
 FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -151,26 +150,6 @@ def _renamed(path: Path, mode: int) -> Iterator[int]:
         raise
 
 
-def check_file_place(path: Path, what: str = "--out") -> None:
-    """RunUnwritable unless a file can be written at `path`: asked before models are loaded. `what` named the path.
-
-    Nothing stays behind: what is tried is a file beside the place, or beside the first folder that is missing there.
-    """
-    if _there(path, what):
-        if path.is_dir():
-            raise RunUnwritable(f"Expected a file for {what}, but {_short(path)} is a folder. Add a file name.")
-        if not path.is_file():
-            raise RunUnwritable(f"Expected a file for {what}, but {_short(path)} is no regular file. Give another.")
-    _try_place(path, path, what)
-
-
-def check_folder_place(path: Path, what: str = "--out") -> None:
-    """RunUnwritable unless files can be written into `path`, a folder that is there or can be made."""
-    if _there(path, what) and not path.is_dir():
-        raise RunUnwritable(f"Expected a folder for {what}, but {_short(path)} is a file. Give another folder.")
-    _try_place(path / "x", path, what)
-
-
 def append_line(path: Path, line: str) -> None:
     """One more line in a file that may lose its last lines in a power cut: not synced. No link is followed."""
     try:
@@ -213,7 +192,7 @@ def make_folder(path: Path) -> bool:
     except FileExistsError:
         if path.is_dir():
             return False
-        raise RunUnwritable(f"Expected {_short(path)} to be a folder, but it is a file. Give another folder.") from None
+        raise RunUnwritable(f"Expected {short(path)} to be a folder, but it is a file. Give another folder.") from None
     except OSError as error:
         raise unwritable(path, error) from error
     return True
@@ -244,10 +223,10 @@ def unwritable(path: Path, error: OSError) -> RunUnwritable:
     """The reason in words a person can act on; `error` itself where it says so already."""
     if isinstance(error, RunUnwritable):
         return error
-    return RunUnwritable(f"Cannot write {_short(path)}: {_reason(error)}.")
+    return RunUnwritable(f"Cannot write {short(path)}: {reason(error)}.")
 
 
-def _reason(error: OSError) -> str:
+def reason(error: OSError) -> str:
     """Why, and what to do; without the last full stop."""
     reasons = {
         errno.ENOSPC: "the disk is full. Make room",
@@ -266,48 +245,7 @@ def _reason(error: OSError) -> str:
     return reasons.get(error.errno or 0, f"{error.strerror or error}. Check the disk")
 
 
-def _there(path: Path, what: str) -> bool:
-    """Whether something is at `path`. RunUnwritable where that cannot be asked."""
-    try:
-        path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError as error:
-        raise RunUnwritable(
-            f"Expected a place that can be written for {what}, got {_short(path)}: {_reason(error)}."
-        ) from None
-    except ValueError:  # a NUL in it
-        raise RunUnwritable(f"Expected a path for {what}, got {_short(path)}, which no file can have.") from None
-    return True
-
-
-def _try_place(path: Path, shown: Path, what: str) -> None:
-    """RunUnwritable unless what is missing first on the way to the file `path` can be made; `shown` is named."""
-    folder, longest = path.parent, len(os.fsencode(f".{path.name}{PART}"))
-    refused = f"Cannot write {_short(shown)} ({what})"
-    while not _there(folder, what) and folder != folder.parent:
-        if folder.is_symlink():
-            raise RunUnwritable(f"{refused}: {_short(folder)} is a link that leads nowhere. Give another place.")
-        longest = max(longest, len(os.fsencode(folder.name)))
-        folder = folder.parent
-    if not folder.is_dir():
-        raise RunUnwritable(f"{refused}: {_short(folder)} is a file, not a folder. Give another place.")
-    if longest > LONGEST_NAME:
-        raise RunUnwritable(f"{refused}: its name is too long. Give a shorter one.")
-    probe = folder / f".probe-{os.getpid()}{PART}"
-    try:
-        try:
-            os.close(calls.open(probe, os.O_WRONLY | os.O_CREAT, 0o644))
-        finally:  # Ctrl-C
-            if probe.exists():
-                calls.remove(probe)
-    except OSError as error:
-        if error.errno == errno.ENOENT:  # what the kernel says of a folder of its own, such as /proc
-            raise RunUnwritable(f"{refused}: no file can be made in {_short(folder)}. Give another place.") from error
-        raise RunUnwritable(f"{refused}: {_reason(error)}.") from error
-
-
-def _short(path: Path) -> str:
+def short(path: Path) -> str:
     """A path for a sentence: its end says more than its first folders."""
     name = str(path)
     return name if len(name) <= 120 else f"…{name[-119:]}"

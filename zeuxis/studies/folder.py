@@ -19,8 +19,9 @@ from zeuxis.compute.device import choose_device, machine, software
 from zeuxis.errors import BadInput
 from zeuxis.experiments.records import append_checked
 from zeuxis.storage.checksummed import MAX_JSON, Header, checksummed_json, damaged, verified_json_bytes, verified_line
-from zeuxis.storage.files import atomic_write, check_folder_place, make_folder, unfinished
+from zeuxis.storage.files import atomic_write, make_folder, unfinished
 from zeuxis.storage.lock import RunLock
+from zeuxis.storage.places import check_folder_place
 from zeuxis.storage.reading import MOST_LOG, check_folder, read_plain
 from zeuxis.studies.settings import Settings
 

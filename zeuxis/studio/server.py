@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zeuxis.errors import BadInput, MissingExtra
-from zeuxis.storage.files import check_folder_place
+from zeuxis.storage.places import check_folder_place
 from zeuxis.studio.guard import Guard, is_loopback, own_hosts, own_origins
 
 PORT, TRIED = 8350, 20  # the first port that is tried, and how many after it

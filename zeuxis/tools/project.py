@@ -29,7 +29,7 @@ from zeuxis.pictures.reading import middle, read_rgb
 from zeuxis.pictures.writing import FORMATS, encoded
 from zeuxis.rng import sent, stream
 from zeuxis.spaces import ClassMix, Space, SparseMix, Whitened, parts
-from zeuxis.storage.files import check_file_place, check_folder_place
+from zeuxis.storage.places import check_file_place, check_folder_place
 from zeuxis.tools.sheets import MICRO_BATCH, draw, info_of, save
 
 SMALLEST, LARGEST = 96, 224  # pixels a side of what MobileNet sees

@@ -22,7 +22,7 @@ from zeuxis.pictures.grid import grid, to_pixels
 from zeuxis.pictures.reading import read_rgb, square
 from zeuxis.pictures.writing import check_picture_place, encoded
 from zeuxis.registry import unknown
-from zeuxis.storage.files import check_folder_place
+from zeuxis.storage.places import check_folder_place
 from zeuxis.tools.sheets import MICRO_BATCH, save
 
 MOST, COLUMNS = 256, 8  # pictures at once; in a row of the sheet

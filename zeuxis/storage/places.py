@@ -1,0 +1,73 @@
+"""Whether something can be written where a user wants it: asked before models are loaded, and nothing stays behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from zeuxis.errors import RunUnwritable
+from zeuxis.storage.files import PART, calls, reason, short
+
+LONGEST_NAME = 255  # bytes, where the file system does not say
+
+
+def check_file_place(path: Path, what: str = "--out") -> None:
+    """RunUnwritable unless a file can be written at `path`: asked before models are loaded. `what` named the path.
+
+    Nothing stays behind: what is tried is a file beside the place, or beside the first folder that is missing there.
+    """
+    if _there(path, what):
+        if path.is_dir():
+            raise RunUnwritable(f"Expected a file for {what}, but {short(path)} is a folder. Add a file name.")
+        if not path.is_file():
+            raise RunUnwritable(f"Expected a file for {what}, but {short(path)} is no regular file. Give another.")
+    _try_place(path, path, what)
+
+
+def check_folder_place(path: Path, what: str = "--out") -> None:
+    """RunUnwritable unless files can be written into `path`, a folder that is there or can be made."""
+    if _there(path, what) and not path.is_dir():
+        raise RunUnwritable(f"Expected a folder for {what}, but {short(path)} is a file. Give another folder.")
+    _try_place(path / "x", path, what)
+
+
+def _there(path: Path, what: str) -> bool:
+    """Whether something is at `path`. RunUnwritable where that cannot be asked."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise RunUnwritable(
+            f"Expected a place that can be written for {what}, got {short(path)}: {reason(error)}."
+        ) from None
+    except ValueError:  # a NUL in it
+        raise RunUnwritable(f"Expected a path for {what}, got {short(path)}, which no file can have.") from None
+    return True
+
+
+def _try_place(path: Path, shown: Path, what: str) -> None:
+    """RunUnwritable unless what is missing first on the way to the file `path` can be made; `shown` is named."""
+    folder, longest = path.parent, len(os.fsencode(f".{path.name}{PART}"))
+    refused = f"Cannot write {short(shown)} ({what})"
+    while not _there(folder, what) and folder != folder.parent:
+        if folder.is_symlink():
+            raise RunUnwritable(f"{refused}: {short(folder)} is a link that leads nowhere. Give another place.")
+        longest = max(longest, len(os.fsencode(folder.name)))
+        folder = folder.parent
+    if not folder.is_dir():
+        raise RunUnwritable(f"{refused}: {short(folder)} is a file, not a folder. Give another place.")
+    if longest > LONGEST_NAME:
+        raise RunUnwritable(f"{refused}: its name is too long. Give a shorter one.")
+    probe = folder / f".probe-{os.getpid()}{PART}"
+    try:
+        try:
+            os.close(calls.open(probe, os.O_WRONLY | os.O_CREAT, 0o644))
+        finally:  # Ctrl-C
+            if probe.exists():
+                calls.remove(probe)
+    except OSError as error:
+        if error.errno == errno.ENOENT:  # what the kernel says of a folder of its own, such as /proc
+            raise RunUnwritable(f"{refused}: no file can be made in {short(folder)}. Give another place.") from error
+        raise RunUnwritable(f"{refused}: {reason(error)}.") from error
