@@ -99,6 +99,11 @@ def test_a_missing_network_names_both_ways_out(data, tmp_path):
         train(recipe("dcgan", 8, options={"start": "earlier"}), data, tmp_path / "run", device=CPU)
 
 
+def test_a_start_is_looked_for_in_the_package_where_no_folder_is_given(data, tmp_path):
+    with pytest.raises(BadInput, match=r"products\.safetensors was trained with other labels"):
+        train(recipe("stylegan2", 8, options={"start": "products"}), data, tmp_path / "run", device=CPU)
+
+
 @pytest.mark.parametrize("name", ["generator", "scorer", "scorer_second"])
 def test_the_trunk_of_a_package_model_is_whole(name):
     assert pocket_path(name).is_file()

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 
 from zeuxis.errors import BadInput, MissingModel
 from zeuxis.hub.model_file import Part, read_model, tensors_of, write_model
+from zeuxis.hub.pocket import pocket_path
 from zeuxis.hub.sentences import text_sha256
 from zeuxis.nets.layers import fold_spectrum
 from zeuxis.rng import stream
@@ -64,8 +65,8 @@ def write_export(task: Adversarial, generator: nn.Module, path: Path) -> Path:
 
 
 def start_file(name: str, weights: Path | None) -> Path:
-    """The model file that a training starts from. MissingModel if it is not there."""
-    path = (weights or Path()) / f"{name}.safetensors"
+    """The model file that a training starts from, the package's without a folder. MissingModel if there is none."""
+    path = weights / f"{name}.safetensors" if weights else pocket_path(name)
     if not path.is_file():
         raise MissingModel(f"Expected the model to start from at {path}. Give the folder that holds it as --weights.")
     return path
