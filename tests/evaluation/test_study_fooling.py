@@ -97,6 +97,10 @@ def test_broken_off_and_taken_up_repeats_nothing_and_says_the_same(words, tmp_pa
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert evaluate(*words, "--repetitions", "3", "--out", tmp_path / "out").exit_code == 0
     assert len(opened) == 12  # only those of the third seed
+    for fewer in ("1", "2"):
+        assert evaluate(*words, "--repetitions", fewer, "--out", tmp_path / "out").exit_code == 0
+    assert len(opened) == 12
+    assert (tmp_path / "out" / "classes.csv").read_bytes() == (tmp_path / "whole" / "classes.csv").read_bytes()
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows")

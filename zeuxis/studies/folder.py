@@ -148,10 +148,10 @@ class StudyFolder:
             raise damaged(self.record_path, "this version cannot read its settings") from error
         for name, value in settings:
             before = getattr(then, name)
-            if value != before and not (name in settings.grows and value > before):
+            if value != before and name not in settings.free:
                 raise BadInput(
                     f"{self.path} holds an evaluation with {name} = {before!r:.80}, got {value!r:.80}. Give another "
-                    f"--out, or the same settings{' or more' if name in settings.grows else ''}."
+                    "--out, or the same settings."
                 )
 
 

@@ -31,7 +31,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: ClassVar[str]
-    grows: ClassVar[tuple[str, ...]] = ("repetitions",)  # what a study that is there may be given more of
+    free: ClassVar[tuple[str, ...]] = ("repetitions",)  # of which a study that is there may be asked for more or fewer
 
     generator: Name = Field("pocket", description="as for `zeuxis generate`")
     scorer: Words = Field(("pocket",), min_length=1, description="what guides; several times")
@@ -48,7 +48,7 @@ class Settings(BaseModel):
     @property
     def key(self) -> str:
         """By which files of a study are told from those of another: all that it cannot be given more of."""
-        fixed = self.model_dump(mode="json", exclude=set(self.grows))
+        fixed = self.model_dump(mode="json", exclude=set(self.free))
         return hashlib.sha256(json.dumps([self.kind, fixed], sort_keys=True).encode()).hexdigest()[:16]
 
     @property
