@@ -11,6 +11,7 @@ from zeuxis import configs
 from zeuxis.cli.main import app
 from zeuxis.config import RunConfig, TrainConfig
 from zeuxis.errors import BadInput, UnknownName
+from zeuxis.evaluation.metrics import METRICS
 from zeuxis.lab import recipe_files
 from zeuxis.scorers import SCORERS
 from zeuxis.search import SEARCHES
@@ -30,6 +31,7 @@ def zeuxis_(*words):
         ("recipes", recipe_files.names()),
         ("configs", ["pocket-ga", "pocket-de", "pocket-ga-thesis", "toy-ga"]),
         ("templates", ["photo", "product", "plain"]),
+        ("metrics", list(METRICS)),
     ],
 )
 def test_list_shows_every_name_and_what_it_is(what, names):

@@ -1,4 +1,4 @@
-"""`zeuxis list WHAT`: the names a run can be made of. Reads tables of strings, so nothing heavy is imported."""
+"""`zeuxis list WHAT`: the names a run can be made of. Reads tables of strings; only metrics import something heavy."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from zeuxis.registry import Table, unknown
 from zeuxis.scorers import JUDGES, SCORERS
 from zeuxis.search import QUALITY_DIVERSITY, SEARCHES
 
+NEEDS = {"train": "training pictures", "test": "held-out ones", "labels": "classes", "texts": "a phrase each",
+         "logits": "features of a classifier"}  # fmt: skip
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -46,6 +48,18 @@ def with_extras() -> dict[str, str]:
     }
 
 
+def metrics() -> dict[str, str]:
+    """Those of `zeuxis metrics`, with how many pictures each needs and what else."""
+    from zeuxis.evaluation.metrics import METRICS, USUAL
+
+    rows = {}
+    for name in METRICS:
+        metric = METRICS[name]
+        needs = f"{metric.least:,} pictures" + "".join(f", {NEEDS[need]}" for need in metric.needs)
+        rows[name] = f"{metric.about}  [{needs}{'; usual' if name in USUAL else ''}]"
+    return rows
+
+
 KINDS: dict[str, Callable[[], dict[str, str]]] = {
     "generators": generators,
     "scorers": with_licences(SCORERS),
@@ -54,12 +68,13 @@ KINDS: dict[str, Callable[[], dict[str, str]]] = {
     "recipes": recipe_files.about,
     "configs": configs.about,
     "templates": templates.about,
+    "metrics": metrics,
 }
 
 
 @app.command("list", epilog="Examples:\n\nzeuxis list generators\n\nzeuxis list configs")
 def list_names(what: Annotated[str, typer.Argument(help=", ".join(KINDS), show_default=False)]) -> None:
-    """List generators, scorers, judges, searches, recipes, configs or templates, one name to a line."""
+    """List generators, scorers, judges, searches, recipes, configs, templates or metrics, one name to a line."""
     if what not in KINDS:
         raise unknown("kind of list", what, list(KINDS))
     rows = KINDS[what]()

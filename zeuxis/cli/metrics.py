@@ -29,7 +29,8 @@ def metrics(
         Path | None, typer.Option(help="other real pictures, for the floor and for memorisation; else the other split")
     ] = None,
     wanted: Annotated[
-        list[str] | None, typer.Option("--metrics", help="names, several or with commas (default: the usual ones)")
+        list[str] | None,
+        typer.Option("--metrics", help="of `zeuxis list metrics`, several or with commas (default: usual ones)"),
     ] = None,
     features: Annotated[
         str, typer.Option(help="mobilenet-v1, mobilenet-v2, inception, dinov2:PLACE, or a classifier's file")
