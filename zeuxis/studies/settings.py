@@ -47,7 +47,7 @@ class Settings(BaseModel):
 
     @property
     def key(self) -> str:
-        """By which files of a study are told from those of another: all that it cannot be given more of."""
+        """By which files of a study are told from those of another: all settings but those that are free to change."""
         fixed = self.model_dump(mode="json", exclude=set(self.free))
         return hashlib.sha256(json.dumps([self.kind, fixed], sort_keys=True).encode()).hexdigest()[:16]
 
