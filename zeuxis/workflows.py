@@ -162,34 +162,30 @@ def train(
             say(text)
 
     said(f"{config.about or recipe}: {config.images:,} images, folder {folder}")
-    given: dict[str, tuple[Any, Any]] = {
-        "--weights": (weights, None),
-        "--variant": (variant, "cpu"),
-        "--images": (images, None),
-    }
-    given |= {"--device": (device, "auto"), "--seeds": (seeds, 1), "--processes": (processes, 1)}
     words = [recipe, "--data", str(data), "--out", str(folder), *["--trust-paths"] * trust_paths]
-    words += [str(word) for name, (value, plain) in given.items() if value != plain for word in (name, value)]
+    words += _changed(weights=(weights, None), variant=(variant, "cpu"), images=(images, None))
+    words += _changed(device=(device, "auto"), seeds=(seeds, 1), processes=(processes, 1))
+    chosen, hears = choose_device(device), {} if report is None else {"report": report}
 
     def one(config: Any, folder: Path) -> list[Path]:
         hear: list[Callable[[Any], object]] = [TrainingPage()]
         hear += ([TensorBoard()] if tensorboard else []) + ([listener] if listener is not None else [])
+        options: dict[str, Any] = {"device": chosen, "weights": weights, "stop": stop, "count": processes} | hears
 
         def heard(status: Any) -> None:
             for listen in hear:
                 listen(status)
 
-        hears: dict[str, Any] = {} if report is None else {"report": report}
-        return list(
-            run_recipe(
-                config, Path(data), folder, device=choose_device(device), weights=weights, stop=stop, count=processes,
-                say=said, listener=heard, command=words, **hears,
-            )
-        )  # fmt: skip
+        return list(run_recipe(config, Path(data), folder, say=said, listener=heard, command=words, **options))
 
     if seeds == 1:
         return one(config, folder)
     return [*train_panel(config, seeds, folder, one, said, write_panel), *write_panel(folder)]
+
+
+def _changed(**options: tuple[Any, Any]) -> list[str]:
+    """Options (value, default) as words of a command line, those left at their defaults left out."""
+    return [str(word) for name, (value, plain) in options.items() if value != plain for word in (f"--{name}", value)]
 
 
 def compare(

@@ -148,6 +148,11 @@ GANS = {  # by architecture, with and without labels, grey and coloured, with an
         "generator": LATENT | {"w_dim": 6, "widths": [6, 6, 4, 4]}, "discriminator": {"width": 4, "pixel_width": 4},
         "labels": ["class"], "augmentation": ["colour", "translation", "cutout"], "mode_seeking": 0.1,
     },
+    "vision-aided": {
+        "generator": LATENT | {"w_dim": 6, "widths": [6, 6, 4, 4]},
+        "discriminator": {"widths": [6, 6, 4, 4], "heads": 4}, "objective": "non-saturating", "trunk": "trunk",
+        "guidance": 0.05, "augmentation": ["translation"], "penalties": {"r1": {"weight": 1.0, "every": 2}},
+    },
     "progan": {
         "generator": LATENT | STYLE | {"grown_by": 0.8}, "discriminator": STYLE | {"grown_by": 0.8}, "resolution": 16,
         "objective": "wasserstein", "penalties": {"gradient": {"weight": 10.0}, "drift": {"weight": 1e-3}},

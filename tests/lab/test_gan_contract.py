@@ -77,6 +77,7 @@ def test_what_was_trained_draws_the_same(name, data, weights, tmp_path):
         found = generator.render(x)[:, : drawn.shape[1]]
         assert torch.allclose(found, drawn, atol=0.02)  # stored as fp16
         logits = task.discriminator.eval()(drawn * 2 - 1)
+        logits = logits.mean(1) if logits.ndim == 2 else logits  # of several heads
         assert torch.allclose(generator.realism(drawn), logits, atol=0.02 + 0.02 * float(logits.abs().max()))
 
 
@@ -121,6 +122,9 @@ LARGER = {  # wide enough to learn something in a second or a few: options of ge
     "r3gan": ({"widths": [16, 16, 16], "group_width": 8}, {"widths": [16, 16, 16], "group_width": 8}, 150),
     "pocket": ({"embed_dim": 8, "widths": [16, 16, 16, 16]}, {"width": 8}, 50),
     "projected": ({"embed_dim": 8, "w_dim": 16, "widths": [16, 16, 16, 8]}, {"width": 8, "pixel_width": 8}, 60),
+    "vision-aided": (
+        {"embed_dim": 8, "w_dim": 16, "widths": [16, 16, 16, 8]}, {"widths": [16, 16, 16, 8], "heads": 8}, 100,
+    ),
     "biggan": ({"embed_dim": 8, "width": 4, "n_stats": 2}, {"width": 4}, 60),
     "progan": (WIDE, WIDE, 100),
     "stylegan": (MAPPED, WIDE | {"mapping_layers": 2}, 200),

@@ -25,7 +25,7 @@ COUNTS = [4, 1, 2, 2, 1]
 
 def model_file(folder, name="stylegan2", labels=SHOP, rows=ROWS, counts=COUNTS, channels=3, parts=("generator",)):
     """A file like those of the lab, of networks that were never trained."""
-    size = 32 if name in ("pocket", "projected") else 16
+    size = 32 if name in ("pocket", "projected", "vision-aided") else 16
     facts = {"resolution": size, "classes": [len(words) for words in labels.values()], "channels": channels}
     torch.manual_seed(0)
     made = {}

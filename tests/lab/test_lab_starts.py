@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 import torch
 from lab_helpers import GANS, LATENT, TRANSLATORS, pictures, recipe, sheet, write_cats, write_products
+from safetensors.torch import load_file
 
 from zeuxis.data import read_images
 from zeuxis.errors import BadInput, MissingModel
 from zeuxis.hub.pocket import pocket_path
 from zeuxis.lab import recipe_files
+from zeuxis.lab.adversarial import Adversarial
 from zeuxis.lab.parts import identity, package_trunk, with_classes
+from zeuxis.lab.tasks.base import Lab
 from zeuxis.lab.train import train
 from zeuxis.nets.trunk import Trunk
 from zeuxis.rng import stream
@@ -23,6 +26,10 @@ SMALL = {  # options that make a recipe's networks small, where they have such
     "pocket": {"generator": GANS["pocket"]["generator"], "discriminator": {"width": 4}},
     "stylegan2": {"generator": LATENT | {"widths": [6, 6, 4, 4, 4]}, "discriminator": {"widths": [6, 6, 4, 4, 4]}},
     "projected": {"generator": LATENT | {"widths": [6, 6, 4, 4, 4]}, "discriminator": {"width": 4, "pixel_width": 4}},
+    "vision-aided": {
+        "generator": LATENT | {"widths": [6, 6, 4, 4]},
+        "discriminator": {"widths": [6, 6, 4, 4], "heads": 4},
+    },
     "classifier": {},
     "distil": {"width": 16, "layers": 1, "heads": 2, "held_out": 40},
     "contrastive": {"joint": 16, "extra": 3, "foils": 8},
@@ -102,6 +109,24 @@ def test_a_missing_network_names_both_ways_out(data, tmp_path):
 def test_a_start_is_looked_for_in_the_package_where_no_folder_is_given(data, tmp_path):
     with pytest.raises(BadInput, match=r"products\.safetensors was trained with other labels"):
         train(recipe("stylegan2", 8, options={"start": "products"}), data, tmp_path / "run", device=CPU)
+
+
+def test_a_vision_aided_training_starts_from_a_plain_one(data, weights, tmp_path):
+    """Generator and StyleGAN2's part of the discriminator are taken over, the heads and the trunk are its own."""
+    widths, made = [6, 6, 4, 4], tmp_path / "run/export"
+    plain = {"resolution": 32, "generator": GANS["vision-aided"]["generator"], "discriminator": {"widths": widths}}
+    train(recipe("stylegan2", 8, options=plain), data, tmp_path / "run", device=CPU)
+    shutil.copy(weights / "trunk.safetensors", made)
+    task = Adversarial(Lab(recipe("vision-aided", options={"start": "stylegan2"}), data, CPU, torch.float32, made))
+    given = load_file(made / "stylegan2.safetensors")
+    for part, net in task.nets.items():
+        found = {n: v for n, v in net.state_dict().items() if f"{part}.{n}" in given}
+        assert len(found) == sum(name.startswith(f"{part}.") for name in given)
+        assert all(torch.allclose(v, given[f"{part}.{n}"].float(), atol=1e-3) for n, v in found.items())
+    assert any(name.startswith("heads.") for name, _ in task.discriminator.named_parameters())
+    shutil.copy(task.export(task.nets, tmp_path / "two")[0], made / "aided.safetensors")
+    with pytest.raises(BadInput, match="holds a gan-vision-aided, expected gan-stylegan2"):
+        Adversarial(Lab(recipe("stylegan2", options=plain | {"start": "aided"}), data, CPU, torch.float32, made))
 
 
 @pytest.mark.parametrize("name", ["generator", "scorer", "scorer_second"])

@@ -103,7 +103,7 @@ UNMOVED = {  # what only shifts, in networks that are linear in pieces, or what 
 
 def discriminator_of(name):
     """The smallest of its architecture for two labels and three channels, and what a penalty is given."""
-    size, classes = (32 if name in ("pocket", "projected") else 16), (3, 5)
+    size, classes = (32 if name in ("pocket", "projected", "vision-aided") else 16), (3, 5)
     torch.manual_seed(0)
     options = OPTIONS[name]["discriminator"] | ({"trunk_widths": [4, 6, 8, 8]} if name == "pocket" else {})
     net = ARCHITECTURES[name]()[1](resolution=size, classes=classes, channels=3, **options).train()

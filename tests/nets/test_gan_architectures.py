@@ -22,6 +22,7 @@ SMALL = {  # resolution, options of the generator, options of the discriminator
     "wgan-gp": (16, LATENT | {"width": 6}, {"width": 6}),
     "stylegan2": (16, LATENT | {"w_dim": 6, "widths": [8, 6, 4]}, {"widths": [8, 6, 4]}),
     "projected": (32, LATENT | {"w_dim": 6, "widths": [8, 6, 6, 4]}, {"width": 4, "pixel_width": 4}),
+    "vision-aided": (32, LATENT | {"w_dim": 6, "widths": [8, 6, 6, 4]}, {"widths": [8, 6, 6, 4], "heads": 4}),
 }
 SMALL |= {
     "mlp-gan": (16, LATENT | {"widths": [12, 12]}, {"embed_dim": 3, "widths": [8, 6], "pieces": 2}),
@@ -64,7 +65,7 @@ CASES = [
     for labels, classes in LABELS.items()
     for channels in (1, 3)
     if (name != "pocket" or (len(classes), channels) == (2, 3))
-    and (name != "projected" or channels == 3)
+    and (name not in ("projected", "vision-aided") or channels == 3)
     and (name not in NEED_LABELS or classes)
 ]
 ONE_EACH = [pytest.param(name, (3, 5), 3, id=name) for name in ARCHITECTURES]
@@ -148,7 +149,7 @@ def _check_gradients(net, without):
     assert not [n for n, value in largest.items() if value <= 1e-6 * max(largest.values())]
 
 
-@pytest.mark.parametrize("name", ["pocket", "projected"])
+@pytest.mark.parametrize("name", ["pocket", "projected", "vision-aided"])
 def test_frozen_features_stay_as_they_are(name):
     generator, discriminator = pair(name, (3, 5))
     z, y = draws(generator)
@@ -235,6 +236,15 @@ WRONG = [
     ("stylegan2", "both", {"widths": [8, 8]}, "Expected 3 widths"),
     ("stylegan2", "discriminator", {"group": 0}, "group from 1"),
     ("projected", "discriminator", {"pixel_width": 0}, "pixel_width from 1"),
+    ("vision-aided", "discriminator", {"channels": 1}, "expected 3 channels, got 1"),
+    ("vision-aided", "discriminator", {"resolution": 16, "widths": []}, "got 3 at 16 pixels"),
+    ("vision-aided", "discriminator", {"heads": 0}, "heads from 1"),
+    (
+        "vision-aided",
+        "discriminator",
+        {"resolution": 64, "widths": [], "trunk_widths": [4, 6, 8, 8]},
+        "32 pixels, these have 64",
+    ),
     ("pocket", "generator", {"widths": [8, 8, 8]}, "number of widths"),
     ("pocket", "discriminator", {"width": 10**9}, "width from 1"),
     ("pocket", "discriminator", {"trunk_widths": [8, 8]}, "number of widths"),

@@ -76,10 +76,12 @@ def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
     """Fill fresh networks (generator, discriminator) from an earlier export of the same architecture and labels.
 
     Or from a converted file of a published network, where the generator is of its class (`published` is its family);
-    a discriminator that is not in it starts anew. Optimisers start anew. BadInput for the export of another training.
+    a discriminator that is not in it starts anew, as do the parts that a discriminator adds to that of the architecture
+    it extends (`extends`: prefixes of their names). Optimisers start anew. BadInput for another training's export.
     """
     model, published = read_model(path), getattr(nets[0], "published", None)
-    if model.family not in (f"gan-{task.opt.architecture}", published):
+    extended, added = getattr(nets[1], "extends", (None, ()))
+    if model.family not in (f"gan-{task.opt.architecture}", f"gan-{extended}", published):
         other = f" or a converted {published}" if published else ""
         raise BadInput(f"{path} holds a {model.family}, expected gan-{task.opt.architecture}{other} to start from.")
     words = {name: list(words) for name, words in task.words.items()}
@@ -90,8 +92,10 @@ def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
             continue
         own = {name: value for name, value in net.state_dict().items() if not name.endswith(NOT_EXPORTED)}
         given = {_normalised_name(name, own): value for name, value in tensors_of(path, part).items()}
-        if task.guide:  # its trunk is the one that --weights names
-            own, given = ({n: v for n, v in d.items() if not n.startswith("trunk.")} for d in (own, given))
+        apart = ("trunk.",) if task.guide else ()  # its trunk is the one that --weights names
+        if model.family == f"gan-{extended}":
+            apart += added
+        own, given = ({n: v for n, v in d.items() if not n.startswith(apart)} for d in (own, given))
         every = own.keys() | given.keys()
         wrong = [n for n in every if not (n in own and n in given and own[n].shape == given[n].shape)]
         if wrong:

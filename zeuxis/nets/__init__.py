@@ -63,6 +63,8 @@ NETWORKS = Table(
         "gan-biggan/discriminator": Entry("zeuxis.nets.gan.biggan:Discriminator", "its discriminator"),
         "gan-projected/generator": Entry("zeuxis.nets.gan.projected:Generator", "StyleGAN2's, small"),
         "gan-projected/discriminator": Entry("zeuxis.nets.gan.projected:Discriminator", "Sauer et al. 2021"),
+        "gan-vision-aided/generator": Entry("zeuxis.nets.gan.stylegan2:Generator", "Kumari et al. 2022"),
+        "gan-vision-aided/discriminator": Entry("zeuxis.nets.gan.vision_aided:Discriminator", "Kumari et al. 2022"),
         "gan-cogan/generator": Entry("zeuxis.nets.gan.cogan:Generator", "Liu and Tuzel 2016"),
         "gan-cogan/discriminator": Entry("zeuxis.nets.gan.cogan:Discriminator", "its discriminators"),
         "gan-stackgan/generator": Entry("zeuxis.nets.gan.stackgan:Generator", "Zhang et al. 2017"),

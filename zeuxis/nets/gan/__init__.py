@@ -35,6 +35,7 @@ ARCHITECTURES = Table(
         "stylegan3-r": Entry("zeuxis.nets.gan.stylegan3:pair_r", "Karras et al. 2021, equivariant to rotation too"),
         "biggan": Entry("zeuxis.nets.gan.biggan:pair", "BigGAN-deep, Brock, Donahue and Simonyan 2019"),
         "projected": Entry("zeuxis.nets.gan.projected:pair", "StyleGAN2's generator, MobileNet v2's features"),
+        "vision-aided": Entry("zeuxis.nets.gan.vision_aided:pair", "Kumari et al. 2022, StyleGAN2 and frozen features"),
         "cogan": Entry("zeuxis.nets.gan.cogan:pair", "Liu and Tuzel 2016, two domains from one latent"),
         "stackgan": Entry("zeuxis.nets.gan.stackgan:pair", "Zhang et al. 2017, two stages, from texts"),
     },

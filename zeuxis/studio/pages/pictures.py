@@ -42,7 +42,14 @@ class Once:
 
 def add_pictures(studio: Studio) -> None:
     """The routes. Each is a plain function, so it runs in a thread of the server."""
-    gallery, thumbnails = studio.gallery, studio.thumbnails
+    _add_running(studio)
+    _add_bred(studio)
+    _add_found(studio)
+    _add_dropped(studio)
+
+
+def _add_running(studio: Studio) -> None:
+    """Those of the run that goes on."""
     sheets, bests = Once(Frame.sheet), Once(lambda frame: jpeg(fitted(frame.pixels[:1], BEST)[0]))
 
     @app.get("/live/sheet/{version}.jpg")
@@ -54,6 +61,10 @@ def add_pictures(studio: Studio) -> None:
     def best(version: int) -> Response:
         frame = studio.live.status.frame
         return served(None if frame is None else lambda: bests.of(frame), "image/jpeg")
+
+
+def _add_bred(studio: Studio) -> None:
+    """Those of the family that is bred by hand."""
 
     @app.get("/bred/{key}/{number}.jpg")
     def bred(key: str, number: int) -> Response:
@@ -69,6 +80,11 @@ def add_pictures(studio: Studio) -> None:
         if bench is None or key != bench.key or not 0 <= number < len(bench.family.pixels):
             return _missing()
         return served(lambda: read_plain(bench.keep(number)), "image/png")
+
+
+def _add_found(studio: Studio) -> None:
+    """Those of the gallery."""
+    gallery, thumbnails = studio.gallery, studio.thumbnails
 
     @app.get("/thumb/{number}.webp")
     def thumb(number: int) -> Response:
@@ -98,6 +114,10 @@ def add_pictures(studio: Studio) -> None:
     @app.get("/full/{number}.png")
     def full(number: int) -> Response:
         return served(lambda: gallery.data(gallery.one(number)), "image/png")
+
+
+def _add_dropped(studio: Studio) -> None:
+    """A file that was dropped on a page, and its latent drawn again."""
 
     @app.get("/dropped/{which}.png")
     def dropped(which: str) -> Response:
