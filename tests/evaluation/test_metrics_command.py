@@ -42,9 +42,10 @@ def done(place):
 
 def test_the_table_has_value_interval_and_floor(done):
     assert done.exit_code == 0, done.output
-    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if "-ownjudge" in line}
+    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if "104-" in line}
     paired = ("kd", "recall", "clipped-coverage", "nearer-train", "linear-cas")
-    assert set(rows) == {f"{name}104-train-ownjudge" for name in paired} | {"clip-score104-ownjudge"}
+    assert set(rows) == {f"{name}104-train-ownjudge" for name in paired} | {"clip-score104-pocket"}
+    assert float(rows["clip-score104-pocket"][5])  # its floor: real pictures and the names of their classes
     assert "refused: fd needs 200 pictures a set and there are 104" in done.stdout
     assert "1 files could not be read" in done.output and "cat/broken.png" in done.output
 
@@ -58,6 +59,12 @@ def test_the_files_hold_every_number(done, place):
     kernel = rows[0]
     assert float(kernel["low"]) < float(kernel["value"]) < float(kernel["high"]) and kernel["floor_n"] == "104"
     assert rows[-1]["refused"] and not rows[-1]["value"]
+    told = next(r for r in said["results"] if r["metric"] == "clip-score")
+    assert told["settings"]["features"] == "pocket" and told["settings"]["guided"] and told["floor_n"] == 104
+    further = list(csv.DictReader((place / "out" / "details.csv").read_text().splitlines()))
+    shares = {row["of"]: float(row["value"]) for row in further if row["what"] == "by_class"}
+    assert set(shares) == set(CLASSES) and shares == said["results"][4]["more"]["by_class"]
+    assert "By class" in (place / "out" / "report.html").read_text()
 
 
 def test_a_saved_reference_gives_the_same_value(done, place):

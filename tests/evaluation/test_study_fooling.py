@@ -17,7 +17,7 @@ from study_helpers import TOY, contents, evaluate, without_figures
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.class_lists import LISTS, phrase_of, read_classes
 from zeuxis.evaluation.held_out import HeldOut, Seen, check_not_guiding
-from zeuxis.evaluation.realness import realness
+from zeuxis.evaluation.realness import realness, together
 from zeuxis.evaluation.recognition import accuracy, confusion, of_groups
 from zeuxis.scorers.choose import make_scorer
 from zeuxis.studies import breed, carry, fooling_answer
@@ -75,7 +75,8 @@ def test_from_nothing_to_a_page_and_again(words, tmp_path, counted):
         mine = [p for p in pictures if p["search"] == search and name in ("", p["class"])]
         right = sum(p["right"] == "True" for p in mine)
         assert (int(line["positive"]), int(line["negative"])) == (right, len(mine) - right)
-        assert float(line["low"]) < float(line["accuracy"]) + 1e-9 and line["why"] in ("no real pictures given", "")
+        assert float(line["low"]) < float(line["accuracy"]) + 1e-9
+        assert line["why"] in ("no real pictures given", "mean of the classes")
     record = json.loads((folder / "evaluation.json").read_text())
     assert record["finished"] and record["seeds"] == [0, 1] and "--repetitions 2" in record["command"]
     before = contents(folder)
@@ -139,7 +140,10 @@ def test_shares_intervals_and_groups():
     found = accuracy([[True, False, True, True], [False] * 4])
     assert (found.positive, found.negative, found.share) == (3, 5, 0.375)
     assert found.interval == pytest.approx((0.13684, 0.69426), abs=1e-5)  # Wilson 1927, z = 1.96, by hand
-    assert found.over_runs == (0.0, 0.75) and accuracy([[], []]) is None and accuracy([[True]]).over_runs is None
+    assert found.over_runs == found.span == (0.0, 1.0)  # Student's t of 0.75 and 0: 0.375 with 12.7 deviations
+    assert accuracy([[], []]) is None and accuracy([[True]]).over_runs is None
+    alike = accuracy([[True, False]] * 8)  # runs do not differ at all: the interval over pictures is the wider one
+    assert alike.over_runs == (0.5, 0.5) and alike.span == alike.interval
     one = Seen(["a", "b", "a"], [1.0, 1.0, 1.0], [True, False, True], groups={"g": [True, True, True]})
     assert confusion({"a": [one, one]}) == {"a": {"a": 4, "b": 2}} and of_groups([one])["g"].share == 1
 
@@ -179,12 +183,39 @@ def test_realness_of_real_and_of_foreign_pictures():
     draw = torch.Generator().manual_seed(0)
     real = torch.randn(600, 8, generator=draw)
     like, unlike = (
-        realness(torch.randn(120, 8, generator=draw), real, space),
-        realness(torch.randn(120, 8, generator=draw) + 9, real, space),
+        realness(torch.randn(120, 8, generator=draw).split(60), real, space),
+        realness([torch.randn(120, 8, generator=draw) + 9], real, space),
     )
     assert abs(like["inside"] - like["inside_real"]) < 0.15 and unlike["inside"] == 0
     assert unlike["distance"] > 20 * like["distance"] and like["distance_floor"] < 2 * like["distance"]
-    assert "100 real pictures" in realness(real[:5], real[:50], space)["why"]
+    assert "100 real pictures" in realness([real[:5]], real[:50], space)["why"]
+
+
+def test_of_all_classes_realness_is_the_mean_of_the_classes():
+    """A picture bred for one class that lies among real ones of another is not inside."""
+    space = type(
+        "Space", (), {"logits": None, "is_inception": False, "word": "x", "name": "x", "resize": "", "guided": False}
+    )()
+    draw = torch.Generator().manual_seed(0)
+    cars, trucks = (torch.randn(400, 8, generator=draw) + shift for shift in (0, 9))
+    truck_like = torch.randn(100, 8, generator=draw) + 9
+    found = [realness([truck_like], real, space) | {"different": 10.0 * k} for k, real in enumerate((cars, trucks))]
+    both = together([*found, {"n": 5, "different": 5.0, "why": "no real pictures of this class"}])
+    assert found[0]["inside"] == 0 and found[1]["inside"] > 0.8
+    assert both["inside"] == pytest.approx(found[1]["inside"] / 2) and both["n"] == 205 and both["different"] == 5
+    assert both["inside_low"] == 0 and both["inside_high"] == 1  # two runs that differ as much as can be
+    assert both["distance"] == pytest.approx((found[0]["distance"] + found[1]["distance"]) / 2)
+    halves = [(f["distance_high"] - f["distance_low"]) / 2 for f in found]
+    expected = (halves[0] ** 2 + halves[1] ** 2) ** 0.5 / 2
+    assert both["distance_high"] - both["distance"] == pytest.approx(expected)
+
+
+def test_features_that_guide_are_refused(classes, tmp_path):
+    given = ("fooling", "--classes", classes, "--classifier", "pocket", "--real", tmp_path / "real")
+    (tmp_path / "real/red disc").mkdir(parents=True)
+    Image.new("RGB", (32, 32)).save(tmp_path / "real/red disc/0.png")
+    out = evaluate(*given, "--scorer", "pocket-64", "--features", "mobilenet-v2", "--out", tmp_path / "out")
+    assert out.exit_code == 2 and "guide the search themselves" in out.output and not (tmp_path / "out").exists()
 
 
 def test_real_pictures_of_some_classes(words, tmp_path, no_figures):

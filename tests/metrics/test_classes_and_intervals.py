@@ -10,7 +10,7 @@ from zeuxis.errors import BadInput
 from zeuxis.metrics.agreement import class_agreement, confusion
 from zeuxis.metrics.clip_score import clip_scores
 from zeuxis.metrics.frechet import frechet_distance
-from zeuxis.metrics.intervals import around, bootstrap, parts
+from zeuxis.metrics.intervals import around, bootstrap, of_runs, parts, ratio_of_runs, wilson
 from zeuxis.metrics.linear_head import LinearHead, accuracy_score
 from zeuxis.rng import stream
 
@@ -63,6 +63,30 @@ def test_the_bootstrap_holds_the_true_mean_about_as_often_as_it_says():
     assert 50 <= held <= 60
     with pytest.raises(BadInput, match="20 draws"):
         bootstrap(drawn(9)[:, 0], draws=3)
+
+
+def test_of_few_runs_the_interval_is_students():
+    """Ten sets of three runs about 0: Student's holds the truth about as often as it says, a bootstrap does not."""
+    held = sum(low < 0 < high for low, high in (of_runs(drawn(3, k, 1)[:, 0].tolist()) for k in range(100)))
+    narrow = sum(low < 0 < high for low, high in (bootstrap(drawn(3, k, 1)[:, 0], draws=200) for k in range(100)))
+    assert held >= 90 > narrow
+    assert of_runs([1.0]) is None and of_runs([1.0, 1.0]) == (1.0, 1.0)
+    many = drawn(11, 1, 1)[:, 0]
+    assert of_runs(many.tolist()) == pytest.approx(bootstrap(many))
+
+
+def test_a_ratio_of_runs_has_its_interval():
+    held = 0
+    for k in range(100):
+        pairs = drawn(8, k, 2) * 0.2 + torch.tensor([1.0, 2.0])
+        low, high = ratio_of_runs(pairs[:, 0].tolist(), pairs[:, 1].tolist())
+        held += low < 0.5 < high
+    assert held >= 90
+    assert ratio_of_runs([1.0, 1.0], [2.0, 2.0]) is None and ratio_of_runs([1.0] * 3, [0.0, 0.0, 1.0]) is None
+
+
+def test_an_interval_of_a_share_lies_between_0_and_1():
+    assert wilson(0.0, 40)[0] == 0 and wilson(1.0, 40)[1] == 1
 
 
 @pytest.mark.parametrize("share", [0.5, 0.25])

@@ -61,6 +61,16 @@ def test_the_line_ends_at_the_true_distance():
         frechet_to_infinity(drawn(9), drawn(30))
 
 
+def test_the_line_begins_where_there_are_as_many_rows_as_columns():
+    """Of fewer the distance is no line in 1 / n: begun at a tenth of 4 D rows it ended a quarter too high."""
+    spread = 10 * torch.arange(1, 65).double().rsqrt()
+    for seed in range(3):
+        real, fake = (drawn(256, 2 * seed + k, 64) * spread for k in (0, 1))
+        line, plain = frechet_to_infinity(real, fake), frechet_distance(real, fake)
+        assert line.points[0][0] == 64 and line.points[-1][0] == 256
+        assert abs(line.value) < 0.15 * plain
+
+
 def test_the_kernel_distance_of_one_distribution_straddles_zero():
     found = [squared_mmd(drawn(150, 2 * k), drawn(150, 2 * k + 1)) for k in range(20)]
     mean, spread = sum(found) / 20, torch.tensor(found).std()

@@ -19,6 +19,8 @@ from zeuxis.evaluation.metrics import Sample
 from zeuxis.metrics.vendi import bandwidth
 from zeuxis.rng import stream
 
+Told = tuple[Tensor, Tensor]  # embeddings of pictures and of their texts, (N, E) each
+
 
 @dataclass(frozen=True)
 class Sets:
@@ -34,13 +36,15 @@ class Sets:
 
 def arrange(
     generated: Embedded, reference: Embedded, held_out: Embedded | None, space: FeatureSpace, *,
-    count: int | None = None, seed: int = 0, images: Tensor | None = None, texts: Tensor | None = None,
+    count: int | None = None, seed: int = 0, told: Told | None = None, real_told: Told | None = None,
+    scorer: str = "",
 ) -> Sets:  # fmt: skip
     """n = `count` generated rows (default: all) against the reference, and as many real ones for the floor.
 
     Those come from `held_out`; without it from the reference, whose rest is the reference then where it has 2 n rows,
     and else every second row of it is compared with the others: a floor of fewer rows, which is too high and never too
-    low. Fewer rows than there are, are drawn at random (`seed`). Training rows are the reference's, unless it is the
+    low. `told` are embeddings of the generated pictures and their texts by `scorer`, `real_told` of real ones for the
+    floor. Fewer rows than there are, are drawn at random (`seed`). Training rows are the reference's, unless it is the
     split "test".
     """
     n = min(count or len(generated), len(generated))
@@ -58,24 +62,27 @@ def arrange(
         None if labels is None else labels[rows],
         None if real_labels is None else (real_labels[order[n:].sort().values] if own else real_labels),
         classes, space.logits,
-        None if images is None else _taken(images, rows),
-        None if texts is None else _taken(texts, rows),
+        None if told is None else _taken(told[0], rows),
+        None if told is None else _taken(told[1], rows),
+        scorer,
     )  # fmt: skip
     with contextlib.suppress(BadInput):  # copies of one picture: the metrics that need a scale will say so
         sample = replace(sample, sigma=bandwidth(sample.reference))
     return Sets(
         sample,
-        lambda: _floor(sample, reference, held_out, order, n, seed),
+        lambda: _floor(sample, reference, held_out, order, n, seed, real_told),
         lambda: _uncopied(sample, seed),
         reference.split,
     )
 
 
 def _floor(
-    sample: Sample, reference: Embedded, held_out: Embedded | None, order: Tensor, n: int, seed: int
-) -> Sample | None:
+    sample: Sample, reference: Embedded, held_out: Embedded | None, order: Tensor, n: int, seed: int,
+    told: Told | None,
+) -> Sample | None:  # fmt: skip
     """Real rows in place of the generated ones."""
-    bare = replace(sample, train=None, test=None, images=None, texts=None)
+    images, texts = (None, None) if told is None else told
+    bare = replace(sample, train=None, test=None, images=images, texts=texts)
     if held_out is not None:
         rows = _drawn(len(held_out), min(n, len(held_out)), seed, "held out").sort().values
         mapped = None if held_out.labels is None or not sample.classes else _by_name(held_out, reference)

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from zeuxis.compute.device import choose_device
 from zeuxis.data.base import SPLITS
 from zeuxis.errors import BadInput
-from zeuxis.evaluation.arrange import arrange
+from zeuxis.evaluation.arrange import Told, arrange
 from zeuxis.evaluation.embedding import Embedded, check_reference_place, embed_set, load_reference, save_reference
 from zeuxis.evaluation.feature_spaces import FeatureSpace, open_features
 from zeuxis.evaluation.measure import DRAWS, measure
@@ -20,6 +19,7 @@ from zeuxis.evaluation.metrics import METRICS, USUAL
 from zeuxis.evaluation.picture_sets import FolderPictures, PictureSet, Some, open_pictures, other_split
 from zeuxis.evaluation.report import Compared
 from zeuxis.evaluation.zero_shot import with_article
+from zeuxis.rng import stream
 from zeuxis.storage.reading import read_bounded
 
 Report = Callable[[str, int, int], None]  # what, done, of how many
@@ -61,8 +61,14 @@ def compare_sets(
     beside = None if other is None else _embedded(other, space, strict, report)
     if save is not None:
         save_reference(save, known, space)
-    images, texts = _with_texts(made, found, scorer, choose_device(device)) if scorer else (None, None)
-    sets = arrange(found, known, beside, space, count=count, images=images, texts=texts)
+    told = real_told = None
+    if scorer:
+        asked = _asked(scorer, choose_device(device))
+        told = _with_texts(made, found, asked)
+        others, rows = (truth, known) if beside is None else (other, beside)
+        if told is not None and others is not None:
+            real_told = _with_texts(others, rows, asked, count or len(found))
+    sets = arrange(found, known, beside, space, count=count, told=told, real_told=real_told, scorer=scorer or "")
     left = iter(range(1, len(names) + 1))
 
     def step(name: str) -> None:
@@ -85,20 +91,26 @@ def _there(pictures: PictureSet | None) -> PictureSet:
     return pictures
 
 
-@torch.no_grad()
-def _with_texts(
-    pictures: FolderPictures, found: Embedded, scorer: str, device: torch.device
-) -> tuple[Tensor | None, Tensor | None]:
-    """Embeddings of the readable pictures and of their texts `(N, E)`; None, None where they have no texts."""
+def _asked(scorer: str, device: torch.device) -> Any:
+    """The scorer. BadInput for one that is no dual encoder."""
     from zeuxis.scorers.choose import make_scorer
 
     told: Any = make_scorer(scorer, device)
     if not hasattr(told, "embed_images") or not hasattr(told, "embed_texts"):
         raise BadInput(f"Expected a scorer that embeds pictures and sentences, got {scorer}. Take clip-vit-b-32.")
-    rows = found.rows.tolist()
+    return told
+
+
+@torch.no_grad()
+def _with_texts(pictures: PictureSet, found: Embedded, told: Any, most: int | None = None) -> Told | None:
+    """Embeddings `(N, E)` of the readable pictures, at most `most` of them, and of their texts; None without texts."""
+    kept = found.rows
+    if most is not None and len(kept) > most:
+        kept = kept[torch.randperm(len(kept), generator=stream(0, "told"))[:most].sort().values]
+    rows = kept.tolist()
     sentences = [_caption(pictures, row) for row in rows]
     if not all(sentences):
-        return None, None
+        return None
     images = torch.cat([told.embed_images(pictures.read(row)[None].float() / 255).float().cpu() for row in rows])
     distinct = list(dict.fromkeys(sentences))
     vectors = torch.cat([told.embed_texts(distinct[k : k + 64]).float().cpu() for k in range(0, len(distinct), 64)])
@@ -106,11 +118,12 @@ def _with_texts(
     return images, vectors[[number[text] for text in sentences]]
 
 
-def _caption(pictures: FolderPictures, row: int) -> str:
-    """NAME.txt beside the picture, else "a photo of a CLASS" by its sub-folder, else ""."""
-    beside = pictures.files[row].with_suffix(".txt")
-    if beside.is_file():
-        return " ".join(read_bounded(beside, LONGEST_CAPTION, "caption").decode("utf-8", "replace").split())
+def _caption(pictures: PictureSet, row: int) -> str:
+    """NAME.txt beside the picture, else "a photo of a CLASS" by its sub-folder or its label, else ""."""
+    if isinstance(pictures, FolderPictures):
+        beside = pictures.files[row].with_suffix(".txt")
+        if beside.is_file():
+            return " ".join(read_bounded(beside, LONGEST_CAPTION, "caption").decode("utf-8", "replace").split())
     if pictures.labels is None:
         return ""
     name = pictures.classes[int(pictures.labels[row])].rpartition("/")[2].replace("_", " ")

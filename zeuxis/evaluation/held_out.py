@@ -16,6 +16,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.evaluation.class_lists import ClassList, phrase_of
+from zeuxis.evaluation.feature_spaces import FeatureSpace
 from zeuxis.hub.model_file import file_sha256
 from zeuxis.hub.pocket import first_sha256, pocket_path
 from zeuxis.scorers.base import Scorer
@@ -122,6 +123,16 @@ def check_not_guiding(classifiers: Sequence[HeldOut], guides: Sequence[Scorer]) 
                     f"The classifier {one.name} guides the search itself ({guide.name}), so it cannot say whether "
                     "others see the same. Leave it out of --classifier, or guide by another --scorer."
                 )
+
+
+def check_apart(space: FeatureSpace, guides: Sequence[Scorer]) -> None:
+    """BadInput for features that a guide looks through, or that are its own."""
+    for guide in guides:
+        if first_sha256(space.sha256) in {first_sha256(guide.sha256)} | looked_through(guide):
+            raise BadInput(
+                f"The features {space.name} guide the search themselves (by {guide.name}), so they cannot say whether "
+                "bred pictures are like real ones. Choose other --features, or guide by another --scorer."
+            )
 
 
 def looked_through(guide: Scorer) -> set[str]:

@@ -11,7 +11,10 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+
+from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.arrange import Sets
@@ -81,11 +84,19 @@ def measure(
     return found
 
 
-def full_name(metric: Metric, n: int, split: str, space: FeatureSpace) -> str:
-    """`fd10k-test-mobilenetv1`; without the split where the metric looks at no reference."""
+def full_name(metric: Metric, n: int, split: str, space: FeatureSpace, scorer: str = "") -> str:
+    """`fd10k-test-mobilenetv1`; without the split where the metric looks at no reference. With texts the `scorer`
+    stands in the place of the features.
+    """
     short = f"{n // 1000}k" if n >= 1000 and n % 1000 == 0 else str(n)
     name = metric.inception_name if space.is_inception and metric.inception_name else metric.name
-    return "-".join([f"{name}{short}", *([split] if metric.paired and split else []), space.word])
+    return "-".join(
+        [
+            f"{name}{short}",
+            *([split] if metric.paired and split else []),
+            word_of(scorer) if _told(metric) else space.word,
+        ]
+    )
 
 
 def _floors(
@@ -99,7 +110,23 @@ def _floors(
                      beside=beside)  # fmt: skip
     allowed = [metric for metric in metrics if not _refusal(metric, sample)]
     found = {metric.name: _value(metric, sample) for metric in allowed}
-    return {name: (value, len(sample.generated)) for name, value in found.items() if value is not None}
+    counts = {m.name: len(_there(sample.images) if _told(m) else sample.generated) for m in allowed}
+    return {name: (value, counts[name]) for name, value in found.items() if value is not None}
+
+
+def _told(metric: Metric) -> bool:
+    """Whether it compares pictures with texts, by a scorer and not in the features."""
+    return "texts" in metric.needs
+
+
+def word_of(scorer: str) -> str:
+    """A scorer's name as a part of a metric's: letters, digits and dots."""
+    return "".join(c for c in Path(scorer).name.lower() if c.isalnum() or c == ".") or "scorer"
+
+
+def _there(value: Tensor | None) -> Tensor:
+    assert value is not None
+    return value
 
 
 def _result(
@@ -108,7 +135,7 @@ def _result(
 ) -> Result:  # fmt: skip
     sample = sets.sample
     n = len(sample.generated)
-    name = full_name(metric, n, sets.split, space)
+    name = full_name(metric, n, sets.split, space, sample.scorer)
     if refused:
         return Result(name, metric.name, metric.about, metric.better, None, refused=refused)
     begun = time.perf_counter()
@@ -118,6 +145,9 @@ def _result(
         return Result(name, metric.name, metric.about, metric.better, None, refused=f"{metric.name}: {error}")
     settings = {"n": n, "reference_n": len(sample.reference), "reference_split": sets.split, "features": space.name,
                 "resize": space.resize, "guided": space.guided} | metric.settings  # fmt: skip
+    if _told(metric):
+        settings |= {"reference_n": 0, "reference_split": "", "features": sample.scorer, "resize": "the scorer's own"}
+        settings["guided"] = True  # no scorer is held out by itself
     if metric.name in ("vendi", "rke"):
         settings["sigma"] = sample.scale
     interval = around(value.value, of_parts, share) if metric.parts else value.interval
@@ -165,6 +195,7 @@ def _refusal(metric: Metric, sample: Sample) -> str:
         if not have[need]:
             return f"{metric.name} needs {words[need]}."
     fewest = min(len(sample.generated), len(sample.reference) if metric.paired else len(sample.generated))
-    if fewest < metric.least:
-        return f"{metric.name} needs {metric.least} pictures a set and there are {fewest}: {metric.reason}."
+    least = metric.fewest(sample)
+    if fewest < least:
+        return f"{metric.name} needs {least:,} pictures a set and there are {fewest:,}: {metric.reason}."
     return ""

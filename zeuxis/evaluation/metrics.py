@@ -42,9 +42,9 @@ class Sample:
     """What metrics are computed from: `generated` `(N, D)` and `reference` `(M, D)` features, and what there is else.
 
     `train` and `test` `(L, D)` rows that the generator may have learned from and rows that it cannot have; labels int64
-    with the same `classes`; `logits` of a space that classifies; `images` and `texts` `(N, E)`, embeddings of a dual
-    encoder; `sigma` the kernel's width; `parts` of the rows are those that intervals come from; `wanted` names the
-    metrics that will be asked for; `beside` is a sample whose reference may be the same.
+    with the same `classes`; `logits` of a space that classifies; `images` and `texts` `(N, E)`, embeddings of the dual
+    encoder `scorer`; `sigma` the kernel's width; `parts` of the rows are those that intervals come from; `wanted` names
+    the metrics that will be asked for; `beside` is a sample whose reference may be the same.
     """
 
     generated: Tensor
@@ -57,6 +57,7 @@ class Sample:
     logits: Callable[[Tensor], Tensor] | None = None
     images: Tensor | None = None
     texts: Tensor | None = None
+    scorer: str = ""
     sigma: float | None = None
     parts: tuple[Part, ...] = ()
     wanted: frozenset[str] = ALL
@@ -134,7 +135,8 @@ class Metric:
     name      begins the full name; `inception_name` replaces it in Inception's features
     needs     what the Sample must have beside features: "train", "test", "labels", "logits", "texts"
     compute   Sample -> Estimate; `of_part` the value of the part with this number, where it has `parts`
-    better    "lower", "higher", or "" where neither is; `least` rows a set, else it is refused for `reason`
+    better    "lower", "higher", or "" where neither is; `least` rows a set, and `per_column` for each column, else it
+              is refused for `reason`
     paired    whether it compares with the reference, and so has a floor and a split in its name
     share     whether it lies in [0, 1], and its interval with it
     copying   whether its floor is of test rows, which cannot be copies
@@ -153,6 +155,11 @@ class Metric:
     inception_name: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     of_part: Callable[[Sample, int], float] | None = None
+    per_column: int = 0
+
+    def fewest(self, sample: Sample) -> int:
+        """The rows that it needs in these features."""
+        return max(self.least, self.per_column * sample.generated.shape[1])
 
     @property
     def parts(self) -> bool:
@@ -233,8 +240,8 @@ _ALL = (
     _row("fd", "Frechet distance", lambda s, p: s.shared.frechet(p), "lower", 200, _COVARIANCE,
          inception_name="fid"),
     Metric("fd-infinity", "Frechet distance at infinitely many", _to_infinity, "lower", 1000,
-           "the line needs sizes from a tenth on that are large themselves",
-           inception_name="fid-infinity", settings={"sizes": 15, "drawn_from": "both sets"}),
+           "of fewer rows than columns the distance is no line in 1 / n", inception_name="fid-infinity",
+           settings={"sizes": 15, "drawn_from": "both sets, from the larger of a tenth and D rows"}, per_column=4),
     _row("kd", "kernel distance, unbiased", lambda s, p: s.shared.kernel(p), "lower", 100, _FEW,
          inception_name="kid", settings={"kernel": "(x.y / D + 1)^3", "rows": "all, in blocks of 5,000 and more"}),
     _row("mind", "sliced Wasserstein, 3 D times the mean square", lambda s, p: s.shared.sliced(p), "lower",

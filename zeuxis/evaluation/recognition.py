@@ -1,7 +1,7 @@
 """From what classifiers saw in bred pictures to tables: positive, negative, accuracy, first five, groups, confusion.
 
 Wilson's intervals count every picture as a trial of its own. Pictures of one run are alike, so beside them stands an
-interval over runs (bootstrap of their shares) wherever there are several.
+interval over runs wherever there are several; the wider of the two is what is shown.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
 from zeuxis.evaluation.held_out import Seen
-from zeuxis.metrics.intervals import bootstrap, wilson
+from zeuxis.metrics.intervals import of_runs, wilson
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ class Accuracy:
         return self.positive / self.count
 
     @property
+    def span(self) -> tuple[float, float]:
+        """The interval to show: over runs where there are several, never narrower than that over pictures."""
+        low, high = self.over_runs or self.interval
+        return min(low, self.interval[0]), max(high, self.interval[1])
+
+    @property
     def negative(self) -> int:
         """The others."""
         return self.count - self.positive
@@ -44,8 +50,9 @@ def accuracy(runs: Sequence[Sequence[bool]]) -> Accuracy | None:
     count, positive = sum(map(len, runs)), sum(map(sum, runs))
     if not count:
         return None
-    shares = torch.tensor([sum(run) / len(run) for run in runs], dtype=torch.float64)
-    return Accuracy(positive, count, wilson(positive / count, count), bootstrap(shares) if len(runs) > 1 else None)
+    over = of_runs([sum(run) / len(run) for run in runs])
+    within = None if over is None else (max(0.0, over[0]), min(1.0, over[1]))
+    return Accuracy(positive, count, wilson(positive / count, count), within)
 
 
 def of_groups(seen: Sequence[Seen]) -> dict[str, Accuracy]:

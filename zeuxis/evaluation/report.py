@@ -17,6 +17,7 @@ from zeuxis.storage.files import atomic_write, make_folder
 
 FORMAT = 1
 COLUMNS = ("name", "value", "low", "high", "floor", "floor_n", "n", "reference_n", "better", "refused", "seconds")
+DETAILS = ("name", "what", "of", "value")
 COPIES = 0.01  # share of exact copies from which a note says so
 NEARER = 0.05  # how far `nearer-train` may be above the same of test pictures
 
@@ -80,12 +81,34 @@ class Compared:
 
 
 def write_report(folder: Path, found: Compared) -> list[Path]:
-    """metrics.json (checksummed, with every setting) and metrics.csv; both whole or not there."""
+    """metrics.json (checksummed, with every setting), metrics.csv and, for metrics that have them, shares by class and
+    points of a line in details.csv; each whole or not there.
+    """
     make_folder(folder)
     files = {"metrics.json": checksummed_json(found.to_dict()), "metrics.csv": _csv(found.results).encode()}
+    further = details(found.results)
+    if further:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerows([DETAILS, *further])
+        files["details.csv"] = text.getvalue().encode()
     for name, content in files.items():
         atomic_write(folder / name, content)
     return [folder / name for name in files]
+
+
+def details(results: list[Result]) -> list[tuple[str, str, str, float]]:
+    """(name, what, of which, value): what a metric found beside its value."""
+    rows: list[tuple[str, str, str, float]] = []
+    for r in results:
+        for what, value in r.more.items():
+            if isinstance(value, dict):
+                rows += [(r.name, what, str(key), float(v)) for key, v in value.items()]
+            elif isinstance(value, list):
+                rows += [(r.name, what, str(key), float(v)) for key, v in value]
+            else:
+                rows.append((r.name, what, "", float(value)))
+    return rows
 
 
 def _csv(results: list[Result]) -> str:

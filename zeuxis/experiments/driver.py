@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from zeuxis.errors import BadInput, Missing, RunUnwritable, ZeuxisError
-from zeuxis.experiments.executors import EXECUTORS, Call, Open, Reply, spread
+from zeuxis.experiments.executors import Call, Open, Reply, check_executor, spread
 from zeuxis.experiments.jobs import Job, Plan
 from zeuxis.experiments.kinds import KINDS
 from zeuxis.experiments.processes import ProcessExecutor
@@ -65,7 +65,7 @@ def run_experiment(
     BadInput before anything is done for jobs that cannot work; RunLocked while another driver works in `out`;
     KeyboardInterrupt once `stop`, with the jobs' state saved; RunUnwritable where the disk is full.
     """
-    EXECUTORS.check(settings.executor)
+    check_executor(settings.executor)
     results = Results(out.absolute(), say)
     results.check()
     early = _early(settings, results)

@@ -15,7 +15,7 @@ from torch import Tensor
 from zeuxis.errors import RunError
 from zeuxis.experiments.cell import Bench, bench, evaluator_names
 from zeuxis.experiments.design import Cell, Design
-from zeuxis.experiments.executors import EXECUTORS, Call, Open, Reply, spread
+from zeuxis.experiments.executors import Call, Open, Reply, check_executor, spread
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.worker import Setup
 from zeuxis.plugins import trusted
@@ -41,7 +41,7 @@ def carry_out(
     May be broken off at any moment: what is done is on disk, and the same call goes on. RunLocked while another process
     works in the folder. `executor`: see `zeuxis.experiments.executors`; by the number of workers if None.
     """
-    executor = EXECUTORS.check(executor or ("local" if workers <= 1 else "processes"))
+    executor = check_executor(executor or ("local" if workers <= 1 else "processes"))
     design = folder.open(design, trust_paths)
     lock = RunLock(folder.path, "give another --out")
     try:

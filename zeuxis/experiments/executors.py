@@ -12,12 +12,14 @@ matter, so retries are the same everywhere.
 
 from __future__ import annotations
 
+import importlib.util
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
 
+from zeuxis.errors import MissingExtra
 from zeuxis.experiments.worker import Setup
 from zeuxis.registry import Entry, Table
 
@@ -105,6 +107,13 @@ EXECUTORS = Table(
         "ray": Entry("zeuxis.experiments.ray_executor:RayExecutor", "in a Ray cluster (needs the extra `scale`)"),
     },
 )
+
+
+def check_executor(name: str) -> str:
+    """The name. UnknownName; MissingExtra where its package is not there, before anything is written."""
+    if EXECUTORS.check(name) == "ray" and importlib.util.find_spec("ray") is None:
+        raise MissingExtra("ray", "scale", "The executor ray")
+    return name
 
 
 class Open:

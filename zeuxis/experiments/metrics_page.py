@@ -12,7 +12,7 @@ import torch
 from zeuxis import __version__
 from zeuxis.errors import MissingExtra
 from zeuxis.evaluation.measure import Result
-from zeuxis.evaluation.report import Compared, write_report
+from zeuxis.evaluation.report import DETAILS, Compared, details, write_report
 from zeuxis.experiments.records import Record, write_parquet
 from zeuxis.report.evaluation import Page, Section, TableView, counted, figure, png, write_page
 from zeuxis.report.search_figures import Interval, pairs_png
@@ -24,8 +24,11 @@ LEFT_OUT = 20  # files named one by one
 def write_metrics(folder: Path, found: Compared, command: str) -> list[Path]:
     """All files of a comparison, the page last. Parquet where pyarrow is there."""
     written = write_report(folder, found)
+    further: list[Record] = [dict(zip(DETAILS, row, strict=True)) for row in details(found.results)]
     with contextlib.suppress(MissingExtra):
         written.append(write_parquet(folder / "metrics.parquet", list(_records(found))))
+        if further:
+            written.append(write_parquet(folder / "details.parquet", further))
     names = tuple(path.name for path in written)
     return [*written, write_page(folder, _page(found, command, names))]
 
@@ -43,6 +46,9 @@ def _page(found: Compared, command: str, files: tuple[str, ...]) -> Page:
     data = _drawn(had)
     about = "Shares and ratios: filled marks are values with 95 % intervals, open ones their floors."
     sections = [Section("Figures", words, (table,), (png(data, about, about),) if data else ())]
+    by_class = _by_class(had)
+    if by_class is not None:
+        sections.append(Section("By class", (), (by_class,)))
     refused = tuple((result.metric, result.refused) for result in found.results if result.refused)
     if refused:
         sections.append(Section("Refused", (), (TableView("", ("metric", "why"), refused),)))
@@ -52,6 +58,14 @@ def _page(found: Compared, command: str, files: tuple[str, ...]) -> Page:
         sections.append(Section("Left out", said))
     return Page("Zeuxis · pictures compared", title, tuple(found.notes()), tuple(sections), command,
                 tuple(_made(found)), files)  # fmt: skip
+
+
+def _by_class(results: list[Result]) -> TableView | None:
+    """Shares of each class, a column a metric; None where no metric has such."""
+    having = [r for r in results if r.more.get("by_class")]
+    names = dict.fromkeys(name for r in having for name in r.more["by_class"])
+    rows = tuple((name, *(figure(r.more["by_class"].get(name)) for r in having)) for name in names)
+    return TableView("", ("class", *(r.name for r in having)), rows, "", "details.csv") if having else None
 
 
 def _row(result: Result) -> tuple[str, ...]:

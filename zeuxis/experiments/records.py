@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import importlib
+import importlib.util
 import io
 import os
 import re
@@ -31,6 +31,12 @@ def csv_text(records: Sequence[Record]) -> str:
     writer.writeheader()
     writer.writerows({name: _no_formula(value) for name, value in record.items()} for record in records)
     return text.getvalue()
+
+
+def check_parquet() -> None:
+    """MissingExtra where no Parquet file can be written."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise MissingExtra("pyarrow", "parquet", "A Parquet file")
 
 
 def write_parquet(path: Path, records: Sequence[Record]) -> Path:

@@ -2,7 +2,8 @@
 
 Probabilities are tensors `(K,)`, non-negative, summing to 1. D_f(p || q) = sum q f(p / q) with f convex, f(1) = 0
 (Ali and Silvey 1966; Csiszar 1967); Nowozin, Cseke and Tomioka 2016 (arXiv 1606.00709, Table 1) list the generators of
-GANs. All logarithms are natural. Distances of samples: `zeuxis.metrics.wasserstein`.
+GANs. All logarithms are natural. Distances of samples have files of their own and are named here too: Wasserstein's,
+the Frechet distance of Gaussians, the log-likelihood of a Parzen window.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
+from zeuxis.metrics.frechet import gaussian_distance as gaussian_distance
+from zeuxis.metrics.parzen import parzen_log_likelihood as parzen_log_likelihood
+from zeuxis.metrics.wasserstein import sliced_wasserstein as sliced_wasserstein
+from zeuxis.metrics.wasserstein import wasserstein_1d as wasserstein_1d
+from zeuxis.metrics.wasserstein import wasserstein_exact as wasserstein_exact
 
 SUM = 1e-6  # how far a sum of probabilities may be from 1
 
@@ -120,7 +126,9 @@ def _check(p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
     if p.ndim != 1 or p.shape != q.shape or not len(p):
         raise BadInput(f"Expected probabilities (K,) of the same K, got {tuple(p.shape)} and {tuple(q.shape)}.")
     for x in (p, q):
-        if not bool(torch.isfinite(x).all()) or bool((x < 0).any()) or abs(float(x.sum()) - 1) > SUM:
+        if bool((x < 0).any()):
+            raise BadInput(f"Expected probabilities from 0 on, got {float(x.min()):.6g}.")
+        if not bool(torch.isfinite(x).all()) or abs(float(x.sum()) - 1) > SUM:
             raise BadInput(f"Expected probabilities from 0 on that sum to 1, got a sum of {float(x.sum()):.6g}. "
                            "Divide counts by their sum.")  # fmt: skip
     return p, q

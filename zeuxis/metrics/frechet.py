@@ -88,16 +88,19 @@ def _of_few(real: Tensor, fake: Tensor) -> float:
 
 
 def frechet_to_infinity(real: Tensor, fake: Tensor, *, sizes: int = SIZES, seed: int = 0) -> Extrapolated:
-    """Least-squares line through FD at `sizes` numbers n of rows, from a tenth to all, against 1 / n.
+    """Least-squares line through FD at `sizes` numbers n of rows, up to all, against 1 / n.
 
     The paper draws from the generated rows only and keeps the real statistics; here n rows are drawn from both, so that
-    the bias of the real side goes as well and real against real comes out at 0. BadInput for fewer than 10 rows a set.
+    the bias of the real side goes as well. It is a line only from as many rows as columns on, so n starts at the larger
+    of a tenth and D (a quarter of the rows where there are fewer than 4 D, and the value is then too high): of 4 D rows
+    about a twentieth of the bias remains. BadInput for fewer than 10 rows a set.
     """
     check_rows({"real": real, "generated": fake}, 10, "for sizes from a tenth on")
     if sizes < 3:
         raise BadInput(f"Expected at least 3 sizes for a line, got {sizes}.")
     most = min(len(real), len(fake))
-    counts = torch.linspace(max(most // 10, 2), most, sizes).round().long().tolist()
+    least = max(most // 10, min(real.shape[1], most // 4), 2)
+    counts = torch.linspace(least, most, sizes).round().long().tolist()
     found = []
     for index, count in enumerate(counts):
         rows = [torch.randperm(len(x), generator=stream(seed, "frechet", index, s))[:count]

@@ -19,6 +19,7 @@ from zeuxis.metrics.rows import check_rows
 from zeuxis.rng import stream
 
 Z = 1.96  # 95 % of a normal distribution
+FEW = 10  # runs, up to which a bootstrap is too narrow
 DRAWN = 2**18  # values drawn together for a bootstrap
 T = (
     *(12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788, 2.1604, 2.1448),
@@ -28,12 +29,12 @@ T = (
 
 
 def wilson(share: float, count: int, z: float = Z) -> tuple[float, float]:
-    """95 % interval of a share of `count` independent trials (Wilson 1927)."""
+    """95 % interval of a share of `count` independent trials (Wilson 1927), within 0 and 1."""
     if count < 1 or not 0 <= share <= 1:
         raise BadInput(f"Expected a share from 0 to 1 of at least one trial, got {share} of {count}.")
     centre = (share + z * z / (2 * count)) / (1 + z * z / count)
     half = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / (1 + z * z / count)
-    return centre - half, centre + half
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def student(values: Sequence[float]) -> tuple[float, float, float]:
@@ -48,6 +49,31 @@ def student(values: Sequence[float]) -> tuple[float, float, float]:
         return mean, mean, mean
     half = T[min(len(x) - 2, len(T) - 1)] * float(x.std()) / math.sqrt(len(x))
     return mean, mean - half, mean + half
+
+
+def of_runs(values: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of the mean of a value each run: Student's t for up to ten runs, else bootstrap; None for one."""
+    if len(values) < 2:
+        return None
+    if len(values) > FEW:
+        return bootstrap(torch.tensor(list(values), dtype=torch.float64))
+    return student(values)[1:]
+
+
+def ratio_of_runs(above: Sequence[float], below: Sequence[float]) -> tuple[float, float] | None:
+    """95 % interval of mean(above) / mean(below), pairs of a run: Student's t of the delete-one jackknife.
+
+    None for fewer than three runs, or where a mean below is not above zero without any one of them. Tukey 1958, Annals
+    of Mathematical Statistics 29, p. 614.
+    """
+    count = len(above)
+    x, y = (torch.tensor(list(values), dtype=torch.float64) for values in (above, below))
+    if count < 3 or bool((y.sum() - y <= 0).any()):
+        return None
+    value, without = float(x.sum() / y.sum()), (x.sum() - x) / (y.sum() - y)
+    deviation = math.sqrt((count - 1) / count * float((without - without.mean()).square().sum()))
+    half = T[min(count - 2, len(T) - 1)] * deviation
+    return value - half, value + half
 
 
 def bootstrap(values: Tensor, *, draws: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from typing import Any
 from zeuxis.compute.device import software
 from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.evaluation.held_out import looked_through
-from zeuxis.experiments.records import Record, write_csv, write_parquet
+from zeuxis.experiments.records import Record, check_parquet, write_csv, write_parquet
 from zeuxis.experiments.worker import asked
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.report.evaluation import Page, Section, TableView, write_page
@@ -96,6 +96,8 @@ def carry_out(
     if known is not None:
         return Outcome(out, known, before=True)
     study.check()
+    if parquet:
+        check_parquet()
     folder.open(study.settings)
     try:
         cells, done = study.cells(), folder.cells()

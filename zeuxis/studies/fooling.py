@@ -18,9 +18,9 @@ from zeuxis.errors import BadInput
 from zeuxis.evaluation.class_lists import ClassList, phrase_of, read_classes
 from zeuxis.evaluation.embedding import embed_set
 from zeuxis.evaluation.feature_spaces import FeatureSpace, open_features
-from zeuxis.evaluation.held_out import HeldOut, Seen, check_not_guiding
+from zeuxis.evaluation.held_out import HeldOut, Seen, check_apart, check_not_guiding
 from zeuxis.evaluation.picture_sets import PictureSet, Some, open_pictures
-from zeuxis.evaluation.realness import Figures, different, realness
+from zeuxis.evaluation.realness import Figures, different, realness, together
 from zeuxis.evaluation.recognition import Accuracy, accuracy
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.prepare import check_config
@@ -85,7 +85,10 @@ class FoolingStudy(Study):
         check_once(names, "--classifier")
         check_once(s.search, "--search")
         assert self.pictures is None or len(self.pictures)
-        check_not_guiding(self.classifiers, [make_scorer(parse_weighted(n)[0], self.device) for n in s.scorer])
+        guides = [make_scorer(parse_weighted(n)[0], self.device) for n in s.scorer]
+        check_not_guiding(self.classifiers, guides)
+        if s.real is not None:
+            check_apart(self.space, guides)
 
     def cells(self) -> list[Cell]:
         """(search, class, seed)."""
@@ -143,26 +146,23 @@ class FoolingStudy(Study):
         return {key: of for key, of in found.items() if of is not None}
 
     def _realness(self, rows: Mapping[Cell, Row], folder: StudyFolder) -> dict[tuple[str, str], Figures]:
-        """(search, class) -> figures beside real pictures; class "" is all of them."""
+        """(search, class) -> figures beside real pictures; class "" is the mean of the classes."""
         real = None if self.pictures is None else embed_set(self.pictures, self.space)
         numbers = {_plain(name): k for k, name in enumerate(real.classes)} if real is not None else {}
         found: dict[tuple[str, str], Figures] = {}
         for search in self.settings.search:
-            everything, matched = [], []
             for name in self.class_list.classes:
-                pixels = torch.cat([self.pixels(c, folder) for c in rows if c[:2] == (search, name)])
+                runs = [self.pixels(c, folder) for c in rows if c[:2] == (search, name)]
+                pixels = torch.cat(runs)
                 figures: Figures = {"different": different(pixels), "n": len(pixels), "why": "no real pictures given"}
                 if real is not None and real.labels is not None and _plain(name) in numbers:
                     own = real.features[real.labels == numbers[_plain(name)]]
-                    bred = torch.cat([self.space.embed(piece) for piece in torch.split(pixels, 64)])
+                    bred = [torch.cat([self.space.embed(p) for p in torch.split(run, 64)]) for run in runs]
                     figures |= realness(bred, own, self.space)
-                    everything.append(bred)
-                    matched.append(own)
                 elif real is not None:
                     figures["why"] = "no real pictures of this class"
                 found[search, name] = figures
-            if everything:
-                found[search, ""] = realness(torch.cat(everything), torch.cat(matched), self.space)
+            found[search, ""] = together([found[search, name] for name in self.class_list.classes])
         return found
 
 

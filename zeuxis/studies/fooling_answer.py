@@ -16,7 +16,17 @@ from zeuxis.report.html import embed
 from zeuxis.storage.checksummed import damaged
 from zeuxis.studies.carry import Answer, in_a_row
 from zeuxis.studies.folder import Cell, Row, StudyFolder
-from zeuxis.studies.fooling_records import OfReal, Realness, SeenBy, classes, confusions, hits, pictures
+from zeuxis.studies.fooling_records import (
+    OfReal,
+    Realness,
+    SeenBy,
+    classes,
+    confusions,
+    groups,
+    hits,
+    pictures,
+    together,
+)
 
 if TYPE_CHECKING:
     from zeuxis.studies.fooling import FoolingStudy
@@ -62,6 +72,8 @@ def answer(
     sections.insert(0, Section("At a glance", (), (), (png(overview, "accuracy of each class", words),)))
     records = {"pictures": list(pictures(rows, seen)), "classes": list(classes(study, seen, real, of_real))}
     records["confusion"] = list(confusions(study, seen))
+    grouped = list(groups(seen, s.search, [one.name for one in study.classifiers]))
+    records |= {"groups": grouped} if grouped else {}
     numbers = in_a_row([r for r in records["classes"] if not r["class"]], ("search", "classifier"), OF_ALL)
     numbers |= in_a_row([r for r in records["classes"] if r["class"]], ("search", "classifier", "class"), ("accuracy",))
     return Answer(
@@ -96,7 +108,7 @@ def _accuracies(study: FoolingStudy, search: str, seen: SeenBy, classifier: str,
     if of_real:
         columns = (*columns, "real pictures")
         known = [of_real.get((name, classifier)) for name in study.class_list.classes]
-        told = [_percent(one.share) if one is not None else "–" for one in (*known, _together(known))]
+        told = [_percent(one.share) if one is not None else "–" for one in (*known, together(known))]
         rows = [(*row, cell) for row, cell in zip(rows, told, strict=True)]
     if thesis:
         columns = (*columns, "thesis 2021")
@@ -107,17 +119,13 @@ def _accuracies(study: FoolingStudy, search: str, seen: SeenBy, classifier: str,
     return TableView(f"{search}, seen by {classifier}", columns, tuple(rows), "", "classes.csv")
 
 
-def _together(found: Sequence[Accuracy | None]) -> Accuracy | None:
-    """Of several classes."""
-    return accuracy([[True] * one.positive + [False] * one.negative for one in found if one is not None])
-
-
 def _accuracy_words(study: FoolingStudy) -> tuple[str, ...]:
     said = (
-        "Positive: the classifier's first guess is the class; any GROUP: it is any class of that group. Wilson's "
-        "intervals count every picture as a trial of its own, although pictures of one run are alike; classes.csv has "
-        "intervals over runs too. A dash: the classifier has no word for the class. Real pictures: the share of up to "
-        "200 real pictures of the class that it takes for it, where there are some."
+        "Positive: the classifier's first guess is the class; any GROUP: it is any class of that group. Pictures of "
+        "one run are alike, so intervals are over runs where there are several, and never narrower than Wilson's, "
+        "which count every picture as a trial; classes.csv has both. A dash: the classifier has no word for the "
+        "class. Real pictures: the share of up to 200 real pictures of the class that it takes for it, where there "
+        "are some."
     )
     thesis = (
         "The column of the thesis is measured on other networks: BigGAN guided by CLIP, judged by other classifiers. "
@@ -143,8 +151,9 @@ def _beside_real(study: FoolingStudy, search: str, real: Realness) -> TableView:
         alike = f"{f['different']:.1f}" if "different" in f else ""
         rows.append((name or "total", f"{f['n']:,}", *inside, *distance, alike, f["why"]))
     words = (
-        f"Features of {study.settings.features}. Inside real: share of pictures no farther from a real one than its "
-        "third neighbour; beside it the same of other real pictures. Distance: sliced Wasserstein; floor: real from "
+        f"Features of {study.settings.features}. Inside real: share of pictures no farther from a real one of their "
+        "class than its third neighbour; beside it the same of other real pictures. Total: means of the classes. "
+        "Distance: sliced Wasserstein; floor: real from "
         "real pictures, as many. Different: effective number of pictures by their pixels (Vendi score)."
     )
     return TableView(f"{search}: beside real pictures", columns, tuple(rows), words, "classes.csv")
@@ -164,7 +173,7 @@ def _cells(found: Accuracy | None) -> tuple[str, str, str, str]:
 
 def _of(seen: SeenBy, search: str, name: str, classifier: str) -> tuple[float, float, float] | None:
     found = accuracy(hits(seen, search, name, classifier))
-    return None if found is None else (100 * found.share, 100 * found.interval[0], 100 * found.interval[1])
+    return None if found is None else (100 * found.share, 100 * found.span[0], 100 * found.span[1])
 
 
 def _thesis(study: FoolingStudy) -> dict[str, list[tuple[float, float, float] | None]]:
@@ -234,7 +243,7 @@ def _file(name: str) -> str:
 
 
 def _span(found: Accuracy) -> str:
-    return f"{100 * found.interval[0]:.1f} to {100 * found.interval[1]:.1f}"
+    return f"{100 * found.span[0]:.1f} to {100 * found.span[1]:.1f}"
 
 
 def _percent(share: float) -> str:

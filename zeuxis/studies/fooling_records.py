@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from zeuxis.evaluation.held_out import Seen
 from zeuxis.evaluation.realness import Figures
-from zeuxis.evaluation.recognition import Accuracy, accuracy, confusion
+from zeuxis.evaluation.recognition import Accuracy, accuracy, confusion, of_groups
 from zeuxis.experiments.records import Record
 from zeuxis.studies.folder import Cell, Row
 
@@ -45,9 +45,32 @@ def classes(study: FoolingStudy, seen: SeenBy, real: Realness, of_real: OfReal) 
                 yield (
                     {"search": search, "class": name or "", "classifier": c.name}
                     | _of_class(study, seen, search, name, c.name)
-                    | {"real_accuracy": of_real[name or "", c.name].share if (name, c.name) in of_real else None}
+                    | {"real_accuracy": _of_real(study, of_real, name, c.name)}
                     | {f: real.get((search, name or ""), {}).get(f) for f in FIGURES}
                 )
+
+
+def together(found: Sequence[Accuracy | None]) -> Accuracy | None:
+    """Of several classes."""
+    return accuracy([[True] * one.positive + [False] * one.negative for one in found if one is not None])
+
+
+def _of_real(study: FoolingStudy, of_real: OfReal, name: str | None, classifier: str) -> float | None:
+    """The share of real pictures of a class, None: of all, that a classifier takes for it."""
+    names = study.class_list.classes if name is None else (name,)
+    found = together([of_real.get((n, classifier)) for n in names])
+    return None if found is None else found.share
+
+
+def groups(seen: SeenBy, searches: Sequence[str], classifiers: Sequence[str]) -> Iterator[Record]:
+    """One record for each search, classifier and group: its pictures taken for any class of the group."""
+    for search in searches:
+        for name in classifiers:
+            own = [of[name] for cell, of in seen.items() if cell[0] == search]
+            for group, found in of_groups(own).items():
+                record: Record = {"search": search, "classifier": name, "group": group, "positive": found.positive}
+                record |= {"negative": found.negative, "accuracy": found.share}
+                yield record | {"low": found.span[0], "high": found.span[1]}
 
 
 def _of_class(study: FoolingStudy, seen: SeenBy, search: str, name: str | None, classifier: str) -> Record:

@@ -6,11 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from zeuxis.evaluation.realness import different
 from zeuxis.experiments.records import Record
-from zeuxis.metrics.intervals import bootstrap
+from zeuxis.metrics.intervals import of_runs
 from zeuxis.pictures.grid import grid_png
 from zeuxis.report.evaluation import Section, Shown, TableView, counted, png
 from zeuxis.report.html import embed
@@ -88,13 +86,23 @@ class GeneratorsStudy(Study):
         title = f"{counted(len(s.phrase), 'phrase')} over {counted(len(s.generator), 'generator')}"
         lead = tuple(f"{row[0]}: best score {row[2]}, judge {row[4]}." for row in whole.rows)
         made = (("phrases", " · ".join(s.phrase)), ("search", s.search), ("judge", s.judge))
-        records = {"generators": list(_records(rows))}
+        records = {"generators": list(_records(rows)), "means": list(self._spans(rows))}
         numbers = in_a_row([self._means(rows, name) for name in s.generator], ("generator",), FIGURES)
         return Answer(title, lead, (whole, *each), records, tuple(sections), figures, made, numbers)
 
     def _means(self, rows: Mapping[Cell, Row], name: str) -> Record:
         """Of all runs of one generator."""
         return {"generator": name} | {what: _mean(_of(rows, name, None, what)) for what in FIGURES}
+
+    def _spans(self, rows: Mapping[Cell, Row]) -> Iterator[Record]:
+        """Mean and 95 % interval of each figure, for each generator and phrase; phrase "" is all of them."""
+        for name in self.settings.generator:
+            for phrase in (None, *self.settings.phrase):
+                for what in FIGURES:
+                    values = _of(rows, name, phrase, what)
+                    mean, low, high = _estimate(values) or (None, None, None)
+                    record: Record = {"generator": name, "phrase": phrase or "", "figure": what, "runs": len(values)}
+                    yield record | {"mean": mean, "low": low, "high": high}
 
     def _table(self, title: str, rows: Mapping[Cell, Row], phrase: str | None) -> TableView:
         lines = []
@@ -104,7 +112,7 @@ class GeneratorsStudy(Study):
             cells = [_told(_estimate(values[what]), digits[what]) for what in FIGURES]
             lines.append((name, str(len(values["best"])), *cells))
         columns = ("generator", "runs", "best score", "mean score", "judge", "recognised", "different pictures")
-        return TableView(title, columns, tuple(lines), "", "generators.csv")
+        return TableView(title, columns, tuple(lines), "", "means.csv")
 
     def _grids(self, phrase: str, folder: StudyFolder) -> Iterator[Shown]:
         for name in self.settings.generator:
@@ -120,15 +128,17 @@ def _of(rows: Mapping[Cell, Row], name: str, phrase: str | None, what: str) -> l
 
 
 def _estimate(values: Sequence[float]) -> Interval | None:
-    """The mean with its 95 % bootstrap interval over runs; None without values."""
+    """The mean with its 95 % interval over runs, that value thrice for one run; None without values."""
     if not values:
         return None
-    x = torch.tensor(values, dtype=torch.float64)
-    return (float(x.mean()), *(bootstrap(x) if len(x) > 1 else (float(x.mean()),) * 2))  # type: ignore[return-value]
+    mean = sum(values) / len(values)
+    return (mean, *(of_runs(values) or (mean, mean)))
 
 
 def _told(found: Interval | None, digits: str) -> str:
-    return "–" if found is None else f"{found[0]:{digits}} ({found[1]:{digits}} to {found[2]:{digits}})"
+    if found is None or found[1] == found[2] == found[0]:  # of one run, or of runs that are all alike
+        return "–" if found is None else f"{found[0]:{digits}}"
+    return f"{found[0]:{digits}} ({found[1]:{digits}} to {found[2]:{digits}})"
 
 
 def _mean(values: Sequence[Any]) -> float | None:

@@ -15,7 +15,7 @@ from zeuxis.errors import BadInput
 from zeuxis.evaluation.hue_share import regions, shares
 from zeuxis.experiments.records import Record
 from zeuxis.lab.attributes import COLOURS, colour_map
-from zeuxis.metrics.intervals import bootstrap
+from zeuxis.metrics.intervals import of_runs, ratio_of_runs
 from zeuxis.pictures.grid import grid_png
 from zeuxis.report.evaluation import Section, Shown, TableView, counted, png
 from zeuxis.report.html import embed
@@ -132,14 +132,18 @@ def rise(rows: Mapping[Cell, Row], search: str, phrase: str) -> Rise:
     own = {cell[2:]: row for cell, row in rows.items() if cell[:2] == (search, phrase)}
     seeds = sorted({seed for _, seed in own}, key=int)
     found: Rise = {"seeds": len(seeds), "flat": _mean([float(f) for row in own.values() for f in row["flat"]])}
+    rises: list[list[float]] = []
     for where in WHERE:
         said, plain = ([_mean(own[how, seed][where]) for seed in seeds] for how in (WITH, WITHOUT))
-        gaps = torch.tensor(said, dtype=torch.float64) - torch.tensor(plain, dtype=torch.float64)
-        low, high = bootstrap(gaps) if len(gaps) > 1 else (float(gaps.mean()), float(gaps.mean()))
+        rises.append([a - b for a, b in zip(said, plain, strict=True)])
+        mean = _mean(rises[-1])
+        low, high = of_runs(rises[-1]) or (mean, mean)
         found |= {f"{where}_with": _mean(said), f"{where}_without": _mean(plain)}
-        found |= {f"{where}_rise": float(gaps.mean()), f"{where}_low": low, f"{where}_high": high}
-    found["leak"] = found["outside_rise"] / found["inside_rise"] if found["inside_rise"] > 0.01 else None
-    return found
+        found |= {f"{where}_rise": mean, f"{where}_low": low, f"{where}_high": high}
+    rose = found["inside_rise"] > 0.01
+    span = ratio_of_runs(rises[1], rises[0]) if rose else None
+    found |= {"leak": found["outside_rise"] / found["inside_rise"] if rose else None}
+    return found | dict(zip(("leak_low", "leak_high"), span or (None, None), strict=True))
 
 
 def _mean(values: list[float]) -> float:
@@ -159,11 +163,17 @@ def _line(key: tuple[str, str], of: Rise) -> tuple[str, ...]:
     for where in WHERE:
         cells += [f"{of[f'{where}_without']:.1%}, {of[f'{where}_with']:.1%}"]
         cells += [f"{of[f'{where}_rise']:+.1%} ({of[f'{where}_low']:+.1%} to {of[f'{where}_high']:+.1%})"]
-    return (*cells, "–" if of["leak"] is None else f"{of['leak']:.2f}", f"{of['flat']:.0%}")
+    return (*cells, "–" if of["leak"] is None else _leak(of), f"{of['flat']:.0%}")
+
+
+def _leak(of: Rise) -> str:
+    """The ratio, with its interval over seeds where there are three or more."""
+    span = "" if of["leak_low"] is None else f" ({of['leak_low']:.2f} to {of['leak_high']:.2f})"
+    return f"{of['leak']:.2f}{span}"
 
 
 def _said(key: tuple[str, str], of: Rise) -> str:
-    leak = "no rise inside to compare with" if of["leak"] is None else f"leak {of['leak']:.2f}"
+    leak = "no rise inside to compare with" if of["leak"] is None else f"leak {_leak(of)}"
     return (
         f"{key[1]}, {key[0]}: the colour's share rises by {of['inside_rise']:+.1%} inside of the object and by "
         f"{of['outside_rise']:+.1%} outside; {leak}."

@@ -10,6 +10,7 @@ import numpy as np
 
 from zeuxis.evaluation.curves import Array, Band, Curve, Peak, area_between, band, peak, places_of
 from zeuxis.experiments.records import Record
+from zeuxis.metrics.intervals import of_runs
 from zeuxis.report.evaluation import Section, Shown, TableView, counted, png
 from zeuxis.report.html import embed
 from zeuxis.report.search_figures import against_judge_png, bands_png
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 GRIDS = (10, 100, 200)  # generations of a full population that grids are shown at
 GRID_WIDTH = 380  # pixels across on the page
 Rows = Mapping[Cell, Row]
+Bands = Mapping[str, Mapping[str, Band]]  # "best", "mean", "guide", "judge" -> search -> over images
+Area = tuple[float, float, float]  # mean over runs, 95 % interval
 OVER = (
     "Each is the mean over phrases and seeds, its band holds 90 % of the runs. Grey lines are the baselines: draws of "
     "the prior (best-of-n) and the best neighbours of the best (zero-order)."
@@ -36,7 +39,7 @@ def answer(study: SearchesStudy, rows: Rows, folder: StudyFolder) -> Answer:
              {"best": ("images", "best"), "mean": ("images", "mean"), "guide": ("looks", "guide"),
               "judge": ("looks", "judge")}.items()}  # fmt: skip
     tops = {name: _peak(found) for name, found in bands["judge"].items()}
-    areas = {name: _area(bands["guide"][name], bands["judge"][name]) for name in tops}
+    areas = {name: _area(rows, name) for name in tops}
     figures = {
         "best.png": bands_png(bands["best"], BASELINES, "best score so far"),
         "mean.png": bands_png(bands["mean"], BASELINES, "mean score of a generation"),
@@ -64,7 +67,7 @@ def answer(study: SearchesStudy, rows: Rows, folder: StudyFolder) -> Answer:
     records = {
         "curves": list(_records(rows)),
         "looks": list(_looks(rows)),
-        "searches": _lines(study, rows, tops, areas),
+        "searches": _lines(study, rows, bands, tops, areas),
     }
     made = (("phrases", " · ".join(s.phrase)), ("judge", s.judge), ("score", "plain, unless a search says augment=N"))
     numbers = in_a_row(
@@ -100,16 +103,31 @@ def _peak(found: Band) -> Peak | None:
     return peak(found.images, found.mean) if len(found.images) else None
 
 
-def _area(score: Band, judge: Band) -> float:
-    both = np.intersect1d(score.images, judge.images)
-    if len(both) < 2:
-        return math.nan
-    s, j = (of.mean[np.isin(of.images, both)] for of in (score, judge))
-    return area_between(both, s, j)
+def _area(rows: Rows, name: str) -> Area:
+    """Mean over runs of the area between a run's own curves, with its 95 % interval; NaN without curves."""
+    found = []
+    for cell, row in rows.items():
+        looks = zip(row["looks"], row["guide"], row["judge"], strict=True) if cell[0] == name else ()
+        known = [(x, s, j) for x, s, j in looks if s is not None and j is not None]
+        if len(known) > 1:
+            found.append(area_between(*zip(*known, strict=True)))
+    low, high = of_runs(found) or (math.nan, math.nan)
+    return (sum(found) / len(found), low, high) if found else (math.nan,) * 3
 
 
-def _table(study: SearchesStudy, rows: Rows, bands: Mapping[str, Mapping[str, Band]], tops: Mapping[str, Peak | None],
-           areas: Mapping[str, float]) -> TableView:  # fmt: skip
+def _told(area: Area) -> str:
+    """Value and interval; the value alone of one run."""
+    if math.isnan(area[1]):
+        return "–" if math.isnan(area[0]) else _signed(area[0])
+    return f"{_signed(area[0])} ({_signed(area[1])} to {_signed(area[2])})"
+
+
+def _signed(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}"  # no minus before 0
+
+
+def _table(study: SearchesStudy, rows: Rows, bands: Bands, tops: Mapping[str, Peak | None],
+           areas: Mapping[str, Area]) -> TableView:  # fmt: skip
     lines = []
     for name in sorted(bands["best"], key=lambda n: -bands["best"][n].mean[-1]):
         best, mean, judge, top = bands["best"][name], bands["mean"][name], bands["judge"].get(name), tops.get(name)
@@ -118,31 +136,31 @@ def _table(study: SearchesStudy, rows: Rows, bands: Mapping[str, Mapping[str, Ba
         row += [f"{best.low[-1]:.4f} to {best.high[-1]:.4f}", f"{mean.mean[-1]:.4f}"]
         row += ["–"] * 4 if judge is None or top is None else [
             f"{judge.mean[-1]:.3f}", f"{top.value:.3f}", f"{top.images:,.0f}",
-            "–" if math.isnan(areas[name]) else f"{areas[name]:.2f}",
+            _told(areas[name]),
         ]  # fmt: skip
         lines.append(tuple(row))
-    columns = ("search", "runs", "best score", "90 % of runs", "last generation", "judge at the end", "at its peak",
-               "peak at images", "area between")  # fmt: skip
+    columns = ("search", "runs", "best score", "90 % of runs", "last generation", "judge at its last look",
+               "at its peak", "peak at images", "area between")  # fmt: skip
     words = f"Means over runs. Judge: {study.settings.judge}, mean over the pictures of a generation. {_area_words()}"
     return TableView("Searches at the same images", columns, tuple(lines), words, "searches.csv")
 
 
-def _said(name: str, top: Peak | None, area: float) -> str:
+def _said(name: str, top: Peak | None, area: Area) -> str:
     if top is None:
         return f"{name}: the judge has no word for these phrases."
-    if math.isnan(area):
+    if math.isnan(area[0]):
         return (f"{name}: the judge looked once, at {top.images:,.0f} images ({top.value:.3f}), which makes no curve: "
                 "more images or a smaller --view-every make one.")  # fmt: skip
     fell = f" and has lost {top.lost:.3f} at the end" if top.lost > 0 else ", the last evaluation"
     when = f"{name}: the judge peaks at {top.images:,.0f} images ({top.value:.3f})"
-    return f"{when}{fell}; area between the curves {area:.2f}."
+    return f"{when}{fell}; area between the curves {_told(area)}."
 
 
 def _area_words() -> str:
     return (
         "Area between the curves: mean height of the score's curve over the judge's along the logarithm of the images, "
         "each counted from its first value in parts of its own range; 0: both rise alike, above 0: the judge stays "
-        "behind."
+        "behind. Mean over runs with a 95 % interval; of a judge that only wavers it means nothing."
     )
 
 
@@ -181,17 +199,26 @@ def _looks(rows: Rows) -> Iterator[Record]:
 
 
 def _lines(
-    study: SearchesStudy, rows: Rows, tops: Mapping[str, Peak | None], areas: Mapping[str, float]
+    study: SearchesStudy, rows: Rows, bands: Bands, tops: Mapping[str, Peak | None], areas: Mapping[str, Area]
 ) -> list[Record]:
+    """One record for each search; `best_low` to `best_high` holds 90 % of the runs, the area's interval is of 95 %."""
     found: list[Record] = []
     for name in study.searches:
         best = [curve[1][-1] for curve in _curves(rows, name, "images", "best")]
-        top, area = tops.get(name), areas.get(name, math.nan)
+        top, area = tops.get(name), areas.get(name, (math.nan,) * 3)
         record: Record = {"search": name, "runs": len(best), "best": float(np.mean(best)) if best else None}
+        record |= dict.fromkeys(("best_low", "best_high", "last_mean", "judge_last"))
+        for what, column in (("low", "best_low"), ("high", "best_high")):
+            if name in bands["best"] and len(bands["best"][name].images):
+                record[column] = float(getattr(bands["best"][name], what)[-1])
+        for key, column in (("mean", "last_mean"), ("judge", "judge_last")):
+            if name in bands[key] and len(bands[key][name].images):
+                record[column] = float(bands[key][name].mean[-1])
         record |= dict.fromkeys(("judge_peak", "judge_peak_images", "judge_lost"))
         if top is not None:
             record |= {"judge_peak": top.value, "judge_peak_images": top.images, "judge_lost": top.lost}
-        found.append(record | {"area": None if math.isnan(area) else area})
+        named = zip(("area", "area_low", "area_high"), area, strict=True)
+        found.append(record | {key: None if math.isnan(value) else value for key, value in named})
     return found
 
 
