@@ -60,6 +60,7 @@ def against_judge_png(
         right.annotate(
             f"judge's peak:\n{top.images:,.0f} images", (top.images, right.get_ylim()[0]), **beside,
             textcoords="offset points", fontsize=8, color=GREY,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         )  # fmt: skip
     figure.legend(*axes[0, 0].get_legend_handles_labels(), frameon=False, fontsize="small", ncols=3,
                   loc="outside upper center")  # fmt: skip

@@ -15,6 +15,7 @@ from zeuxis.evaluation.held_out import looked_through
 from zeuxis.experiments.records import Record, check_parquet, write_csv, write_parquet
 from zeuxis.experiments.worker import asked
 from zeuxis.hub.pocket import first_sha256
+from zeuxis.prompts.auto import AUTO
 from zeuxis.report.evaluation import Page, Section, TableView, write_page
 from zeuxis.run.folder import RunFolder
 from zeuxis.scorers.base import Judge, Scorer
@@ -166,6 +167,17 @@ def run_of(study: Study, folder: StudyFolder, cell: Cell, phrase: str, **more: A
     return run
 
 
+def _used(folder: StudyFolder, study: Study) -> tuple[str, str]:
+    """Generators and scorers in words; what "auto" was in the runs."""
+    s = study.settings
+    generators = (s.generator,) if isinstance(s.generator, str) else tuple(s.generator)
+    if AUTO not in generators and not any(name.startswith(AUTO) for name in s.scorer):
+        return ", ".join(generators), " + ".join(s.scorer)
+    configs = [RunFolder(folder.run_place(cell)).config for cell in study.cells()]
+    guides = dict.fromkeys(" + ".join(config.scorer) for config in configs)
+    return ", ".join(dict.fromkeys(config.generator for config in configs)), ", ".join(guides)
+
+
 def _write(folder: StudyFolder, study: Study, answer: Answer, parquet: bool) -> list[str]:
     """CSV, Parquet where its package is there, figures, and the page."""
     files = []
@@ -180,9 +192,9 @@ def _write(folder: StudyFolder, study: Study, answer: Answer, parquet: bool) -> 
         atomic_write(folder.path / name, data)
     s = study.settings
     seeds = f"{s.seeds[0]} to {s.seeds[-1]}" if len(s.seeds) > 1 else str(s.seeds[0])
-    drawn_by = s.generator if isinstance(s.generator, str) else ", ".join(s.generator)
+    drawn_by, guides = _used(folder, study)
     versions = ", ".join(f"{name} {of}" for name, of in software().items())
-    made = (*answer.made, ("generator", drawn_by), ("guided by", " + ".join(s.scorer)), ("seeds of the runs", seeds),
+    made = (*answer.made, ("generator", drawn_by), ("guided by", guides), ("seeds of the runs", seeds),
             ("networks", "one training seed of each"), ("versions", versions))  # fmt: skip
     page = Page(study.brand, answer.title, answer.lead, answer.sections, s.command(folder.path), made, tuple(files))
     write_page(folder.path, page)
