@@ -88,9 +88,8 @@ def test_the_styles_of_a_trained_stylegan_draw_what_it_draws():
 
 
 def test_a_generator_without_styles_says_which_have_them():
-    for name in ("pocket", "toy"):
-        result = zeuxis_("mix", "--generator", name)
-        assert result.exit_code == 2 and "no styles to mix" in result.output and "pocket-products" in result.output
+    result = zeuxis_("mix", "--generator", "toy")
+    assert result.exit_code == 2 and "no styles to mix" in result.output and "pocket-products" in result.output
 
 
 # interpolate

@@ -352,7 +352,7 @@ def test_sample_mix_interpolate_and_arithmetic(tmp_path):
         assert run("mix", *net, *given, "--out", table).exit_code == 0
         pictures[styles] = np.asarray(Image.open(table))
     assert (pictures["coarse"] != pictures["fine"]).any()
-    assert run("mix", "--generator", "pocket", "--out", tmp_path / "no.png").exit_code == 2
+    assert run("mix", "--generator", "toy", "--out", tmp_path / "no.png").exit_code == 2
     assert run("interpolate", *net, "--seeds", "0,1", "--frames", "3", "--out", tmp_path / "f.gif").exit_code == 0
     with Image.open(tmp_path / "f.gif") as film:
         assert film.n_frames == 3

@@ -126,5 +126,5 @@ def test_styles_are_searched_where_there_are_any_and_said_in_the_metadata(photo)
     assert zeuxis_("replay", "a.png").exit_code == 0
     assert zeuxis_("project", photo, *words, "--space", "z", "--out", "b.png").exit_code == 0
     assert len(read_metadata("b.png").latent) == 128
-    result = zeuxis_("project", photo, "--generator", "pocket", "--space", "w+")
-    assert result.exit_code == 2 and "has no styles" in result.output
+    result = zeuxis_("project", photo, "--generator", "toy", "--space", "w+")
+    assert result.exit_code == 2 and "no option 'space'" in result.output
