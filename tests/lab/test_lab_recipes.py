@@ -94,6 +94,8 @@ def test_an_unknown_option_is_refused_with_the_known_ones():
 SHAPES = {
     "cifar10": (32, 3, 10, 396),
     "mnist": (28, 1, 10),
+    "fashion-mnist": (28, 1, 10),
+    "folder": (64, 3, 7),
     "products": (64, 3, 82, 45),
     "tiny-imagenet": (64, 3, 160),
     "afhq-cat": (128, 3),

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from lab_helpers import GANS, LATENT, TRANSLATORS, pictures, recipe, sheet, write_cats, write_products
+from PIL import Image
 from safetensors.torch import load_file
 
 from zeuxis.data import read_images
@@ -54,6 +55,11 @@ def write_things(folder):
 def everything(data, tmp_path_factory):
     """All data sets that a recipe of the package asks for."""
     folder = shutil.copytree(data, tmp_path_factory.mktemp("all") / "data")
+    shutil.copy(folder / "mnist.npz", folder / "fashion-mnist.npz")  # alike in shape
+    own, kinds = pictures(24, 17, 64)
+    for k, (picture, kind) in enumerate(zip(own, kinds, strict=True)):
+        (folder / f"own/{kind}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"own/{kind}/{k}.png")
     return write_things(write_cats(write_products(folder)))
 
 
@@ -84,7 +90,8 @@ def recipes():
 
 @pytest.mark.parametrize("name", recipes())
 def test_a_recipe_starts_with_data_alone_and_exports_its_network(name, everything, tmp_path):
-    found = train(small(name), everything, tmp_path, device=CPU)
+    config = small(name)
+    found = train(config, everything / "own" if config.data == "folder" else everything, tmp_path, device=CPU)
     assert found and all(file.stat().st_size for file in found)
     assert (tmp_path / "summary.json").exists()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from zeuxis.errors import BadInput
 from zeuxis.hub.convert import read_checkpoint
@@ -219,6 +220,20 @@ def test_a_stem_is_trained_first_then_frozen_and_nothing_jumps():
     assert torch.allclose(net(z), stem, atol=1e-5)
     assert {n[:6] for n, p in net.named_parameters() if p.requires_grad} == {"ups.1.", "ups.2.", "convs.", "colour"}
     assert not net.mapping[0].weight.requires_grad and not net.colours[1].weight.requires_grad
+
+
+def test_while_a_stem_is_trained_the_discriminator_sees_all_pictures_at_its_size():
+    """Otherwise it would tell sharp real pictures from enlarged ones, and the generator could not win."""
+    net = projected.Discriminator(32, width=4, pixel_width=4, stem=8, stem_share=0.4).eval()
+    images = torch.rand(8, 3, 32, 32, generator=stream(1, "images")) * 2 - 1
+    coarse = F.interpolate(F.avg_pool2d(images, 4), size=(32, 32), mode="bilinear", align_corners=False)
+    net.set_progress(0.39)
+    seen, whole = net(images), net(images, frozen=net.frozen(images))
+    net.set_progress(0.41)
+    assert torch.allclose(seen, net(coarse), atol=1e-5) and torch.equal(seen, whole)
+    assert not torch.allclose(seen, net(images), atol=1e-3)
+    with pytest.raises(BadInput, match="stem of 0, 4, 8, 16 pixels"):
+        projected.Discriminator(32, stem=32)
 
 
 def test_without_a_stem_it_is_the_small_stylegan2():

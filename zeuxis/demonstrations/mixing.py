@@ -47,7 +47,7 @@ def show(settings: Settings) -> Shown:
         table.append((group, float(away), float(left)))
     return Shown(
         "Coarse, middle, fine",
-        f"Karras, Laine and Aila 2019, arXiv 1812.04958, section 3.1 and figure 3. {SOURCE}",
+        f"Karras, Laine and Aila 2019, arXiv 1812.04948, section 3.1 and figure 3. {SOURCE}",
         (
             "Each layer of a StyleGAN has a style of its own. One picture keeps its w but in one group of layers, "
             "which get the w of another: coarse ones (4 and 8 pixels) bring its outline, middle ones (16 and 32) its "

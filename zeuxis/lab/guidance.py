@@ -62,5 +62,5 @@ class Guide:
 
     @torch.no_grad()
     def right(self, images: Tensor, y: Tensor) -> int:
-        """How many images (N, 3, 32, 32) in [-1, 1] are recognised as their first label."""
+        """How many images (N, 3, R, R) in [-1, 1] are recognised as their first label."""
         return int((self.net(images)[0].argmax(1) == y[:, 0]).sum())

@@ -22,7 +22,7 @@ from zeuxis.nets.trunk import Trunk, TrunkClassifier
 from zeuxis.rng import stream
 
 MOST = 5_000  # pictures that a class head is fitted to
-RIDGE = 1e-3  # of the mean variance, so that features that never vary do no harm
+RIDGE = 1e-3  # of the mean variance, so that features that never vary do no harm; more for few pictures
 UNCHECKED = ("num_batches_tracked",)  # not exported
 
 
@@ -85,7 +85,8 @@ def with_classes(trunk: Trunk, data: ImageSet, labels: Tensor, count: int, devic
     means = torch.where(number[:, None] > 0, sums / number[:, None].clamp(min=1), x.mean(0))
     rest = x - means[y]
     covariance = rest.T @ rest / max(len(x) - 1, 1)
-    covariance += (RIDGE * covariance.diagonal().mean() + 1e-6) * torch.eye(len(covariance), dtype=torch.float64)
+    ridge = RIDGE if len(x) >= 10 * len(covariance) else max(RIDGE, len(covariance) / len(x))  # few rows: no inverse
+    covariance += (ridge * covariance.diagonal().mean() + 1e-6) * torch.eye(len(covariance), dtype=torch.float64)
     weight = torch.linalg.solve(covariance, means.T).T  # (K, D)
     net = TrunkClassifier(count, 0, trunk.widths)
     net.trunk.load_state_dict(trunk.state_dict())

@@ -41,6 +41,7 @@ from zeuxis.storage.checksummed import checksummed_json
 from zeuxis.storage.files import append_line, atomic_write, sweep
 from zeuxis.storage.lock import RunLock
 
+KEPT = "What was kept before, a checkpoint and exports, is left as it was."
 SAVE_SECONDS = 600.0  # between two checkpoints at most, whatever `checkpoint_every` says
 
 
@@ -242,8 +243,8 @@ def _check_losses(losses: dict[str, float], done: Progress) -> None:
     if wrong:
         after = f", after it {', '.join(wrong[1:5])}" if wrong[1:] else ""
         raise SearchStopped(
-            f"A loss became NaN or infinite at image {done.images}: first {wrong[0]} ({losses[wrong[0]]}){after}. The "
-            "last good checkpoint is kept, and what was exported. Lower the rate, or use fp32."
+            f"A loss became NaN or infinite at image {done.images}: first {wrong[0]} ({losses[wrong[0]]}){after}. "
+            f"{KEPT} Lower the rate, or use fp32."
         )
 
 
@@ -252,8 +253,8 @@ def _check_weights(task: Task, done: Progress) -> None:
     for name, net in task.nets.items():
         if not all(bool(p.isfinite().all()) for p in net.parameters()):
             raise SearchStopped(
-                f"Weights of the {name} became NaN or infinite before image {done.images}, by a slope that was. The "
-                "last good checkpoint is kept, and what was exported. Lower the rate, or use fp32."
+                f"Weights of the {name} became NaN or infinite before image {done.images}, by a slope that was. "
+                f"{KEPT} Lower the rate, or use fp32."
             )
 
 

@@ -121,7 +121,10 @@ class Watch(BestSoFar):
     def __init__(self, train: ImageSet, test: ImageSet, y: Tensor, count: int, lab: Lab) -> None:
         self.train, self.test, self.lab = train, test, lab
         if len(test) < 2:
-            raise BadInput(f"Expected two held-out pictures at least, got {len(test)}. Put more into the test split.")
+            raise BadInput(
+                f"Expected two held-out pictures at least, got {len(test)}. Add pictures, "
+                "to the test split where there is one."
+            )
         self.count = min(count, len(test))
         found, counts = torch.unique(y, dim=0, return_counts=True) if y.shape[1] else (y[:1], torch.tensor([len(y)]))
         self.combinations = found, counts

@@ -1,10 +1,10 @@
-"""Projected GAN: Sauer et al. 2021, https://arxiv.org/abs/2111.01007, on the features of MobileNet v2.
+"""Projected GAN: Sauer et al., "Projected GANs converge faster" (2021), https://arxiv.org/abs/2111.01007
 
-The generator is StyleGAN2's. The discriminator is a set of small heads on frozen features of an ImageNet network, at
-the picture's own size, and one head on the pixels themselves: fixed features do not see every artefact. Each head
-knows the labels by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637) and the deviation of its
-batch. The paper mixes features across channels and scales by fixed random layers (section 3.2): option `mixed`; without
-it the pixel head and the deviation take their place. From StyleGAN-XL (Sauer et al. 2022,
+The generator is StyleGAN2's. The discriminator is a set of small heads on frozen features of an ImageNet network,
+MobileNet v2, at the picture's own size, and one head on the pixels themselves: fixed features do not see every
+artefact. Each head knows the labels by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637) and the
+deviation of its batch. The paper mixes features across channels and scales by fixed random layers (section 3.2): option
+`mixed`; without it the pixel head and the deviation take their place. From StyleGAN-XL (Sauer et al. 2022,
 https://arxiv.org/abs/2202.00273): a stem of few pixels that is trained first, then frozen (section 3.2), option `stem`;
 and a classifier that guides (section 3.3), the recipe's `trunk` and `guidance`.
 """
@@ -34,6 +34,16 @@ def pair() -> tuple[type[Generator], type[Discriminator]]:
     return Generator, Discriminator
 
 
+def _check_stem(stem: int, share: float, resolution: int) -> tuple[int, float]:
+    """Both. BadInput for a stem that is no smaller size of this network, or a share that is none."""
+    sizes = [0, *(4 * 2**k for k in range(max(resolution, 4).bit_length() - 3))]
+    if isinstance(stem, bool) or stem not in sizes:
+        raise BadInput(f"Expected a stem of {', '.join(map(str, sizes))} pixels (0: none), got {repr(stem)[:40]}.")
+    if not isinstance(share, int | float) or not 0 < share < 1:
+        raise BadInput(f"Expected stem_share between 0 and 1, got {repr(share)[:40]}.")
+    return stem, share
+
+
 class Generator(stylegan2.Generator):
     """StyleGAN2's, small; with a `stem` of so many pixels, if not 0, that is trained first, its pictures enlarged.
 
@@ -52,12 +62,7 @@ class Generator(stylegan2.Generator):
             resolution, classes, channels=channels, z_dim=z_dim, w_dim=w_dim, embed_dim=embed_dim,
             mapping_layers=mapping_layers, widths=widths,
         )  # fmt: skip
-        sizes = [0, *(4 * 2**k for k in range(len(self.ups)))]
-        if isinstance(stem, bool) or stem not in sizes:
-            raise BadInput(f"Expected a stem of {', '.join(map(str, sizes))} pixels (0: none), got {repr(stem)[:40]}.")
-        if not isinstance(stem_share, int | float) or not 0 < stem_share < 1:
-            raise BadInput(f"Expected stem_share between 0 and 1, got {repr(stem_share)[:40]}.")
-        self.stem, self.stem_share = stem, stem_share
+        self.stem, self.stem_share = _check_stem(stem, stem_share, resolution)
         if stem:
             self.doublings = stem.bit_length() - 3
             self.register_buffer("stage", torch.ones(()))  # 0 while the stem is trained; a file is drawn as it was then
@@ -133,13 +138,15 @@ class Discriminator(nn.Module):
     """Images (N, 3, R, R) in [-1, 1] and labels (N, L) -> one logit a head (N, 5), spectrally normalised.
 
     The frozen network is part of the package, not of this one's weights, and neither is the `trunk` of a classifier
-    that guides. `mixed` is the width of the random layers, 0 for none.
+    that guides. `mixed` is the width of the random layers, 0 for none. With a `stem`, the generator's, it sees all
+    pictures at so many pixels, enlarged again, for as long as the stem is trained: sharp real pictures beside enlarged
+    ones are told apart at a glance, and nothing is learned.
     """
 
     def __init__(
         self, resolution: int, classes: Sequence[int] = (), *, channels: int = 3, width: int = 48,
         pixel_width: int = 32, group: int = 8, mixed: int = 0, trunk: Trunk | None = None,
-        trunk_widths: Sequence[int] = (), normalised: bool = True,
+        trunk_widths: Sequence[int] = (), normalised: bool = True, stem: int = 0, stem_share: float = 0.5,
     ) -> None:  # fmt: skip
         super().__init__()
         numbers = {"width": width, "pixel_width": pixel_width, "group": group}
@@ -149,6 +156,8 @@ class Discriminator(nn.Module):
         self._eyes: list[MobileNetV2] = []  # in a list: no part of the state
         self._guide = [] if trunk is None else [trunk.requires_grad_(False).eval()]
         bounded("mixed", mixed, 0, 4096)
+        self.stem, self.stem_share = _check_stem(stem, stem_share, resolution)
+        self.reduced = False
         self.pixels = nn.Sequential(conv(3, pixel_width, 4, 2), Activation(), conv(pixel_width, 64), Activation())
         seen = (mixed,) * len(CHANNELS) if mixed else CHANNELS
         shapes = [(64, resolution // 2), *((c, resolution // s) for c, s in zip(seen, STRIDES, strict=True))]
@@ -157,11 +166,23 @@ class Discriminator(nn.Module):
             normalise_spectrum(self)
         self.mixing = Mixing(mixed) if mixed else None
 
+    def set_progress(self, progress: float) -> None:
+        """`progress` of the training in [0, 1]."""
+        self.reduced = bool(self.stem) and progress < self.stem_share
+
+    def _seen(self, images: Tensor) -> Tensor:
+        """The images, at the stem's size and enlarged again while that is trained."""
+        if not self.reduced:
+            return images
+        few = F.avg_pool2d(images, images.shape[2] // self.stem)
+        return F.interpolate(few, size=images.shape[2:], mode="bilinear", align_corners=False)
+
     def frozen(self, images: Tensor) -> list[Tensor]:
         """The feature maps that never change, for one batch that serves two updates; gradients flow to `images`.
 
         With a guide its last map stands behind them.
         """
+        images = self._seen(images)
         if not self._eyes:
             self._eyes.append(load_pocket("v2").to(images.device))
         maps = self._eyes[0].taps(images, STRIDES)
@@ -172,6 +193,6 @@ class Discriminator(nn.Module):
     def forward(self, images: Tensor, y: Tensor | None = None, frozen: list[Tensor] | None = None) -> Tensor:
         """(N, 3, R, R), (N, L) -> (N, heads). `frozen` are the maps of these images, where they are at hand."""
         maps = self.frozen(images) if frozen is None else frozen
-        images = images.to(dtype_of(self.pixels)).contiguous(memory_format=torch.channels_last)
+        images = self._seen(images).to(dtype_of(self.pixels)).contiguous(memory_format=torch.channels_last)
         maps = [self.pixels(images), *maps[: len(STRIDES)]]
         return torch.stack([head(x.to(dtype_of(head)), y) for head, x in zip(self.heads, maps, strict=True)], dim=1)

@@ -1,5 +1,5 @@
 """StyleGAN: Karras, Laine and Aila, "A style-based generator architecture for generative adversarial networks" (2019),
-https://arxiv.org/abs/1812.04958
+https://arxiv.org/abs/1812.04948
 
 A mapping network z -> w, a learned constant in place of an input, noise and a style at every layer by adaptive instance
 normalisation (Eq. 1). The generator is the one that published files are read into: trained at its full size, where the
