@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from zeuxis.errors import BadInput
-from zeuxis.generators.base import HasRealism
+from zeuxis.generators.base import HasRealism, layer_sizes
 from zeuxis.generators.choose import check_generator, make_generator
 from zeuxis.rng import stream
 
@@ -20,6 +20,12 @@ def test_it_draws_what_the_generator_draws_of_the_expanded_latents(name):
     latents = mixed.space.expand(x)
     assert torch.equal(mixed.render(x), plain.render(latents))
     assert mixed.describe(x[0]) == plain.describe(latents[0])
+
+
+@pytest.mark.parametrize("name", ["toy", "fft", "pocket-products"])
+def test_it_has_styles_only_where_the_generator_has(name):
+    made = make_generator(name, mixture=4)
+    assert bool(layer_sizes(made)) == bool(layer_sizes(make_generator(name)))
 
 
 def test_a_wrong_width_is_one_sentence():

@@ -164,6 +164,9 @@ def test_the_terminal_tells_the_front_and_the_pick(tmp_path):
 def test_on_the_terminal_one_objective_is_a_sentence(tmp_path):
     result = CliRunner().invoke(app, ["generate", "a red disc", "--search", "nsga2", "--dry-run"])
     assert result.exit_code == 2 and "two or more parts of the score" in result.output
+    drift = ["--generator", "pocket", "--scorer", "pocket", "--drift", "0.1"]
+    result = CliRunner().invoke(app, ["generate", "a cat", "--search", "nsga2", *drift, "--dry-run"])
+    assert result.exit_code == 0, result.output
 
 
 def test_a_front_of_none_says_nothing():

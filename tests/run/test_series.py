@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
@@ -37,6 +38,7 @@ def here(tmp_path, monkeypatch):
         (["{a|b} x", "y {c|d}"], [("a x", "y c"), ("a x", "y d"), ("b x", "y c"), ("b x", "y d")]),
         (["a {shoe}", "{}"], [("a {shoe}", "{}")]),
         ([r"\{a|b\}"], [("{a|b}",)]),
+        ([r"a {a\|b|c} shoe"], [(r"a a\|b shoe",), ("a c shoe",)]),  # the prompt's own reading takes the backslash
         ([], [()]),
     ],
 )  # fmt: skip
@@ -74,6 +76,17 @@ def test_one_run_each_and_one_page():
     again = zeuxis_(*words, "--quiet")
     assert again.exit_code == 0 and again.output.strip() == "many"
     assert Path("many/1-a-red-disc/run.json").read_bytes() == before
+
+
+def test_generators_that_draw_other_sizes_share_a_page():
+    """Chosen for each prompt by itself: 32 and 64 pixels, and searches of their own."""
+    few = ("--population", "2", "--generations", "1", "--augment", "0", "--top", "0", "--out", "many", "--seed", "1")
+    result = zeuxis_("generate", "a {horse|red shoe}", *few)
+    assert result.exit_code == 0, result.output
+    page = Path("many/report.html").read_text()
+    assert "pocket guided by" in page and "pocket-products guided by" in page and "search samples, cma-ga" in page
+    with Image.open("many/best.png") as sheet:
+        assert sheet.width >= 2 * 64
 
 
 def test_a_file_of_prompts_on_the_command_line():

@@ -65,6 +65,13 @@ def test_gradients_find_the_top_of_a_sphere_in_a_fraction_of_the_images():
     assert adam.best[1] > SEARCHES["random"](SPACE, population=16).population_score.sum() - 1
 
 
+def test_the_genetic_algorithm_in_a_hybrid_takes_its_operators():
+    made = SEARCHES["hybrid"](SPACE, population=8, evolution="ga", mutation="prior", crossover="slerp")
+    assert made.inner.variation.mutation == "prior" and made.inner.variation.crossover == "slerp"
+    with pytest.raises(BadInput, match="evolution=ga"):
+        SEARCHES["hybrid"](SPACE, population=8, mutation="prior")
+
+
 @pytest.mark.parametrize("evolution", ["ga", "sep-cma-es", "lm-ma-es", "open-es", "cma-es"])
 @pytest.mark.parametrize("lamarckian", [0, 1])
 def test_a_hybrid_climbs_higher_than_its_evolution_alone(evolution, lamarckian):

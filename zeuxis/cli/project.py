@@ -32,6 +32,7 @@ def project(
     quiet: Annotated[bool, typer.Option("--quiet", help="print the files and nothing else")] = False,
 ) -> None:
     """Find the latent whose picture is nearest to a photo; a start for `zeuxis generate --start-from`."""
+    from zeuxis.generators.base import layer_sizes
     from zeuxis.pictures.enlarge import parse_enlarge
     from zeuxis.tools import project as projection
 
@@ -41,7 +42,7 @@ def project(
         draws = starts
     projection.read_target(photo, 8)  # what is no picture is said before a model is loaded
     made, options = open_generator(generator, truncation, space, classes, device, generator_option)
-    styled = hasattr(made, "styles") and bool(made.layer_sizes())
+    styled = bool(layer_sizes(made))
     if space is None and styled:
         open_up = truncation is None and hasattr(made, "truncation")
         psi = 1.0 if open_up else truncation

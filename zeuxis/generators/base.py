@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -50,6 +50,11 @@ class HasRealism(Protocol):
     def realism(self, images: Tensor) -> Tensor:
         """`(N, 3, H, W) -> (N,)`, the discriminator's output, higher is more real."""
         ...
+
+
+def layer_sizes(generator: Any) -> list[int]:
+    """For each style of a generator the pixels of the layer that it steers; [] where it has none."""
+    return list(generator.layer_sizes()) if hasattr(generator, "layer_sizes") and hasattr(generator, "styles") else []
 
 
 def check_colours(model: Model) -> int:

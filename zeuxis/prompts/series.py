@@ -17,6 +17,7 @@ MOST, LARGEST = 256, 2**20  # prompts in a series; bytes of a file
 LONGEST = 40  # letters of a phrase in a folder's name
 OWN = ("report.html", "best.png")  # files of a series beside its runs
 _GROUP = re.compile(r"(?<!\\)\{([^{}]*\|[^{}]*)\}")
+_BAR = re.compile(r"(?<!\\)\|")
 _OPEN = re.compile(r"(?<!\\)\{[^{}]*(?:\||\{)")
 Phrases = tuple[str, ...]
 
@@ -24,14 +25,14 @@ Phrases = tuple[str, ...]
 def expanded(phrases: Sequence[str]) -> list[Phrases]:
     """Every combination of the alternatives in braces, the last group changing first; without braces the prompt itself.
 
-    "a {red|} shoe" is "a red shoe" and "a shoe". A group needs a bar: "a {shoe}" stays as it is, and so does `\\{`.
-    BadInput for a brace that is not closed, one inside another, and more than 256 combinations.
+    "a {red|} shoe" is "a red shoe" and "a shoe". A group needs a bar: "a {shoe}" stays as it is, and so do `\\{` and
+    `\\|`. BadInput for a brace that is not closed, one inside another, and more than 256 combinations.
     """
     found: list[list[str]] = []
     count = 1
     for phrase in phrases:
         pieces = _GROUP.split(phrase)
-        groups = [piece.split("|") for piece in pieces[1::2]]
+        groups = [_BAR.split(piece) for piece in pieces[1::2]]
         if any(_OPEN.search(piece) for piece in pieces[::2]):
             raise BadInput(
                 f"Expected alternatives like {{red|green}} in {quoted(phrase)}, one pair of braces each, got one that "

@@ -34,13 +34,29 @@ def write_series(out: Path, runs: Sequence[RunFolder], columns: int | None = Non
     """`best.png`, a sheet of the best pictures in rows of `columns`, and `report.html` for finished runs in `out`."""
     shown = [run.picture(run.best_image) for run in runs]
     lines = [_line(out, run, picture) for run, picture in zip(runs, shown, strict=True)]
-    sheet, pixels = out / "best.png", [np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")) for picture in shown]
+    sheet, opened = out / "best.png", [Image.open(io.BytesIO(picture)).convert("RGB") for picture in shown]
+    largest = max(image.width for image in opened), max(image.height for image in opened)  # generators differ in size
+    pixels = [np.asarray(enlarged(image, largest)) for image in opened]
     atomic_write(sheet, grid_png(np.stack(pixels), [line.prompt for line in lines], columns))
+    searches = ", ".join(dict.fromkeys(run.config.search for run in runs))
     models = sorted({f"{c.generator} guided by {' + '.join(c.scorer)}" for c in (run.config for run in runs)})
-    page = PAGES.get_template("series.html").render(lines=lines, models=" and ".join(models), config=runs[0].config)
+    page = PAGES.get_template("series.html").render(
+        lines=lines, models=" and ".join(models), searches=searches, seed=runs[0].config.seed
+    )
     path = out / "report.html"
     atomic_write(path, page.encode("utf-8", "replace"))
     return [path, sheet]
+
+
+def enlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture in the middle of a white one of this size, as large as fits."""
+    if image.size == size:
+        return image
+    scale = min(size[0] / image.width, size[1] / image.height)
+    fitted = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.LANCZOS)
+    whole = Image.new("RGB", size, "white")
+    whole.paste(fitted, ((size[0] - fitted.width) // 2, (size[1] - fitted.height) // 2))
+    return whole
 
 
 def _line(out: Path, run: RunFolder, picture: bytes) -> Line:

@@ -213,6 +213,7 @@ def check_config(config: RunConfig) -> Prompt:
 def _check_objectives(config: RunConfig) -> None:
     """BadInput for a search between objectives that is given one: there is no front to find."""
     parts = [name for name in config.scorer if parse_weighted(name)[1]] + ["realism"] * bool(config.realism)
+    parts += ["drift"] * bool(config.drift)
     if SEARCHES.has_trait(config.search, "objectives") and len(parts) < 2:
         raise BadInput(
             f"Search {config.search!r} keeps the front between two or more parts of the score, got {parts}. Let the "

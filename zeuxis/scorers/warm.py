@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from zeuxis.errors import BadInput, WeightsRefused
+from zeuxis.errors import BadInput, MissingModel, WeightsRefused
 from zeuxis.hub.model_file import Model, Part, build_from, file_sha256, read_model, write_model
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.nets import imagenet_classes
@@ -157,6 +157,8 @@ def open_warm(path: Path, generator: Draws, scorers: Sequence[Any], options: Map
     MissingModel or WeightsRefused for a file that is none; BadInput for one of another generator, of other options or
     another space, or of a scorer that is not among those of the run.
     """
+    if not path.is_file():
+        raise MissingModel(f"Expected a warm start at {path}, found none. Make one: zeuxis bank warm {generator.name}")
     model = read_model(path)
     about = model.about
     if model.family != FAMILY or PART not in model.parts or not {"generator_sha256", "scorer_sha256"} <= set(about):

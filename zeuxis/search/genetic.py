@@ -19,6 +19,7 @@ from zeuxis.search.operators import (
     gaussian_mutation,
     polynomial_mutation,
     prior_mutation,
+    released,
     sbx,
     slerp_crossover,
     tournament,
@@ -26,8 +27,11 @@ from zeuxis.search.operators import (
     uniform_mutation,
 )
 from zeuxis.search.options import Member, Options, option
-from zeuxis.spaces import Space, blocks, gaussian
+from zeuxis.spaces import Space, balls, blocks, gaussian
 from zeuxis.types import Evaluation
+
+CROSSOVERS = ("sbx", "uniform", "slerp")
+MUTATIONS = ("polynomial", "gaussian", "uniform", "prior")
 
 
 @dataclass(frozen=True)
@@ -35,14 +39,14 @@ class VariationOptions(Options):
     """How a genetic algorithm picks parents and makes children of them."""
 
     tournament: int = option(2, "entrants per tournament; 1 picks parents blindly, more is greedier", low=1)
-    crossover: str = option("uniform", "how two parents mix", choices=("sbx", "uniform", "slerp"))
+    crossover: str = option("uniform", "how two parents mix", choices=CROSSOVERS)
     crossover_prob: float = option(1.0, "chance that a pair mates at all", low=0, high=1)
     crossover_gene_prob: float = option(0.5, "chance per gene of a mating pair", low=0, high=1)
     crossover_eta: float = option(15.0, "sbx only: larger keeps children nearer to their parents", low=0)
     mutation: str = option(
         "gaussian",
         "how a gene changes; prior: normal genes so that they stay normal, all others like gaussian",
-        choices=("polynomial", "gaussian", "uniform", "prior"),
+        choices=MUTATIONS,
     )
     mutation_prob: float = option(0.4, "chance per gene; 0 leaves it to mutation_genes", low=0, high=1)
     mutation_genes: float = option(
@@ -94,11 +98,13 @@ class GeneticSearch(PopulationSearch):
         self.mean = sent(space.prior_mean, self.device)
         normal = gaussian(space)  # (D,), 1.0 for genes with a normal prior
         self.all_normal, self.normal = bool(normal.all()), sent(normal, self.device)
-        self.parts = blocks(space)
+        self.parts, self.balls = blocks(space), balls(space)
 
     def _ask(self, rng: torch.Generator) -> Tensor:
         pairs = (self.population + 1) // 2
         parents = self.population_x[tournament(self._fitness(), 2 * pairs, self.variation.tournament, rng)]
+        if self.variation.mutation == "prior":
+            parents = released(parents, self.balls, rng)
         children = torch.cat(self._cross(parents[:pairs], parents[pairs:], rng))[: self.population]
         return self._mutate(children, rng)
 

@@ -9,12 +9,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from zeuxis.errors import BadInput
 from zeuxis.search.adam import NORM, NORM_HELP, Climber, gradient_of
 from zeuxis.search.base import CPU, PopulationSearch
+from zeuxis.search.genetic import CROSSOVERS, MUTATIONS
 from zeuxis.search.options import Member, Options, option
 from zeuxis.spaces import Space
 from zeuxis.types import Batch, Evaluation
 
+OWN = "own"
 EVOLUTIONS = ("ga", "sep-cma-es", "lm-ma-es", "open-es", "cma-es")
 
 
@@ -28,6 +31,8 @@ class HybridOptions(Options):
     elite: int = option(0, "latents that climb; 0 is an eighth of the population", low=0)
     rate: float = option(0.05, "Adam's learning rate, in deviations of the prior", low=0, high=100)
     norm: float = option(NORM, NORM_HELP, low=0, high=100)
+    mutation: str = option(OWN, "evolution=ga only; own: as in `ga`", choices=(OWN, *MUTATIONS))
+    crossover: str = option(OWN, "evolution=ga only; own: as in `ga`", choices=(OWN, *CROSSOVERS))
     lamarckian: int = option(
         1,
         "1: the climbed latent replaces its parent; 0 (Baldwin): the parent gets the score, not the genes",
@@ -55,7 +60,10 @@ class HybridSearch(PopulationSearch):
         super().__init__(space, population, device, name)
         from zeuxis.search import SEARCHES
 
-        self.inner: PopulationSearch = SEARCHES[options.evolution](space, population=population, device=device)
+        of_ga = {name: said for name in ("mutation", "crossover") if (said := getattr(options, name)) != OWN}
+        if of_ga and options.evolution != "ga":
+            raise BadInput(f"{' and '.join(of_ga)} are of the genetic algorithm: add evolution=ga, or leave them out.")
+        self.inner: PopulationSearch = SEARCHES[options.evolution](space, population=population, device=device, **of_ga)
         self.evolve, self.climb, self.lamarckian = options.evolve, options.climb, options.lamarckian
         self.elite = min(options.elite or max(1, self.population // 8), self.population)
         self.climber = Climber(options.rate, self._deviation(), space, options.norm)

@@ -7,6 +7,7 @@ steps on every device. Higher scores are better. `lower` and `upper` are `(D,)`.
     tournament, fittest                    selection
     sbx, uniform_crossover, slerp_crossover                     two parents (M, D) -> two children (M, D)
     polynomial_mutation, gaussian_mutation, uniform_mutation, prior_mutation    (N, D) -> (N, D)
+    released                               (N, D) -> (N, D), out of the ball that a prior is cut to
     keep_length                            (N, D) -> (N, D), as long as its parents
 """
 
@@ -175,6 +176,35 @@ def prior_mutation(
     return torch.where(moved & (y >= lower) & (y <= upper), y, x)
 
 
+def released(x: Tensor, balls: Sequence[tuple[slice, float]], rng: torch.Generator) -> Tensor:
+    """`x` `(N, D)` with the normal genes that were cut to a ball of so large a radius let go beyond it again.
+
+    A cut row keeps its direction; its length is drawn anew from those of normal rows that are longer than the radius.
+    Cut normal rows become normal ones, so what leaves a normal prior as it is, and is cut after, leaves the cut one so.
+    """
+    x = x.clone()
+    for part, radius in balls:
+        rows = x[:, part]
+        length = rows.norm(dim=1, keepdim=True)
+        cut = (length >= radius * (1 - 1e-5)).flatten()
+        x[cut, part] = rows[cut] * sent(_beyond(radius, rows.shape[1], int(cut.sum()), rng), x.device) / length[cut]
+    return x
+
+
+def _beyond(radius: float, dim: int, count: int, rng: torch.Generator) -> Tensor:
+    """`(count, 1)` lengths of standard normal rows of `dim` genes, given that they are longer than `radius`."""
+    found = torch.full((count,), radius)
+    missing = torch.arange(count)
+    for _ in range(64):  # a radius far out is hardly ever reached, and then by next to nothing
+        if not len(missing):
+            break
+        drawn = torch.randn(len(missing), dim, generator=rng).norm(dim=1)
+        beyond = drawn > radius
+        found[missing[beyond]] = drawn[beyond]
+        missing = missing[~beyond]
+    return found[:, None]
+
+
 def slerp_crossover(
     a: Tensor,
     b: Tensor,
@@ -190,6 +220,9 @@ def slerp_crossover(
     Shoemake, "Animating rotation with quaternion curves" (1985); lengths are interpolated, so that children are as long
     as their parents, where a straight line would cut the corner. Each of `parts` turns about its own `mean`, in units
     of `deviation`, by a t of its own. `prob` as in `sbx`.
+
+    Lengths stay near those of the prior, its variety does not: children lie between their parents, so that without
+    selection a population draws together.
     """
     mates = chance(prob, uniform(len(a), 1, rng=rng, device=a.device))
     c, d = a.clone(), b.clone()

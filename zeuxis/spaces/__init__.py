@@ -10,7 +10,7 @@ from zeuxis.spaces.class_mix import ClassMix
 from zeuxis.spaces.codebook import CodeGrid, GridAxes
 from zeuxis.spaces.mixture import Mixture
 from zeuxis.spaces.normal import Normal, TruncatedNormal
-from zeuxis.spaces.product import HasClasses, Product, blocks, class_sweep, gaussian, parts, room
+from zeuxis.spaces.product import HasClasses, Product, balls, blocks, class_sweep, gaussian, parts, room
 from zeuxis.spaces.sparse_mix import SparseMix
 from zeuxis.spaces.whitened import Whitened
 
@@ -28,6 +28,7 @@ __all__ = [
     "SparseMix",
     "TruncatedNormal",
     "Whitened",
+    "balls",
     "blocks",
     "check",
     "class_sweep",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
@@ -98,6 +99,13 @@ def room(space: Space) -> Tensor:
 def gaussian(space: Space) -> Tensor:
     """`(D,)`: 1 for genes whose prior is the standard normal distribution, truncated or shortened or not; else 0."""
     return torch.cat([torch.full((part.dim,), float(isinstance(part, GAUSSIAN))) for part in parts(space)])
+
+
+def balls(space: Space) -> list[tuple[slice, float]]:
+    """Where normal genes lie that are cut to a ball, and its radius."""
+    found = zip(blocks(space), parts(space), strict=True)
+    return [(at, part.radius * math.sqrt(part.dim)) for at, part in found
+            if isinstance(part, Normal) and math.isfinite(part.radius)]  # fmt: skip
 
 
 def blocks(space: Space) -> list[slice]:

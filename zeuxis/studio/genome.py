@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput
-from zeuxis.generators.base import Generator
+from zeuxis.generators.base import Generator, layer_sizes
 from zeuxis.spaces import ClassMix, Normal, Space, TruncatedNormal, Whitened, parts
 from zeuxis.tools.mixing import GROUPS
 
@@ -164,11 +164,6 @@ class Variation:
 def is_latent(genome: Tensor) -> bool:
     """Whether a genome `(G, D)` is one latent: then its picture can be drawn from it alone."""
     return bool((genome == genome[:1]).all())
-
-
-def layer_sizes(generator: Any) -> list[int]:
-    """For each style of a generator the pixels of the layer that it steers; [] where it has none."""
-    return list(generator.layer_sizes()) if hasattr(generator, "layer_sizes") and hasattr(generator, "styles") else []
 
 
 def group_of_layers(generator: Any, groups: Sequence[str]) -> list[int]:

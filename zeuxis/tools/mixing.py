@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from zeuxis.errors import BadInput
-from zeuxis.generators.base import Generator
+from zeuxis.generators.base import Generator, layer_sizes
 from zeuxis.pictures.enlarge import Enlarge
 from zeuxis.pictures.grid import grid, to_pixels
 from zeuxis.pictures.writing import check_picture_place, encoded
@@ -38,13 +38,13 @@ def mix(
     if styles not in GROUPS:
         raise BadInput(f"Expected styles {', '.join(GROUPS)}, got {styles[:40]!r}.")
     source: Any = generator
-    if not hasattr(source, "styles") or not source.layer_sizes():
+    if not layer_sizes(generator):
         raise BadInput(
             f"Generator {generator.name!r} has no styles to mix. StyleGANs have: pocket-products, or one of "
             "`zeuxis models list --kind generator`."
         )
     low, high = GROUPS[styles]
-    layers = [i for i, size in enumerate(source.layer_sizes()) if low <= size <= high]
+    layers = [i for i, size in enumerate(layer_sizes(generator)) if low <= size <= high]
     if not layers:
         raise BadInput(f"{generator.name} draws {generator.resolution} pixels and has no {styles} layers.")
     a, b = source.styles(latents_of(generator, rows)), source.styles(latents_of(generator, columns))
