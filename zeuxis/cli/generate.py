@@ -110,6 +110,9 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
     if "judge" in named and named["judge"] is None and "judge" not in fields:
         judge = configs.THESIS_JUDGES[0]
         typer.echo(f"note: no judge is here to check the result. For one: zeuxis models pull {judge}", err=True)
+    if config in configs.PROGRAMS and named["scorer"] != (configs.CLIP_MODEL,) and "scorer" not in fields:
+        said = f"note: {config} is guided by CLIP where it is here; {configs.WITHOUT_CLIP} stands in for it. For CLIP: "
+        typer.echo(f"{said}zeuxis models pull {configs.CLIP_MODEL}", err=True)
     known = RunFolder(out) if out is not None else None
     seed = known.config.seed if known is not None and known.exists() else secrets.randbelow(2**31)
     return make_config(**{"seed": seed, **named, **fields})
