@@ -97,7 +97,7 @@ def test_the_loss_that_became_nan_first_is_named(data, tmp_path, monkeypatch):
         task.penalties["r1"] = (lambda *given: spoil(penalty(*given)), of.model_copy(update={"every": 1}))
 
     monkeypatch.setattr(Adversarial, "__init__", build)
-    with pytest.raises(SearchStopped, match=r"at image 64: first r1 \(nan\), after it g_loss.*last good checkpoint"):
+    with pytest.raises(SearchStopped, match=r"at image 64: first r1 \(nan\), after it g_loss.*What was kept before"):
         train(recipe("stylegan2"), data, tmp_path, device=CPU)
     check_kept(tmp_path)
 
