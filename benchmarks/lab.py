@@ -43,7 +43,7 @@ from zeuxis.storage.files import atomic_write
 ROOT = Path(__file__).resolve().parents[1]
 JUDGES = {"mnist": "mnist_lenet_acc0.991.pth", "cifar10": "cifar10_resnet20-12fca82f.th"}
 PAIRS = ("agreement", "recall", "coverage", "frechet", "duplicates")
-SHIPPED = {"pocket-gan": "ships as `pocket`", "stylegan2-products": "ships as `pocket-products`"}
+SHIPPED = {"pocket-gan": "shipped as `pocket` before", "stylegan2-products": "ships as `pocket-products`"}
 LARGEST = 200_000  # bytes of a sample sheet
 Figures = dict[str, Any]
 

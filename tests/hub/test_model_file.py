@@ -288,7 +288,7 @@ def test_mutants_are_refused_or_the_same(path):
 # ---------------------------------------------------------------- the files that ship
 
 
-@pytest.mark.parametrize("name", ["generator", "judge", "scorer", "scorer_second"])
+@pytest.mark.parametrize("name", ["judge", "scorer", "scorer_second"])
 def test_the_pocket_files_are_whole_and_known_by_their_first_digest(name):
     path = POCKET / f"{name}.safetensors"
     model = read_model(path)

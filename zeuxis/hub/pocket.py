@@ -16,9 +16,6 @@ def pocket_path(name: str) -> Path:
 # The header of a file may be rewritten while every tensor stays what it is. SHA-256 of such a file -> that of the first
 # file with these weights, which older runs, pictures and start banks name. Whoever rewrites a header adds a row.
 SAME_WEIGHTS = {
-    "75e5911f96fe53c80db9ae7a30ef2bf4cc125230d607d17ddfd0ef87a8516fad": (  # generator
-        "04e33991ca224249cc27268a4cb0325e710cfff07e7c6d763c962384cfe92765"
-    ),
     "85a1d013bed61e06e6d1d861498c2f8dcbb202d26768f174a6505c6d21e961f4": (  # judge
         "42c0600160ea3ee0a401852ae5b375d3e8859820da1ed3a628057f459b3e8371"
     ),
