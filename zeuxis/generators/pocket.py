@@ -12,7 +12,7 @@ from zeuxis.hub.pocket import pocket_path
 
 
 class Pocket(LabGenerator):
-    """CIFAR-10, 32x32. Latent = z (64) and an embedding (128) of one of the 396 search terms, which may mix them."""
+    """CIFAR-10, 32x32. Latent = z (64) and an embedding (64) of one of the 396 search terms, which may mix them."""
 
     name = "pocket"
     file = "generator"  # of the pocket set
