@@ -46,6 +46,7 @@ class Member:
     start: Literal["prior", "labels"]
     search: str
     generations: int
+    augment: int | None  # views in the score; None: as always
     held_out: str  # the scorer that --stop-on-disagreement stops by
 
     @property
@@ -56,10 +57,10 @@ class Member:
 
 MEMBERS = {
     "pocket": Member(
-        "generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 55, "pocket-second"
+        "generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 25, 8, "pocket-second"
     ),
     "pocket-products": Member(
-        "products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160, "pocket"
+        "products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160, None, "pocket"
     ),
 }
 
@@ -98,8 +99,9 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     if known is not None:
         kept = {name: tuple(v) if isinstance(v := known[name], list) else v for name in fields if name in known}
         kept = {k: v for k, v in kept.items() if _any_auto(fields[k])}
-        if "search" in kept and "generations" not in config.model_fields_set:
-            kept["generations"] = known.get("generations", config.generations)
+        for name in ("generations", "augment") if "search" in kept else ():
+            if name not in config.model_fields_set:
+                kept[name] = known.get(name, getattr(config, name))
         if config.start_from:  # whose options were taken over
             kept |= {name: known[name] for name in ("truncation", "space") if getattr(config, name) is None}
         return config.model_copy(update=kept), []
@@ -142,6 +144,8 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
         return {"search": SEARCH}, ""
     member = MEMBERS[generator]
     length = {} if "generations" in config.model_fields_set else {"generations": member.generations}
+    if member.augment is not None and "augment" not in config.model_fields_set:
+        length["augment"] = member.augment
     why = f"The search is {member.search}: the best different draws of {generator} look better than bred pictures."
     return {"search": member.search, **length}, f"{why} --search {SEARCH} breeds." if member.search != SEARCH else ""
 
