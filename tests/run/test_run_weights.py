@@ -7,7 +7,7 @@ from zeuxis.errors import BadInput
 from zeuxis.generators.toy import ToyGenerator
 from zeuxis.hub import pocket
 from zeuxis.run import RunFolder
-from zeuxis.run.record import same_models
+from zeuxis.run.record import other_models, same_models
 from zeuxis.scorers import classifier
 from zeuxis.scorers import pocket as pocket_scorer
 from zeuxis.scorers.bank import bank_folder
@@ -59,6 +59,18 @@ def test_a_picture_that_names_an_earlier_digest_is_drawn_again(tmp_path, monkeyp
     monkeypatch.setattr(pocket, "SAME_WEIGHTS", {})
     with pytest.raises(BadInput, match="with weights"):
         replay(tmp_path / "run" / "images" / "best.png")
+
+
+def test_what_differs_is_named():
+    one = {
+        "generator": {"name": "a", "sha256": "1" * 64},
+        "scorers": [{"name": "s", "sha256": "2" * 64}],
+        "judge": None,
+    }
+    other = one | {"generator": {"name": "a", "sha256": "3" * 64}, "scorers": []}
+    assert other_models(one, one) == "in another order"
+    assert other_models(one, other) == "generator 'a' 111111111 -> 333333333, scorer 1 's' 222222222 -> none"
+    assert other_models(one, one | {"judge": {"name": "j", "sha256": "4" * 64}}) == "judge 'j' none -> 444444444"
 
 
 def test_a_bank_is_found_by_its_weights_whatever_their_header(monkeypatch):

@@ -23,7 +23,7 @@ from zeuxis.prompts.auto import settle
 from zeuxis.prompts.start import check_start, start_of
 from zeuxis.prompts.templates import sentences
 from zeuxis.run.problem import Problem
-from zeuxis.run.record import Decisions, models, prompt_sha256, same_models
+from zeuxis.run.record import Decisions, models, other_models, prompt_sha256, same_models
 from zeuxis.scorers.base import Judge, Prompt, Scorer
 from zeuxis.scorers.choose import check_judge, check_scorer, make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
@@ -272,12 +272,17 @@ def _check_micro_batch(config: RunConfig, decisions: Decisions) -> None:
 
 def _check_same_run(prepared: Prepared, known: Header) -> None:
     """BadInput for other weights or another prompt; a note where bits may differ."""
-    for part, what in (("models", "weights"), ("prompt_sha256", "words or pictures in the prompt")):
-        if not same_models(prepared.record[part], known[part]):
-            raise BadInput(
-                f"The run was made with other {what}: {known[part]!s:.400}, got {prepared.record[part]!s:.400}. Bring "
-                "them back to resume, or start a new run."
-            )
+    if not same_models(prepared.record["models"], known["models"]):
+        said = other_models(known["models"], prepared.record["models"])
+        raise BadInput(
+            f"The run was made with other weights: {said}. Resume it with the version or the files that made it, or "
+            "start a new run."
+        )
+    if prepared.record["prompt_sha256"] != known["prompt_sha256"]:
+        raise BadInput(
+            "The run was made with other words or pictures in the prompt. Bring them back to resume it, or start a new "
+            "run."
+        )
     for part in ("software", "machine"):
         now, then = prepared.record[part], known[part]
         changed = [f"{name} {then.get(name)} -> {value}" for name, value in now.items() if then.get(name) != value]

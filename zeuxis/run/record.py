@@ -89,6 +89,28 @@ def same_models(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
+def other_models(one: Any, other: Any) -> str:
+    """In words which of two records of `models` differ: "generator 'pocket' 75e5911f9 -> 30786f994"."""
+    rows = [_by_role(models) for models in (one, other)]
+    changed = []
+    for role in dict.fromkeys((*rows[0], *rows[1])):
+        then, now = (row.get(role) for row in rows)
+        if not same_models(then, now):
+            name = next((str(m["name"])[:60] for m in (now, then) if isinstance(m, dict) and "name" in m), "none")
+            digests = [str(m.get("sha256"))[:9] if isinstance(m, dict) else "none" for m in (then, now)]
+            changed.append(f"{role} {name!r} {' -> '.join(digests)}")
+    return ", ".join(changed[:5]) or "in another order"
+
+
+def _by_role(models: Any) -> dict[str, Any]:
+    """Role -> record; scorers are numbered."""
+    if not isinstance(models, dict):
+        return {}
+    scorers = models.get("scorers")
+    numbered = {f"scorer {k}": m for k, m in enumerate(scorers, 1)} if isinstance(scorers, list) else {}
+    return {role: m for role, m in models.items() if role != "scorers"} | numbered
+
+
 def prompt_sha256(prompt: Prompt) -> str:
     """One hash for words, weights and the pixels of image prompts: the same hash, the same question."""
     digest = hashlib.sha256(repr((prompt.templates, prompt.strict)).encode())
