@@ -116,9 +116,8 @@ class HeldOut:
 def check_not_guiding(classifiers: Sequence[HeldOut], guides: Sequence[Scorer]) -> None:
     """BadInput for a classifier whose weights guide the search, or are among those that a guide looks through."""
     for guide in guides:
-        own = {first_sha256(guide.sha256)} | looked_through(guide)
         for one in classifiers:
-            if first_sha256(one.sha256) in own:
+            if guides_by(guide, one.sha256):
                 raise BadInput(
                     f"The classifier {one.name} guides the search itself ({guide.name}), so it cannot say whether "
                     "others see the same. Leave it out of --classifier, or guide by another --scorer."
@@ -128,11 +127,16 @@ def check_not_guiding(classifiers: Sequence[HeldOut], guides: Sequence[Scorer]) 
 def check_apart(space: FeatureSpace, guides: Sequence[Scorer]) -> None:
     """BadInput for features that a guide looks through, or that are its own."""
     for guide in guides:
-        if first_sha256(space.sha256) in {first_sha256(guide.sha256)} | looked_through(guide):
+        if guides_by(guide, space.sha256):
             raise BadInput(
                 f"The features {space.name} guide the search themselves (by {guide.name}), so they cannot say whether "
                 "bred pictures are like real ones. Choose other --features, or guide by another --scorer."
             )
+
+
+def guides_by(guide: Scorer, sha256: str) -> bool:
+    """Whether a scorer's weights are those of this file, or it looks through them."""
+    return first_sha256(sha256) in {first_sha256(guide.sha256)} | looked_through(guide)
 
 
 def looked_through(guide: Scorer) -> set[str]:

@@ -81,17 +81,9 @@ class Compared:
 
 
 def write_report(folder: Path, found: Compared) -> list[Path]:
-    """metrics.json (checksummed, with every setting), metrics.csv and, for metrics that have them, shares by class and
-    points of a line in details.csv; each whole or not there.
-    """
+    """metrics.json (checksummed, with every setting) and metrics.csv; both whole or not there."""
     make_folder(folder)
     files = {"metrics.json": checksummed_json(found.to_dict()), "metrics.csv": _csv(found.results).encode()}
-    further = details(found.results)
-    if further:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerows([DETAILS, *further])
-        files["details.csv"] = text.getvalue().encode()
     for name, content in files.items():
         atomic_write(folder / name, content)
     return [folder / name for name in files]

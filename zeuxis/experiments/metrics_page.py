@@ -13,7 +13,7 @@ from zeuxis import __version__
 from zeuxis.errors import MissingExtra
 from zeuxis.evaluation.measure import Result
 from zeuxis.evaluation.report import DETAILS, Compared, details, write_report
-from zeuxis.experiments.records import Record, write_parquet
+from zeuxis.experiments.records import Record, write_csv, write_parquet
 from zeuxis.report.evaluation import Page, Section, TableView, counted, figure, png, write_page
 from zeuxis.report.search_figures import Interval, pairs_png
 
@@ -25,6 +25,8 @@ def write_metrics(folder: Path, found: Compared, command: str) -> list[Path]:
     """All files of a comparison, the page last. Parquet where pyarrow is there."""
     written = write_report(folder, found)
     further: list[Record] = [dict(zip(DETAILS, row, strict=True)) for row in details(found.results)]
+    if further:
+        written.append(write_csv(folder / "details.csv", further))
     with contextlib.suppress(MissingExtra):
         written.append(write_parquet(folder / "metrics.parquet", list(_records(found))))
         if further:

@@ -2,9 +2,9 @@
 
 Each is `penalty(D, real, fake, y_real, y_fake, rng) -> scalar`, times its weight in the loss of D. `every` n steps
 (lazy, Karras et al. 2020, appendix B) it is n times as heavy; Adam's rate and moments, which the authors lower to
-match, stay as they are. It differentiates a gradient, which a compiled network
-cannot: give the plain one. A penalty whose own gradient to the weights is zero does nothing: tests hold each against
-that. The generator's are objects, `penalty(G, z, y, rng) -> scalar`, with `check(G)` and a state for the checkpoint.
+match, stay as they are. It differentiates a gradient, which a compiled network cannot: give the plain one. A penalty
+whose own gradient to the weights is zero does nothing: tests hold each against that. The generator's are objects,
+`penalty(G, z, y, rng) -> scalar`, with `check(G)` and a state for the checkpoint.
 """
 
 from __future__ import annotations

@@ -11,10 +11,9 @@ from typing import Any
 
 from zeuxis.compute.device import software
 from zeuxis.errors import BadInput, MissingExtra
-from zeuxis.evaluation.held_out import looked_through
+from zeuxis.evaluation.held_out import guides_by
 from zeuxis.experiments.records import Record, check_parquet, write_csv, write_parquet
 from zeuxis.experiments.worker import asked
-from zeuxis.hub.pocket import first_sha256
 from zeuxis.prompts.auto import AUTO
 from zeuxis.report.evaluation import Page, Section, TableView, write_page
 from zeuxis.run.folder import RunFolder
@@ -153,7 +152,7 @@ def check_once(names: Sequence[str], flag: str) -> None:
 def check_judge(judge: Judge, guides: Sequence[Scorer]) -> None:
     """BadInput for a judge whose weights guide, or are among those that a guide looks through."""
     for guide in guides:
-        if first_sha256(judge.sha256) in {first_sha256(guide.sha256)} | looked_through(guide):
+        if guides_by(guide, judge.sha256):
             raise BadInput(f"The judge {judge.name} guides the search itself ({guide.name}). Give another --judge.")
 
 

@@ -91,6 +91,15 @@ class Generator(stylegan2.Generator):
         return image
 
 
+def mobilenet_maps(eyes: list[MobileNetV2], images: Tensor) -> list[Tensor]:
+    """MobileNet v2's four maps of images (N, 3, R, R), of about deviation 1. `eyes` holds the network once it is
+    loaded: in a list it is no part of a discriminator's state.
+    """
+    if not eyes:
+        eyes.append(load_pocket("v2").to(images.device))
+    return [x / scale for x, scale in zip(eyes[0].taps(images, STRIDES), SCALES, strict=True)]
+
+
 class Mixing(nn.Module):
     """Fixed random layers: 1x1 across channels, then 3x3 from the coarse scale to the fine one. Section 3.2."""
 
@@ -183,10 +192,7 @@ class Discriminator(nn.Module):
         With a guide its last map stands behind them.
         """
         images = self._seen(images)
-        if not self._eyes:
-            self._eyes.append(load_pocket("v2").to(images.device))
-        maps = self._eyes[0].taps(images, STRIDES)
-        maps = [x / scale for x, scale in zip(maps, SCALES, strict=True)]
+        maps = mobilenet_maps(self._eyes, images)
         maps = maps if self.mixing is None else self.mixing(maps)
         return [*maps, *(trunk.stages(images)[-1] for trunk in self._guide)]
 

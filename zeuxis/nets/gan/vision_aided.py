@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
 from zeuxis.nets.gan import stylegan2
-from zeuxis.nets.gan.projected import CHANNELS, SCALES, STRIDES, Head
+from zeuxis.nets.gan.projected import CHANNELS, STRIDES, Head, mobilenet_maps
 from zeuxis.nets.layers import bounded, dtype_of, normalise_spectrum
-from zeuxis.nets.mobilenet import MobileNetV2, load_pocket
+from zeuxis.nets.mobilenet import MobileNetV2
 from zeuxis.nets.trunk import Trunk
 
 
@@ -53,7 +53,7 @@ class Discriminator(stylegan2.Discriminator):
         if trunk is not None and resolution != 32:
             raise BadInput(f"The trunk sees pictures of 32 pixels, these have {resolution}: leave out the trunk.")
         self.trunk = None if trunk is None else trunk.requires_grad_(False).eval()
-        self._eyes: list[MobileNetV2] = []  # in a list: no part of the state
+        self._eyes: list[MobileNetV2] = []
         of_trunk = [] if trunk is None else [*zip(trunk.widths[1:], (16, 8, 4), strict=True)]
         shapes = of_trunk or [(c, resolution // s) for c, s in zip(CHANNELS, STRIDES, strict=True)]
         self.heads = nn.ModuleList(Head(c, size, heads, self.classes, group) for c, size in shapes)
@@ -71,9 +71,7 @@ class Discriminator(stylegan2.Discriminator):
         """The feature maps that never change, for one batch that serves two updates; gradients flow to `images`."""
         if self.trunk is not None:
             return self.trunk.stages(images.contiguous(memory_format=torch.channels_last))
-        if not self._eyes:
-            self._eyes.append(load_pocket("v2").to(images.device))
-        return [x / scale for x, scale in zip(self._eyes[0].taps(images, STRIDES), SCALES, strict=True)]
+        return mobilenet_maps(self._eyes, images)
 
     def forward(  # type: ignore[override]
         self, images: Tensor, y: Tensor | None = None, frozen: list[Tensor] | None = None
