@@ -35,6 +35,7 @@ from zeuxis.nets.resnet import CifarResNet, cifar_from_state
 from zeuxis.rng import stream
 from zeuxis.run import open_session
 from zeuxis.scorers.classifier import PocketJudge
+from zeuxis.scorers.imagenet_judge import MobileNetJudge
 from zeuxis.scorers.pocket import PocketScorer, SecondPocketScorer
 
 HERE = Path(__file__).parent / "results"
@@ -105,6 +106,19 @@ def generator_figures(train: ImageSet, test: ImageSet, judges: dict[str, CifarRe
     found |= neighbour_figures(generator, images[::25], train, test)
     found |= feature_distance(judge, images, test)
     save_grid(torch.cat([images[labels == k][:16] for k in range(10)]), HERE / "samples.png", columns=16, scale=3)
+    return found
+
+
+def truncation_figures(train: ImageSet, judges: dict[str, CifarResNet]) -> Figures:
+    """Recognised share, effective number and distances of 10 x 200 samples at each truncation."""
+    eye, found = MobileNetJudge(), {}
+    order = torch.randperm(len(train), generator=stream(0, "distances"))
+    real = eye.embed(unit(train, order[: distances.COUNT]))
+    for psi in (1.0, 0.8, 0.7, 0.6, 0.5):
+        images, labels = conditional_samples(Pocket(CPU, truncation=psi), distances.COUNT // 10)
+        row: Figures = {f"recognised_{name}": recognised(net, images, labels) for name, net in judges.items()}
+        row["effective_of_64_per_class"] = sum(effective_number(images[labels == k][:64]) for k in range(10)) / 10
+        found[f"{psi:g}"] = row | distances.against(eye.embed(images), real)
     return found
 
 
@@ -195,7 +209,8 @@ def main() -> None:
     parser.add_argument("--judges", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--generations", type=int, default=RunConfig().generations)
-    parser.add_argument("--only", nargs="*", default=["scorer", "second", "judge", "generator", "bred", "distances"])
+    every = ["scorer", "second", "judge", "generator", "truncation", "bred", "distances"]
+    parser.add_argument("--only", nargs="*", default=every)
     args = parser.parse_args()
     HERE.mkdir(exist_ok=True)
     path = HERE / "pocket.json"
@@ -207,6 +222,7 @@ def main() -> None:
         "second": lambda: scorer_figures(test, SecondPocketScorer(CPU)),
         "judge": lambda: judge_figures(test),
         "generator": lambda: generator_figures(read_images("cifar10", args.data, "train"), test, judges),
+        "truncation": lambda: truncation_figures(read_images("cifar10", args.data, "train"), judges),
         "bred": lambda: bred_figures(judges, args.seeds, args.generations),
         "distances": lambda: {name: distances.figures(name, folder, HERE) for name in DATA if name in GENERATORS},
     }

@@ -197,6 +197,47 @@ def test_bf16_draws_nearly_the_same(name, tmp_path):
     assert bool(((full >= 0) & (full <= 1)).all()) and generator.licence == "public domain"
 
 
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_truncation_draws_styles_to_the_mean_of_their_condition(name, tmp_path):
+    path = model_file(tmp_path, name)
+    free = LabGenerator(path)
+    x = free.space.sample(6, stream(0, "x"))
+    x[:, 4:] = free.space.spaces[1].places[[0, 2, 4, 0, 2, 4]]  # three conditions twice, with other z
+    if not free.layer_sizes():
+        with pytest.raises(BadInput, match="from 1 to 1, got 0.7" if name == "biggan" else "leave truncation out"):
+            LabGenerator(path, truncation=0.7)
+        return
+    assert torch.equal(LabGenerator(path, truncation=1).render(x), free.render(x))
+    ends, middle = LabGenerator(path, truncation=0).styles(x), LabGenerator(path, truncation=0.25)
+    assert torch.allclose(ends[:3], ends[3:], atol=1e-6) and (ends[0] - ends[1]).abs().max() > 1e-4
+    many = free.space.sample(4000, stream(1, "x"))
+    many[:, 4:] = x[0, 4:]
+    mean, spread = free.styles(many).mean(0), free.styles(many).std(0)
+    assert ((ends[0] - mean).abs() <= 0.5 * spread + 1e-6).all()  # 64 draws of z, half of them the other's negative
+    assert torch.allclose(middle.styles(x), ends + 0.25 * (free.styles(x) - ends), atol=1e-5)
+    assert torch.allclose(middle.render(x), free.draw(middle.styles(x)), atol=1e-5)
+
+
+def test_truncation_of_a_biggan_is_a_factor_of_z(tmp_path, monkeypatch):
+    monkeypatch.setitem(GANS["biggan"]["generator"], "n_stats", 11)
+    free, near = (LabGenerator(model_file(tmp_path, "biggan"), truncation=psi) for psi in (None, 0.5))
+    x = free.space.sample(4, stream(0, "x"))
+    half = torch.cat([x[:, :4] * 0.5, x[:, 4:]], dim=1)  # statistics are the same everywhere: it was never trained
+    assert torch.allclose(near.render(x), free.render(half), atol=1e-5) and not torch.allclose(
+        near.render(x), free.render(x), atol=1e-3
+    )
+    with pytest.raises(BadInput, match=r"Expected truncation from 0\.1 to 1, got 1\.5"):
+        LabGenerator(near.path, truncation=1.5)
+
+
+@pytest.mark.parametrize("space", ["w", "w+"])
+def test_truncation_in_w_is_about_the_mean_of_all_styles(space, tmp_path):
+    free, near = (LabGenerator(model_file(tmp_path), space=space, truncation=psi) for psi in (None, 0.5))
+    x = free.space.sample(5, stream(0, "x"))
+    centre = free.styles(torch.zeros(1, free.space.dim))
+    assert torch.allclose(near.styles(x), centre + 0.5 * (free.styles(x) - centre), atol=1e-5)
+
+
 def test_a_generator_without_a_discriminator_has_no_realism(tmp_path):
     generator = LabGenerator(model_file(tmp_path))
     with pytest.raises(WeightsRefused, match="holds generator of gan-stylegan2, no discriminator"):

@@ -50,10 +50,28 @@ def test_the_search_is_the_generators_own_unless_more_is_told(fields, search, ge
     assert (config.search, config.generations) == (search, generations)
 
 
+@pytest.mark.parametrize(
+    ("fields", "truncation", "augment"),
+    [
+        ({}, 0.6, 8),
+        ({"truncation": 0.9, "augment": 2}, 0.9, 2),
+        ({"space": "w"}, None, 8),
+        ({"search": "ga"}, None, RunConfig().augment),
+        ({"generator": "pocket-products"}, None, RunConfig().augment),
+    ],
+)
+def test_the_draws_of_pocket_have_a_truncation_and_views_of_their_own(fields, truncation, augment):
+    config, _ = settle(RunConfig(prompt=("a red frog",), **fields))
+    assert (config.truncation, config.augment) == (truncation, augment)
+
+
 def test_a_run_that_was_settled_is_found_again():
     settled, _ = settle(RunConfig(prompt=("a frog",), seed=1))
     again, notes = settle(RunConfig(prompt=("a frog",), seed=1), settled.model_dump(mode="json"))
     assert again == settled and notes == []
+    old = {"truncation": None, "augment": 2}  # of a version before, whose draws were as trained
+    again, _ = settle(RunConfig(prompt=("a frog",), seed=1), settled.model_dump(mode="json") | old)
+    assert again == settled.model_copy(update=old)
 
 
 def test_a_phrase_that_none_can_draw_is_told_so():

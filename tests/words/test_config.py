@@ -121,7 +121,7 @@ def test_options_of_generator_and_search_are_checked_before_anything_is_loaded()
         check_generator("pocket", {"clases": ("dog",)})
     with pytest.raises(BadInput, match="Did you mean tournament"):
         check_config(make_config(prompt=("a red disc",), options={"turnament": 3}, **TOY))
-    with pytest.raises(BadInput, match="Generator 'pocket' has no option 'truncation'"):
-        check_config(make_config(prompt=("a cat",), **TOY | {"generator": "pocket", "truncation": 0.5}))
+    with pytest.raises(BadInput, match="Generator 'toy' has no option 'truncation'"):
+        check_config(make_config(prompt=("a red disc",), **TOY | {"truncation": 0.5}))
     with pytest.raises(BadInput, match="no option 'psi'"):
         check_config(make_config(prompt=("a red disc",), generator_options={"psi": 0.5}, **TOY))

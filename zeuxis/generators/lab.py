@@ -15,7 +15,9 @@ from zeuxis.generators.base import as_judged, as_rgb, check_colours
 from zeuxis.hub.model_file import Model, build, file_sha256, read_model
 from zeuxis.hub.sentences import Sentences
 from zeuxis.nets.gan.base import LatentGenerator, Texts
+from zeuxis.nets.gan.biggan import Generator as BigGAN
 from zeuxis.nets.layers import Precisions, fold_batch_norm, placed
+from zeuxis.nets.stylegan_layers import truncate
 from zeuxis.registry import unknown
 from zeuxis.rng import stream
 from zeuxis.spaces import ClassMix, Normal, Product, Space, Whitened, check
@@ -25,6 +27,7 @@ MOST_SHOWN = 20  # classes that a message lists
 MOST_ROWS = 10_000  # the distances between all of them are kept for a moment: 400 MB
 SPACES = ("z", "w", "w+")  # the last two of networks with styles
 STYLES = 10_000  # mapped samples that W's axes are taken from, as for the published StyleGANs
+CENTRE = 32  # pairs z, -z, the mean of whose styles is the centre of truncation of one condition
 
 
 class LabGenerator:
@@ -34,9 +37,12 @@ class LabGenerator:
     they occur there. `classes` keeps only rows with a label of that name, or with all the words of one of its entries;
     `ban` leaves such rows out. Attribute `labels` names the rows that are left.
 
-    space  "z", as above; of a network with styles also "w", one style, or "w+", one for each layer (`Whitened`)
-    text   of a network that is told captions: the phrase that all pictures are drawn for, and the latent is z alone;
-           in a run the words of its prompt. "" mixes captions of its training data
+    space       "z", as above; of a network with styles also "w", one style, or "w+", one for each layer (`Whitened`)
+    truncation  psi, of a network with styles: how far from the mean style of the picture's own condition (in W and W+
+                of all that are drawn), 1 is as trained, lower: higher fidelity, lower diversity. Of a BigGAN, in
+                (0, 1]: z is multiplied by it, and the statistics gathered there are taken. None: as trained
+    text        of a network that is told captions: the phrase that all pictures are drawn for, and the latent is z
+                alone; in a run the words of its prompt. "" mixes captions of its training data
     """
 
     name = "lab"
@@ -47,6 +53,7 @@ class LabGenerator:
         device: torch.device | None = None,
         *,
         space: str = "z",
+        truncation: float | None = None,
         classes: Sequence[str] = (),
         ban: Sequence[str] = (),
         text: str = "",
@@ -75,8 +82,20 @@ class LabGenerator:
         self._nets = Precisions(placed(net, self.device))
         self._judges: Precisions | None = None
         self.dtype = torch.float32
+        self.truncation = self._truncated(net, truncation)
+        self._centre = torch.zeros(0)  # the mean style of W and W+
         if space != "z":
             self.space = self._styles_space(space)
+
+    def _truncated(self, net: LatentGenerator, psi: float | None) -> float:
+        """Psi of the styles; a BigGAN is told it. BadInput for a network that has no truncation."""
+        if psi is None:
+            return 1.0
+        if isinstance(net, BigGAN):
+            net.truncate(psi)
+        elif not self.layer_sizes():
+            raise BadInput(f"Generator {self.name!r} is neither a StyleGAN nor a BigGAN: leave truncation out.")
+        return psi
 
     def _styles_space(self, kind: str) -> Whitened:
         """W or W+ about the styles of draws from z and the labels. BadInput for a network without styles."""
@@ -85,6 +104,7 @@ class LabGenerator:
         x = self.space.sample(STYLES, stream(0, "styles"))
         with torch.no_grad():
             seen = torch.cat([self._map(piece).cpu() for piece in torch.split(x, 1000)])  # (STYLES, w_dim)
+        self._centre = seen.mean(dim=0).to(self.device)
         return Whitened(seen, 1 if kind == "w" else len(self.layer_sizes()))
 
     def _read(self, net: LatentGenerator, text: str, chosen: bool) -> Tensor:
@@ -118,7 +138,7 @@ class LabGenerator:
 
     def render(self, x: Tensor) -> Tensor:
         """`(N, D) -> (N, 3, R, R)` float32 in [0, 1], grey ones as RGB. BadInput for another width, NaN or infinity."""
-        if isinstance(self.space, Whitened):
+        if isinstance(self.space, Whitened) or (self.truncation != 1 and self.layer_sizes()):
             return self.draw(self.styles(x))
         images: Tensor = self._nets[self.dtype](*self._decoded(check(self.space, x)))  # nominally in [-1, 1]
         return as_rgb((images.float() / 2 + 0.5).clamp(0, 1))
@@ -129,17 +149,28 @@ class LabGenerator:
         return list(net.layer_sizes()) if hasattr(net, "layer_sizes") else []
 
     def styles(self, x: Tensor) -> Tensor:
-        """`(N, D)` -> styles `(N, L, w_dim)`, one for each of `layer_sizes`."""
+        """`(N, D)` -> truncated styles `(N, L, w_dim)`, one for each of `layer_sizes`."""
         layers, x = len(self.layer_sizes()), check(self.space, x).to(self.device)
         if isinstance(self.space, Whitened):
             ws: Tensor = self.space.decode(x)  # (N, 1 or L, w_dim)
-            return ws.expand(-1, layers, -1)
-        return self._map(x)[:, None].repeat(1, layers, 1)
+            return truncate(ws.expand(-1, layers, -1), self._centre, self.truncation)
+        ws = self._map(x)[:, None].repeat(1, layers, 1)
+        return ws if self.truncation == 1 else truncate(ws, self._mean_styles(x), self.truncation)
 
     def _map(self, x: Tensor) -> Tensor:
         """Latents of z and labels `(N, D)` -> one style each `(N, w_dim)`."""
         net: Any = self._nets[torch.float32]
         return torch.as_tensor(net.map(*self._decoded(x)))
+
+    def _mean_styles(self, x: Tensor) -> Tensor:
+        """The mean style (N, w_dim) of each latent's condition, over the same draws of z for all."""
+        net: Any = self._nets[torch.float32]
+        z = torch.randn(CENTRE, net.z_dim, generator=stream(0, "centre")).to(self.device)
+        z, (_, embedding) = torch.cat([z, -z]), self._decoded(x)
+        if embedding is None:
+            return torch.as_tensor(net.map(z, None)).mean(dim=0).expand(len(x), -1)
+        ws = net.map(z.repeat(len(x), 1), embedding.repeat_interleave(len(z), dim=0))
+        return torch.as_tensor(ws).view(len(x), len(z), -1).mean(dim=1)
 
     def _decoded(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Latents (N, D) -> z (N, z_dim) and the embeddings of their conditions (N, E), None without labels."""

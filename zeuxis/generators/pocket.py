@@ -22,10 +22,11 @@ class Pocket(LabGenerator):
         device: torch.device | None = None,
         *,
         space: str = "z",
+        truncation: float | None = None,
         classes: Sequence[str] = (),
         ban: Sequence[str] = (),
     ) -> None:
-        super().__init__(pocket_path(self.file), device, space=space, classes=classes, ban=ban)
+        super().__init__(pocket_path(self.file), device, space=space, truncation=truncation, classes=classes, ban=ban)
 
     @classmethod
     def header(cls) -> Model:

@@ -47,6 +47,7 @@ class Member:
     search: str
     generations: int
     augment: int | None  # views in the score; None: as always
+    truncation: float | None  # None: as trained
     held_out: str  # the scorer that --stop-on-disagreement stops by
 
     @property
@@ -57,10 +58,10 @@ class Member:
 
 MEMBERS = {
     "pocket": Member(
-        "generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 25, 8, "pocket-second"
+        "generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 25, 8, 0.6, "pocket-second"
     ),
     "pocket-products": Member(
-        "products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160, None, "pocket"
+        "products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160, None, None, "pocket"
     ),
 }
 
@@ -99,7 +100,7 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     if known is not None:
         kept = {name: tuple(v) if isinstance(v := known[name], list) else v for name in fields if name in known}
         kept = {k: v for k, v in kept.items() if _any_auto(fields[k])}
-        for name in ("generations", "augment") if "search" in kept else ():
+        for name in ("generations", "augment", "truncation") if "search" in kept else ():
             if name not in config.model_fields_set:
                 kept[name] = known.get(name, getattr(config, name))
         if config.start_from:  # whose options were taken over
@@ -138,16 +139,20 @@ def _with_held_out(config: RunConfig, notes: list[str]) -> tuple[RunConfig, list
 
 
 def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
-    """The search for a generator, with its generations unless they are told; and in one sentence why, or ""."""
+    """The search for a generator, with its generations, views and truncation unless they are told; and in one sentence
+    why, or "".
+    """
     told = config.options or config.unique or config.on_collapse != "nothing"  # what only breeding has
     if generator not in MEMBERS or told or config.start_from:
         return {"search": SEARCH}, ""
     member = MEMBERS[generator]
-    length = {} if "generations" in config.model_fields_set else {"generations": member.generations}
-    if member.augment is not None and "augment" not in config.model_fields_set:
-        length["augment"] = member.augment
-    why = f"The search is {member.search}: the best different draws of {generator} look better than bred pictures."
-    return {"search": member.search, **length}, f"{why} --search {SEARCH} breeds." if member.search != SEARCH else ""
+    own: dict[str, Any] = {"generations": member.generations, "augment": member.augment}
+    if config.space in (None, "z"):
+        own["truncation"] = member.truncation
+    own = {name: value for name, value in own.items() if value is not None and name not in config.model_fields_set}
+    psi = f" at truncation {own['truncation']:g}" if "truncation" in own else ""
+    why = f"The search is {member.search}{psi}: the best different draws of {generator} look better than bred pictures."
+    return {"search": member.search, **own}, f"{why} --search {SEARCH} breeds." if member.search != SEARCH else ""
 
 
 def _with_text(config: RunConfig) -> tuple[RunConfig, list[str]]:

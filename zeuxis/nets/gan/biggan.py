@@ -45,6 +45,13 @@ def layers_of(resolution: int) -> list[list[int]]:
     return [row for a, b in STAGES[resolution] for row in ([0, a, a], [1, a, b])]
 
 
+def check_truncation(truncation: float, n_stats: int) -> float:
+    """A truncation that `n_stats` sets of statistics have. BadInput for another."""
+    if not isinstance(truncation, int | float) or not 1 / (n_stats - 1) <= truncation <= 1:
+        raise BadInput(f"Expected truncation from {1 / (n_stats - 1):g} to 1, got {repr(truncation)[:40]}.")
+    return truncation
+
+
 def _attended(resolution: int, attention: int | None) -> int:
     """The pixels that self-attention looks at: those asked for, else 64, or half of a smaller picture; 0 for none."""
     size = min(64, resolution // 2) if attention is None else attention
@@ -80,8 +87,7 @@ class Generator(LatentGenerator, BigGANDeep):
         if seen and rows[min(place, len(rows) - 1)][1] * width < 8:
             raise BadInput(f"Expected a width of 8 channels or more where the attention is, got width {width}.")
         bounded("n_stats", n_stats, 2, 1001)
-        if not isinstance(truncation, int | float) or not 1 / (n_stats - 1) <= truncation <= 1:
-            raise BadInput(f"Expected truncation from {1 / (n_stats - 1):g} to 1, got {repr(truncation)[:40]}.")
+        check_truncation(truncation, n_stats)
         super().__init__(
             z_dim, embed_dim, width, max(1, sum(known)), rows, place, n_stats=n_stats, img_channels=channels
         )
@@ -94,6 +100,10 @@ class Generator(LatentGenerator, BigGANDeep):
         """Labels (N, L) -> (N, embed_dim): the sum of one learned vector for each."""
         embedded: Tensor = self.embeddings(one_hot(y, self.classes))
         return embedded
+
+    def truncate(self, truncation: float) -> None:
+        """Draw at another truncation than the one it was made with. BadInput for one without statistics."""
+        self.truncation = check_truncation(truncation, self.n_stats)
 
     def forward(self, z: Tensor, y: Tensor | None = None) -> Tensor:
         """(N, z_dim), labels (N, L) or embeddings (N, embed_dim) -> (N, channels, R, R)."""
