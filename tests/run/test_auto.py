@@ -56,6 +56,7 @@ def test_the_search_is_the_generators_own_unless_more_is_told(fields, search, ge
         ({}, 0.6, 8),
         ({"truncation": 0.9, "augment": 2}, 0.9, 2),
         ({"space": "w"}, None, 8),
+        ({"start": "bank"}, None, 8),
         ({"search": "ga"}, None, RunConfig().augment),
         ({"generator": "pocket-products"}, None, RunConfig().augment),
     ],

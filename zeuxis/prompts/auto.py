@@ -147,7 +147,7 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
         return {"search": SEARCH}, ""
     member = MEMBERS[generator]
     own: dict[str, Any] = {"generations": member.generations, "augment": member.augment}
-    if config.space in (None, "z"):
+    if config.space in (None, "z") and config.start != "bank" and config.warm is None:  # banks are drawn as trained
         own["truncation"] = member.truncation
     own = {name: value for name, value in own.items() if value is not None and name not in config.model_fields_set}
     psi = f" at truncation {own['truncation']:g}" if "truncation" in own else ""
