@@ -6,7 +6,10 @@ import pytest
 from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
+from zeuxis.config import RunConfig
 from zeuxis.registry import nearest
+from zeuxis.run import RunFolder
+from zeuxis.run.stopping import longer
 
 
 def zeuxis_(*words):
@@ -92,3 +95,77 @@ def test_a_block_that_cannot_be_left_after_an_interrupt_is_an_interrupt(monkeypa
 def test_what_could_not_be_saved_after_an_interrupt_is_said(monkeypatch):
     result = _with(OSError(28, "No space left on device"), monkeypatch)
     assert result.exit_code == 2 and "No space left" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "answer", "code"),
+    [
+        (["help"], "A phrase in, a bred population of pictures out.", 0),
+        (["help", "show"], "Read a run or a training: figures", 0),
+        (["-h"], "[OPTIONS] COMMAND [ARGS]...", 0),
+        (["generate", "-h"], "generate [OPTIONS] [prompt]...", 0),
+        (["version"], "zeuxis ", 0),
+        (["bank", "foo"], "Known: build, warm, list, verify.", 2),
+        (["list"], "Expected what to list: generators, scorers", 2),
+        (["generate", "a cat", "--population", "abc"], "'--population': Expected a whole number.", 2),
+        (["generate", "-"], "standard input is not read", 2),
+        (["generate", "a cat", "--generator", "pocket", "--space", "foo"], "for pocket, got 'foo'", 2),
+        (["models", "pull", "pocket"], "pocket comes with the package", 2),
+        (["models", "info", "pocket-64"], "pocket-64 comes with the package", 2),
+        (["translate", "x.jpg", "--generator", "pocket"], "zeuxis train cyclegan-shoes or stargan-handbags", 2),
+        (["arithmetic", "a.png", "+", "b.png"], "a.png", 2),
+    ],
+)
+def test_what_newcomers_type_is_answered(words, answer, code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = zeuxis_(*words)
+    assert result.exit_code == code and answer in said(result) and "unexpected extra argument" not in said(result)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "answer"),
+    [
+        ("(a red car:1.3), new", "'(a red car:1.3)' was read as words: a weight ends a phrase, as in 'a red car:1.3'."),
+        ("a red car --ar 16:9", "'--ar' was read as words: options stand outside of the phrase."),
+        ("a [red|green] cat", "'[red|green]' is cut at its '|': '{red|green}' makes a prompt of each word."),
+        ("Albert Einstein", "pocket was trained on 395 kinds of animal and vehicle; 'Albert Einstein' is not known"),
+    ],
+)
+def test_the_syntax_of_other_programs_and_unknown_words_are_noted(phrase, answer):
+    result = zeuxis_("generate", phrase, "--generator", "pocket", "--dry-run")
+    assert result.exit_code == 0 and answer in said(result)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "limits"),
+    [
+        ({"generations": 3}, "All 3 generations are done.", {"generations": 6}),
+        ({"generations": 0}, "The initial population is all that was asked for.", {"generations": 1}),
+        ({"budget": 20}, "The budget of 20 images is spent (20 evaluated).", {"budget": 40}),
+        ({"patience": 3}, "No better score for 3 generations.", {"patience": 6}),
+        ({"target": 0.5}, "The target score 0.5 is reached (0.5200).", {"target": 0.57}),
+        ({}, "Interrupted; the run can be resumed.", {}),
+        ({"stop_on_exploitation": 3}, "Scorer over-optimisation: for 3 evaluations ...", None),
+    ],
+)
+def test_the_next_command_lets_a_run_go_on(fields, reason, limits):
+    assert longer(RunConfig(prompt=("a cat",), **fields), reason, 0.52) == limits
+
+
+def test_a_run_that_lost_patience_goes_on_as_it_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    toy = ["--generator", "toy", "--scorer", "toy", "--judge", "none", "--population", "4", "--search", "random"]
+    first = zeuxis_("generate", "a red disc", *toy, "--patience", "1", "--generations", "60", "--out", "run")
+    assert first.exit_code == 0 and "No better score" in first.output
+    command = next(line for line in first.output.splitlines() if "zeuxis resume" in line).split()
+    before = len(RunFolder("run").history())
+    again = zeuxis_(*command[command.index("resume") :])
+    assert again.exit_code == 0 and len(RunFolder("run").history()) > before
+
+
+def test_in_a_deleted_folder_a_sentence_says_so(tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    result = zeuxis_("doctor")
+    assert result.exit_code == 2 and "The current folder was deleted" in said(result)

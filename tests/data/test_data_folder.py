@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from PIL import Image
 
 from zeuxis.data import read_images
 from zeuxis.errors import BadInput
+from zeuxis.evaluation.picture_sets import FolderPictures
+from zeuxis.pictures.reading import pictures_under
 
 
 def test_a_folder_of_folders_is_classes(tmp_path):
@@ -158,3 +161,25 @@ def test_a_file_is_no_folder(tmp_path):
 def test_sixteen_bit_pictures_keep_their_greys(tmp_path):
     Image.fromarray(np.full((4, 4), 0x4020, np.uint16)).save(tmp_path / "a.png")
     assert read_images("folder", tmp_path, resolution=4).pixels.unique().tolist() == [0x40]
+
+
+def test_of_a_run_only_the_final_population_is_taken(tmp_path):
+    (tmp_path / "run" / "images").mkdir(parents=True)
+    (tmp_path / "run" / "run.json").write_text("{}")
+    for place in ("curve.png", "images/final.png", "images/best_x8.png", "images/generation-000001.png", "top/01.png"):
+        save_pictures(tmp_path / "run" / Path(place).parent, [Path(place).name])
+    save_pictures(tmp_path / "run" / "images", ["final-0000.png", "final-0001.png"])
+    save_pictures(tmp_path / "mine", ["final.png", "a.png"])
+    inside = ["run/images/final-0000.png", "run/images/final-0001.png"]
+    for root, wanted in ((tmp_path, ["mine/a.png", "mine/final.png", *inside]), (tmp_path / "run", inside),
+                         (tmp_path / "run" / "images", inside)):  # fmt: skip
+        assert [p.relative_to(tmp_path).as_posix() for p in pictures_under(root)] == wanted
+    assert read_images("folder", tmp_path / "run", resolution=16).pixels.shape[0] == 2
+    found = FolderPictures(tmp_path)
+    assert (
+        len(found) == 4 and found.classes == ("mine", "run") and len(FolderPictures(tmp_path / "run" / "images")) == 2
+    )
+    for file in (tmp_path / "run" / "images").glob("final-*"):
+        file.unlink()
+    with pytest.raises(BadInput, match=r"has no final population yet\. Go on with: zeuxis resume"):
+        FolderPictures(tmp_path / "run")

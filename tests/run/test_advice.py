@@ -85,7 +85,8 @@ def test_a_negative_that_is_nearly_the_phrase_is_noted():
 def test_a_preview_says_what_the_run_will(tmp_path):
     config, _ = settle(RunConfig(prompt=("ein rotes Haus",), generator="pocket"))
     assert preview(config, check_config(config)) == [
-        "'ein rotes Haus' does not look like English, which the scorer was trained on: say it in English."
+        "pocket was trained on 395 kinds of animal and vehicle; 'ein rotes Haus' is not known to be among them.",
+        "'ein rotes Haus' does not look like English, which the scorer was trained on: say it in English.",
     ]
     config, why = settle(RunConfig(prompt=("a dragon",), generations=0, population=4, augment=0))
     said = preview(config, check_config(config))

@@ -222,7 +222,9 @@ def test_small_runs_work(tmp_path, population, generations):
         ({"budget": 9}, "budget of 9 images is spent (12 evaluated)"),
         ({"target": -1.0}, "target score -1 is reached"),
         ({"patience": 1, "search": "random", "generations": 50}, "No better score for 1 generations"),
-        ({"generations": 1}, "All 1 generations are done"),
+        ({"generations": 1}, "The one generation is done"),
+        ({"generations": 2}, "All 2 generations are done"),
+        ({"generations": 0}, "The initial population is all that was asked for"),
     ],
 )
 def test_the_reason_to_stop_is_a_sentence(tmp_path, fields, reason):

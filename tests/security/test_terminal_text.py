@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from zeuxis.cli.main import app
 from zeuxis.cli.progress import _Bar
-from zeuxis.cli.terminal import Plain, plain_output, styled
+from zeuxis.cli.terminal import Plain, plain_output, rewrite_line, styled
 from zeuxis.pictures.metadata import PictureInfo
 from zeuxis.run import RunFolder
 from zeuxis.storage.reading import printable
@@ -150,3 +151,14 @@ def test_the_bar_prints_labels_without_their_codes():
         bar.close()
     text = captured.get()
     assert "\x1b]0;" not in text and "\x9b" not in text and "\u202e" not in text and "[red]b[/red]" in text
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_is_one_line_on_a_terminal_and_its_end_elsewhere(terminal, monkeypatch):
+    stream = io.StringIO()
+    stream.isatty = lambda: terminal
+    monkeypatch.setattr(sys, "stderr", Plain(stream))
+    for done in (1, 2, 3):
+        rewrite_line(f"{done} of 3", done == 3)
+    said = "\r\x1b[K1 of 3\r\x1b[K2 of 3\r\x1b[K3 of 3\n" if terminal else "3 of 3\n"
+    assert stream.getvalue() == said

@@ -122,7 +122,7 @@ def test_styles_are_searched_where_there_are_any_and_said_in_the_metadata(photo)
     words = ("--generator", "pocket-products", "--steps", "1", "--draws", "8", "--starts", "1")
     assert "in its space w+" in zeuxis_("project", photo, *words, "--out", "a.png").output
     info = read_metadata("a.png")
-    assert info.options == {"space": "w+"} and len(info.latent) == 1152
+    assert info.options == {"space": "w+", "truncation": 1.0} and len(info.latent) == 1152
     assert zeuxis_("replay", "a.png").exit_code == 0
     assert zeuxis_("project", photo, *words, "--space", "z", "--out", "b.png").exit_code == 0
     assert len(read_metadata("b.png").latent) == 128

@@ -30,8 +30,14 @@ def test_a_configuration_is_read_flat_or_in_sections():
 
 
 def test_a_field_in_the_wrong_section_and_an_unknown_one_are_said():
-    with pytest.raises(BadInput, match="section stop has no field 'population'"):
-        make_config(stop={"population": 4})
+    for fields, said in (
+        ({"stop": {"population": 4}}, "The section [stop] has no 'population'. It belongs in [search]."),
+        ({"search": {"populatoin": 4}}, "The section [search] has no 'populatoin'. Did you mean population?"),
+        ({"serach": {"population": 4}}, "There is no section [serach]. Did you mean [search]?"),
+    ):
+        with pytest.raises(BadInput) as refusal:
+            make_config(**fields)
+        assert str(refusal.value) == said
     with pytest.raises(BadInput, match="Did you mean --population"):
         make_config(popluation=4)
 
@@ -78,7 +84,7 @@ def test_json_and_a_run_json_are_read(tmp_path):
         ("a.toml", b"\xff\xfe", "no text"),
         ("a.toml", b"", "1 to"),
         ("a.toml", b"[stop]\ngenerations = -1\n", "at least 0"),
-        ("a.toml", b"[nonsense]\nx = 1\n", "no 'nonsense'"),
+        ("a.toml", b"[nonsense]\nx = 1\n", r"no section \[nonsense\]"),
     ],
 )
 def test_a_bad_file_is_one_sentence(tmp_path, name, content, said):

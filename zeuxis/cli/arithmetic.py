@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
     "zeuxis arithmetic 'a.png + 0.5*b.png' --out sum.png"
 )
 def arithmetic(
-    sum_of: Annotated[str, typer.Argument(help="pictures with + and - between spaces", show_default=False)],
+    sum_of: Annotated[list[str], typer.Argument(help="pictures with + and - between spaces", show_default=False)],
     generator: Annotated[
         str | None, typer.Option(help="its file or Hub id, when the pictures name none we know")
     ] = None,
@@ -34,6 +34,6 @@ def arithmetic(
     check_picture_place(out)
     from zeuxis.tools import arithmetic as latents
 
-    for path in latents.arithmetic(sum_of, out, generator, enlarge=size):
+    for path in latents.arithmetic(" ".join(sum_of), out, generator, enlarge=size):
         typer.echo(str(path))
     note(metadata_note(out))

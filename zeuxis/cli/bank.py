@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from zeuxis.cli.terminal import rewrite_line
 from zeuxis.errors import BadInput
 from zeuxis.plugins import trust
 
@@ -62,7 +63,10 @@ def warm(
     classes: Annotated[list[str] | None, typer.Option("--class", help="as for `zeuxis generate`")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = "auto",
 ) -> None:
-    """Train a small network from prompts to good latents, for `zeuxis generate --warm`, on a bank and on runs."""
+    """Train a network from prompts to good latents.
+
+    On a bank and on runs, for `zeuxis generate --warm`.
+    """
     from zeuxis.cli.generators import open_generator
     from zeuxis.scorers.bank import embedding_scorer, open_bank
     from zeuxis.scorers.choose import make_scorer
@@ -95,7 +99,7 @@ def list_banks() -> None:
 
 @app.command(epilog="Examples:\n\nzeuxis bank verify\n\nzeuxis bank verify && echo fine")
 def verify() -> None:
-    """Check every row of every bank against the sha256 it was written with."""
+    """Check every row of every bank by its sha256."""
     from zeuxis.scorers.bank import all_banks
 
     banks = all_banks()
@@ -111,4 +115,4 @@ def _note(said: str) -> None:
 
 
 def _say(done: int, count: int) -> None:
-    typer.echo(f"\r{done:,} of {count:,}", nl=done == count, err=True)
+    rewrite_line(f"{done:,} of {count:,}", done >= count)

@@ -56,7 +56,7 @@ def _command(kind: type[Settings]) -> None:
 def _flag(name: str, kind: type[Settings]) -> inspect.Parameter:
     field = kind.model_fields[name]
     value = field.get_default(call_default_factory=True)
-    default = " ".join(map(str, value)) if isinstance(value, tuple) else value
+    default = ", ".join(f"'{v}'" if " " in str(v) else str(v) for v in value) if isinstance(value, tuple) else value
     about = field.description or ""
     if default not in (None, "") and "default" not in about.rpartition(";")[0]:
         about += f" (default: {default})"

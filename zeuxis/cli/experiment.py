@@ -45,7 +45,7 @@ app = typer.Typer(
 
 def own(what: str) -> Any:
     """The flag with which a user names code of his own that the file uses."""
-    return typer.Option(help=f"to be repeated where a {what} in the file is code of your own, module:name")
+    return typer.Option(help=f"to be repeated where the file names {what} code of your own, module:name")
 
 
 @app.command(
@@ -119,7 +119,7 @@ def run(
 def show(
     folder: Annotated[Path, typer.Argument(help="the folder of an experiment", show_default=False)],
 ) -> None:
-    """Read an experiment: how far it is, what has failed and why, the first rows of its table."""
+    """Read an experiment: how far, failures, first rows."""
     from zeuxis.experiments.results import TABLES, JobFolder, Results, table_records
     from zeuxis.storage.reading import printable
 

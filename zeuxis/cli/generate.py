@@ -107,7 +107,7 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
     from zeuxis.trust import check_files
 
     check_files(named, config or "", said=fields, given=mark, allowed=trust_paths)
-    if "judge" in named and named["judge"] is None and "judge" not in fields:
+    if config in configs.names() and "judge" in named and named["judge"] is None and "judge" not in fields:
         judge = configs.THESIS_JUDGES[0]
         typer.echo(f"note: no judge is here to check the result. For one: zeuxis models pull {judge}", err=True)
     if config in configs.PROGRAMS and named["scorer"] != (configs.CLIP_MODEL,) and "scorer" not in fields:

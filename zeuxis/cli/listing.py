@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from zeuxis import configs
+from zeuxis.errors import BadInput
 from zeuxis.generators import FAMILIES, GENERATORS
 from zeuxis.lab import recipe_files
 from zeuxis.prompts import templates
@@ -73,8 +74,10 @@ KINDS: dict[str, Callable[[], dict[str, str]]] = {
 
 
 @app.command("list", epilog="Examples:\n\nzeuxis list generators\n\nzeuxis list configs")
-def list_names(what: Annotated[str, typer.Argument(help=", ".join(KINDS), show_default=False)]) -> None:
+def list_names(what: Annotated[str | None, typer.Argument(help=", ".join(KINDS), show_default=False)] = None) -> None:
     """List generators, scorers, judges, searches, recipes, configs, templates or metrics, one name to a line."""
+    if what is None:
+        raise BadInput(f"Expected what to list: {', '.join(KINDS)}.")
     if what not in KINDS:
         raise unknown("kind of list", what, list(KINDS))
     rows = KINDS[what]()

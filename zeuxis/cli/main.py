@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -20,7 +21,7 @@ from zeuxis.registry import Entry, Table, nearest
 from zeuxis.storage.reading import printable
 
 LONG = ("generate", "resume", "compare", "evaluate", "train")  # commands that take long, and longer on a busy machine
-SHORT = ("--quiet", "--dry-run", "--help")  # what they are asked for then is short, or nothing else
+SHORT = ("--quiet", "--dry-run", "--help", "-h")  # what they are asked for then is short, or nothing else
 LONGEST = 600  # characters of a message
 OUT_OF_MEMORY = (  # the last two are Pillow's and oneDNN's words for it
     r"out of memory|(can't|cannot|not enough).{0,20}memory|quantization error|could not create a (primitive|memory)"
@@ -72,6 +73,13 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[Any, Any, list[str]]:
         """The command itself in place of its line in the list."""
         _refuse_empty_paths(args)
+        if args[:1] == ["help"]:
+            if len(args) == 1:
+                typer.echo(ctx.get_help())
+                raise typer.Exit
+            args = [*args[1:], "--help"]
+        if args == ["version"]:
+            _version(True)
         if args and args[0] not in COMMANDS and not args[0].startswith("-") and not nearest(args[0], list(COMMANDS)):
             raise BadInput(
                 f"There is no command {args[0][:60]!r}. Did you mean: {shlex.join(['zeuxis', 'generate', *args])}"
@@ -90,6 +98,7 @@ class Commands(TyperGroup):
         """Run the command; exit codes 2 bad input, 3 missing model or extra, 130 interrupted, 1 a fault of ours."""
         Interrupts.over = Interrupts.raised = False  # an earlier command of this process may have left them
         try:
+            _check_current_folder()
             return super().invoke(ctx)
         except KeyboardInterrupt:
             typer.echo("\nInterrupted.", err=True)
@@ -97,6 +106,7 @@ class Commands(TyperGroup):
         except Exception as error:
             ours = isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "show")  # of the option parser
             if ours or os.environ.get("ZEUXIS_DEBUG"):
+                _say_more(error)
                 raise
             if _of_interrupt(error):
                 typer.echo("\nInterrupted.", err=True)
@@ -106,6 +116,16 @@ class Commands(TyperGroup):
             typer.secho("Error: ", fg="red", bold=True, nl=False, file=styled(sys.stderr))
             typer.echo(sentence if len(sentence) <= LONGEST else f"{sentence[:LONGEST]}…", err=True)
             raise typer.Exit(code) from error
+
+
+def _say_more(error: Any) -> None:
+    """The option parser's own errors with what was expected: the commands of a group, numbers in plain words."""
+    said, ctx = str(getattr(error, "message", "")), getattr(error, "ctx", None)
+    known = ctx.command.list_commands(ctx) if ctx is not None and hasattr(ctx.command, "list_commands") else []
+    if said.startswith("No such command") and known:
+        error.message = f"{said.rstrip('.')}. Known: {', '.join(known)}."
+    elif found := re.match(r"Input should be a valid (integer|number)", said):
+        error.message = f"Expected a {'whole number' if found[1] == 'integer' else 'number'}."
 
 
 def _of_interrupt(error: BaseException | None) -> bool:
@@ -126,11 +146,19 @@ def _in_words(error: Exception) -> tuple[str, int]:
         less = "Ask for less at once (--micro-batch, --population, fewer seeds, --enlarge), or close other programs"
         return f"There is not enough memory for this. {less}.", 2
     if isinstance(error, OSError):
-        where = f"{str(error.filename)[-120:]}: " if error.filename else ""
+        where = f" {str(error.filename)[-120:]}" if error.filename else ""
         reason = error.strerror or said or type(error).__name__
-        return f"Cannot read or write {where}{reason}. Check the path and the disk.", 2
+        return f"Cannot read or write{where}: {reason}. Check the path and the disk.", 2
     words = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return f"This should not have happened: {words}. ZEUXIS_DEBUG=1 shows where; please report it.", 1
+
+
+def _check_current_folder() -> None:
+    """BadInput in a folder that was deleted meanwhile, where libraries end the process without a word of ours."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise BadInput("The current folder was deleted. Change into another one and try again.") from None
 
 
 def _refuse_empty_paths(args: list[str]) -> None:
@@ -141,8 +169,9 @@ def _refuse_empty_paths(args: list[str]) -> None:
 
 
 app = typer.Typer(
-    cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
-)
+    cls=Commands, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)  # fmt: skip
 
 
 def _version(wanted: bool) -> None:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from zeuxis.cli.terminal import rewrite_line
+from zeuxis.storage.reading import printable
+
 if TYPE_CHECKING:
     from zeuxis.evaluation.embedding import Embedded
     from zeuxis.evaluation.report import Compared
@@ -96,7 +99,7 @@ def _command(given: dict[str, Any]) -> str:
 
 
 def _say(what: str, done: int, of: int) -> None:
-    typer.echo(f"\r{what}: {done:,} of {of:,}", nl=done >= of, err=True)
+    rewrite_line(f"{printable(what)}: {done:,} of {of:,}", done >= of)
 
 
 def _left_out(found: Embedded) -> None:

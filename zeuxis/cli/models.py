@@ -23,6 +23,16 @@ app = typer.Typer(
 )
 
 
+def _find(name: str) -> Model:
+    """The model of the catalogue. BadInput for what is part of the package, UnknownName for any other name."""
+    from zeuxis.generators import GENERATORS
+    from zeuxis.scorers import JUDGES, SCORERS
+
+    if name not in MODELS and any(name in table for table in (GENERATORS, SCORERS, JUDGES)):
+        raise BadInput(f"{name[:80]} comes with the package: there is nothing to fetch or to check.")
+    return find(name)
+
+
 def _here(model: Model) -> bool:
     from zeuxis.hub.locate import locate
 
@@ -41,7 +51,7 @@ def list_models(
     kind: Annotated[str | None, typer.Option(help="generator, scorer, judge or features")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
 ) -> None:
-    """Every model: name, size, whether it is here (*), what it is good for."""
+    """Every model: name, size, use, * where it is here."""
     chosen = [model for model in MODELS.values() if kind in (None, model.kind)]
     if not chosen:
         raise BadInput(f"Expected --kind generator, scorer, judge or features, got {kind!r}.")
@@ -62,7 +72,7 @@ def list_models(
 @app.command(epilog="Example:\n\nzeuxis models info stylegan2-car")
 def info(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
     """One model: where it lies, its size, hash, licence and use."""
-    model = find(name)
+    model = _find(name)
     typer.echo(f"{model.name}: {model.about}\nkind      {model.kind}\nlicence   {_licence(model)}")
     typer.echo(f"size      {size_in_words(model.bytes)}\nhere      {'yes' if _here(model) else 'no'}")
     if model.hub:
@@ -92,7 +102,7 @@ def pull(
         if name not in MODELS and "/" in name:
             typer.echo(str(pull_hub(name)))
             continue
-        model = find(name)
+        model = _find(name)
         typer.echo(f"{model.name}: {size_in_words(model.bytes)}, {_licence(model)}", err=True)
         _accept(model, accept)
         with _Bar() as bar:
@@ -105,7 +115,7 @@ def path(name: Annotated[str, typer.Argument(show_default=False)]) -> None:
     """Where a model lies, and nothing else."""
     from zeuxis.hub.locate import locate
 
-    typer.echo(str(locate(name, find(name).kind)))
+    typer.echo(str(locate(name, _find(name).kind)))
 
 
 @app.command(
@@ -125,7 +135,7 @@ def verify(
         list[Path] | None, typer.Option(help="with --numeric: a picture that numbers are published for")
     ] = None,
 ) -> None:
-    """Hash the files of models anew, and say what has changed since they came."""
+    """Hash the models' files anew; say what has changed."""
     from zeuxis.hub.verify import verify_all, verify_model
 
     if numeric:
@@ -134,7 +144,7 @@ def verify(
     if file is not None or picture:
         raise BadInput("Expected --numeric with --file and --picture. Add it, or leave them out.")
 
-    chosen = [] if every else [find(name) for name in names or []]
+    chosen = [] if every else [_find(name) for name in names or []]
     findings = (row for model in chosen for row in verify_model(model)) if chosen else verify_all()
     count, changed = 0, []
     for row in findings:
@@ -155,12 +165,12 @@ def _verify_numbers(names: list[str], file: Path | None, pictures: list[Path]) -
 
     if file is not None and len(names) != 1:
         raise BadInput(f"Expected one name with --file, such as {next(iter(REFERENCES))}, got {len(names)}.")
-    chosen = names or [name for name in REFERENCES if _here(find(name))]
+    chosen = names or [name for name in REFERENCES if _here(_find(name))]
     if not chosen:
         raise MissingModel(
             f"None of {', '.join(REFERENCES)} is here. Fetch one: zeuxis models pull {next(iter(REFERENCES))}"
         )
-    made = [report(find(name).name, list(compare(name, pictures, file)), typer.echo) for name in chosen]
+    made = [report(_find(name).name, list(compare(name, pictures, file)), typer.echo) for name in chosen]
     if not any(made):
         raise BadInput("Nothing was compared: give the pictures named above with --picture FILE.")
 

@@ -10,7 +10,7 @@ from zeuxis import workflows
 from zeuxis.cli.process import INTERRUPTED, Interrupts
 from zeuxis.cli.progress import Progress, make_progress
 from zeuxis.errors import ZeuxisError
-from zeuxis.report.commands import folder_command, repeated
+from zeuxis.report.commands import folder_command, repeated, resume_command
 from zeuxis.report.facts import archive_words, best_words, front_facts, speed
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, Session
@@ -115,7 +115,7 @@ def _conclude(folder: RunFolder, quiet: bool) -> None:
         ("folder", str(path)),
         ("next", folder_command("show", path)),
         ("", folder_command("replay", folder.best_image, *repeated(config, "generator"))),
-        ("", folder_command("resume", path, "--generations", str(2 * config.generations or 1), *repeated(config))),
+        *([("", again)] if (again := resume_command(folder)) else []),
     ]
     typer.echo("\n".join(f"{name:<14}{value}" for name, value in rows))
 

@@ -79,3 +79,15 @@ def styled(stream: TextIO) -> TextIO:
     has to be `printable` there.
     """
     return stream.inner if isinstance(stream, Plain) else stream
+
+
+def rewrite_line(text: str, last: bool) -> None:
+    """A line of progress on standard error that takes the place of the one before; on no terminal the last one alone.
+    `text` is printable.
+    """
+    stream = styled(sys.stderr)
+    if stream.isatty():
+        stream.write(f"\r\x1b[K{text}" + "\n" * last)
+        stream.flush()
+    elif last:
+        stream.write(f"{text}\n")

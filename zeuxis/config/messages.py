@@ -31,6 +31,8 @@ def in_words(error: ValidationError, known: Sequence[str], spelled: Callable[[st
 
 def _in_words(wrong: Mapping[str, Any], known: Sequence[str], spelled: Callable[[str], str]) -> str:
     place, context = [str(part) for part in wrong["loc"]] or [""], wrong.get("ctx", {})
+    if wrong["type"] == "value_error" and not wrong["loc"]:  # of the whole: a sentence of ours
+        return str(context["error"])
     name, got = ".".join([spelled(place[0]), *place[1:]]), f"got {wrong['input']!r:.80}"
     if wrong["type"] == "extra_forbidden":
         near = difflib.get_close_matches(place[-1].lower(), known, n=2, cutoff=0.5)

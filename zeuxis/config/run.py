@@ -19,6 +19,7 @@ from zeuxis.config.sections import (
     StopSection,
 )
 from zeuxis.errors import BadInput
+from zeuxis.registry import nearest
 
 FLAGS = {
     "image_prompt": "--image",
@@ -31,6 +32,17 @@ GENERATOR_OPTIONS = ("truncation", "truncation_cutoff", "exact_truncation", "spa
 SAID = {("on_collapse", "stir"): "perturb", ("judge", "none"): None}  # an older name, and what a file has for null
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})", re.IGNORECASE)
+
+
+def _check_field(field: str, section: str) -> None:
+    """ValueError for a field that its section does not have, with the place that it belongs to or the nearest."""
+    own = SECTIONS[section].model_fields
+    if field in own:
+        return
+    home = next((name for name, kind in SECTIONS.items() if field in kind.model_fields), None)
+    near = nearest(field, list(own), 1)
+    hint = f"It belongs in [{home}]." if home else f"Did you mean {near[0]}?" if near else f"It has {', '.join(own)}."
+    raise ValueError(f"The section [{section}] has no {field[:40]!r}. {hint}")
 
 
 class RunConfig(ComputeSection, StopSection, SearchSection, ScoreSection, GeneratorSection, PromptSection):
@@ -48,11 +60,13 @@ class RunConfig(ComputeSection, StopSection, SearchSection, ScoreSection, Genera
             return given
         flat: dict[str, Any] = {}
         for name, value in given.items():
+            if isinstance(value, dict) and name not in SECTIONS and name not in cls.model_fields:
+                near = nearest(name, list(SECTIONS), 1)
+                hint = f"Did you mean [{near[0]}]?" if near else f"There are {', '.join(SECTIONS)}."
+                raise ValueError(f"There is no section [{name[:40]}]. {hint}")
             table = value if isinstance(value, dict) and name in SECTIONS else {name: value}
-            strange = [f for f in table if table is value and f not in SECTIONS[name].model_fields]
-            if strange:
-                known = ", ".join(SECTIONS[name].model_fields)
-                raise ValueError(f"the section {name} has no field {strange[0][:40]!r}, only {known}")
+            for field in table if table is value else ():
+                _check_field(field, name)
             flat |= table
         return {k: SAID.get((k, v), v) if isinstance(v, str) else v for k, v in flat.items()}
 

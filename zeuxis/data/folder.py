@@ -10,7 +10,6 @@ names "file_name" and "text" of other tools are read as well; paths count from t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ import torch
 from zeuxis.data.base import SPLITS, ImageSet
 from zeuxis.data.convert import room_for
 from zeuxis.errors import BadInput
-from zeuxis.pictures.reading import SUFFIXES, read_rgb, square
+from zeuxis.pictures.reading import SUFFIXES, pictures_under, read_rgb, square
 from zeuxis.storage.reading import read_bounded
 
 DEFAULT_RESOLUTION = 64  # pixels a side, where nobody asks for another: the folder has no native one
@@ -45,7 +44,7 @@ class Folder:
         """The split, resampled once from the pictures themselves."""
         size, (roots, notes) = resolution or DEFAULT_RESOLUTION, splits(path)
         root = roots[split]
-        files = _pictures(root)
+        files = pictures_under(root)
         if not files:
             raise BadInput(
                 f"Expected pictures ({', '.join(sorted(SUFFIXES))}) under {root}, found none. Check the path."
@@ -80,7 +79,11 @@ def splits(path: Path) -> tuple[dict[str, Path], list[str]]:
     A folder called `train` is a split only where nothing but its partner is beside it: one class among others may well
     be called train.
     """
-    parts = {p.name.lower(): p for p in sorted(path.iterdir()) if p.is_dir() and any(_found(p))}
+    parts = {
+        p.name.lower(): p
+        for p in sorted(path.iterdir())
+        if p.is_dir() and any(f.suffix.lower() in SUFFIXES for f in p.rglob("*"))
+    }
     loose = any(p.suffix.lower() in SUFFIXES and p.is_file() for p in path.iterdir())
     train = next((parts[name] for name in TRAIN if name in parts), None)
     held = [parts[name] for name in HELD_OUT if name in parts]
@@ -104,19 +107,11 @@ def _listed(folders: list[Path]) -> str:
     return ", ".join(folder.name for folder in folders)
 
 
-def _pictures(root: Path) -> list[Path]:
-    return sorted(_found(root))
-
-
-def _found(root: Path) -> Iterator[Path]:
-    return (p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
-
-
 def _classes(
     roots: list[Path], root: Path, kept: list[Path]
 ) -> tuple[dict[str, torch.Tensor], dict[str, tuple[str, ...]]]:
     """Sub-folders as classes, numbered alike in both splits; no labels where there are no sub-folders."""
-    folders = sorted({p.parent.relative_to(r).as_posix() for r in roots for p in _pictures(r)})
+    folders = sorted({p.parent.relative_to(r).as_posix() for r in roots for p in pictures_under(r)})
     if folders == ["."]:
         return {}, {}
     number = {name: i for i, name in enumerate(folders)}

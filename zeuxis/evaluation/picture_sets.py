@@ -17,7 +17,7 @@ from zeuxis.data.cache import checksum, fingerprint
 from zeuxis.data.folder import splits
 from zeuxis.data.readers import READERS
 from zeuxis.errors import BadInput
-from zeuxis.pictures.reading import SUFFIXES, read_rgb
+from zeuxis.pictures.reading import FINAL, RUN, SUFFIXES, pictures_under, read_rgb
 from zeuxis.rng import stream
 
 
@@ -47,17 +47,19 @@ class PictureSet(ABC):
 
 
 class FolderPictures(PictureSet):
-    """Every picture under a folder, in the order of the names; sub-folders are classes."""
+    """Every picture under a folder, by name; sub-folders are classes. Of a run the final population."""
 
     def __init__(self, folder: Path, name: str = "", split: str = "") -> None:
         if not folder.is_dir():
             what = "a file" if folder.exists() else "nothing"
             raise BadInput(f"Expected a folder of pictures at {folder}, found {what} there. Check the path.")
         self.folder, self.name, self.split = folder, name or folder.name, split
-        self.files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+        self.files = [file for file in pictures_under(folder) if file.is_file()]
+        if not self.files and (folder / RUN).is_file():
+            raise BadInput(f"The run in {folder} has no final population yet. Go on with: zeuxis resume {folder}")
         if not self.files:
             raise BadInput(f"Expected pictures ({', '.join(sorted(SUFFIXES))}) under {folder}, found none.")
-        parts = [file.parent.relative_to(folder).as_posix() for file in self.files]
+        parts = [_class_of(file, folder) for file in self.files]
         self.classes = tuple(sorted(set(parts))) if set(parts) != {"."} else ()
         number = {name: k for k, name in enumerate(self.classes)}
         self.labels = torch.tensor([number[part] for part in parts]) if self.classes else None
@@ -77,6 +79,13 @@ class FolderPictures(PictureSet):
     def identity(self, start: int, stop: int) -> str:
         """Of places, sizes and times of change."""
         return fingerprint(self.files[start:stop])
+
+
+def _class_of(file: Path, folder: Path) -> str:
+    """The sub-folder that a picture is in; of a run's population that of the run."""
+    inside = file.match(f"images/{FINAL}") and (file.parent.parent / RUN).is_file()
+    place = file.parent.parent if inside else file.parent
+    return place.relative_to(folder).as_posix() if place.is_relative_to(folder) else "."
 
 
 class DataPictures(PictureSet):

@@ -59,7 +59,7 @@ class LabGenerator:
         text: str = "",
     ) -> None:
         if space not in SPACES:
-            raise BadInput(f"Expected space {', '.join(SPACES)} for a GAN of the lab, got {space!r:.40}.")
+            raise BadInput(f"Expected space {', '.join(SPACES)} for {self.name}, got {space!r:.40}.")
         self.device = device or torch.device("cpu")
         self.path, self.sha256 = path, file_sha256(path)
         self.model = read_model(path)
@@ -270,7 +270,8 @@ def kept_rows(
 
 
 def _matching(words: Mapping[str, Sequence[str]], rows: Tensor, names: Sequence[str], entry: str) -> set[int]:
-    """Rows with a label `entry`, by name in the singular or plural; else with all its words in their name; or a number.
+    """Rows with a label `entry`, by name in the singular or plural; else with all its words in their name; or of the
+    first kind of label the one with that number.
 
     "dog" is every kind of dog where the labels have kinds.
     """
@@ -281,8 +282,8 @@ def _matching(words: Mapping[str, Sequence[str]], rows: Tensor, names: Sequence[
     found = {row for column, k in labelled for row in (rows[:, column] == k).nonzero().flatten().tolist()}
     found = found or {k for k, name in enumerate(names) if name in spelled}
     found = found or {k for k, name in enumerate(names) if wanted and set(wanted) <= set(name.split())}
-    if not found and entry.isdecimal() and len(entry) < 10 and int(entry) < len(names):
-        found = {int(entry)}
+    if not found and labels and entry.isdecimal() and len(entry) < 10:
+        found = set((rows[:, 0] == int(entry)).nonzero().flatten().tolist())
     if not found:
         first, *others = labels
         shown = [*first[:MOST_SHOWN], *(["..."] if len(first) > MOST_SHOWN else [])]

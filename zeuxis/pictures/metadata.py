@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import math
+import re
 import warnings
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -21,6 +22,7 @@ from zeuxis.errors import BadInput
 from zeuxis.storage.reading import read_bounded
 
 KEY = "zeuxis"  # the iTXt chunk that holds all of it as JSON
+_FOR_PEOPLE = re.compile(r"(final|grid|sheet|collage|curve|front|generation-\d+|.*_(x8|large))\.png")
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 4096 * 4096
 MAX_GENES = 2**16
@@ -91,6 +93,11 @@ def read_metadata(path: str | Path) -> PictureInfo:
 def read_picture(path: str | Path) -> tuple[PictureInfo, np.ndarray]:
     """Metadata and pixels `(H, W, 3)` uint8 of a PNG saved by a run. BadInput for any other file."""
     text, pixels = _open(Path(path))
+    if text is None and _FOR_PEOPLE.fullmatch(Path(path).name):
+        raise BadInput(
+            f"{path} is an image grid, a figure or an enlarged copy: it carries no latent. Take best.png or "
+            "final-0000.png of the run's folder images, or top/01.png."
+        )
     if text is None:
         raise BadInput(
             f"{path} does not say how it was made: it has no {KEY!r} metadata. Was it saved by another program, or did "

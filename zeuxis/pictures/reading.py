@@ -19,6 +19,7 @@ from zeuxis.errors import BadInput
 from zeuxis.storage.reading import read_bounded, shown
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+RUN, FINAL = "run.json", "final-*.png"  # a run's record; the pictures of its final population, in its `images`
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif"})
 WHITE = (255, 255, 255)
 ORIENTATION = 0x0112  # the EXIF tag; its values:
@@ -40,6 +41,19 @@ class Limits:
 
 
 LIMITS = Limits()
+
+
+def pictures_under(folder: Path) -> list[Path]:
+    """All that is named like a picture below a folder, sorted; of a run the final population alone, no grids."""
+    runs = {record.parent for record in folder.rglob(RUN)}
+    runs |= {place for place in (folder, folder.parent) if (place / RUN).is_file()}
+
+    def wanted(file: Path) -> bool:
+        run = next((place for place in file.parents if place in runs), None)
+        return run is None or (file.parent == run / "images" and file.match(FINAL))
+
+    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
+    return sorted(file for file in found if not runs or wanted(file))
 
 
 def read_rgb(

@@ -255,9 +255,15 @@ def _strange_to_generator(generator: str, wanted: list[Phrase]) -> list[str]:
     if known is None:
         return []
     main = [phrase.text for phrase in wanted if phrase.weight >= max(other.weight for other in wanted)]
-    read = [text for text in main if not PLACE.match(text) and not unfamiliar(text)]  # of others the scorer speaks
-    strange = [text for text in read if not draws(text, known)] if not all_single_words(main) else []
+    if all_single_words(main):
+        return []
+    strange = [text for text in main if not PLACE.match(text) and not draws(text, known)]
+    unknown = [text for text in strange if unfamiliar(text)]  # of whose words the scorer speaks
+    strange = [text for text in strange if text not in unknown]
     return [
+        f"{generator} was trained on {known.what}; {quoted(text)} is not known to be among them."
+        for text in unknown[:SHOWN]
+    ] + [
         f"{generator} was trained on {known.what}; {quoted(text)} is not among them (nearest: {', '.join(labels)})."
         for text in strange[:SHOWN]
         if (labels := closeness(text, known)[1])

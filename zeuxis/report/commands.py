@@ -9,6 +9,8 @@ from typing import Any
 from zeuxis import plugins
 from zeuxis.config import RunConfig, flag
 from zeuxis.generators import GENERATORS
+from zeuxis.run.folder import RunFolder
+from zeuxis.run.stopping import longer
 from zeuxis.scorers import JUDGES, SCORERS
 from zeuxis.search import SEARCHES
 
@@ -30,6 +32,16 @@ def generate_command(config: RunConfig) -> str:
 def folder_command(command: str, path: Path, *rest: str) -> str:
     """`zeuxis COMMAND PATH ...`, quoted where the shell needs it."""
     return shlex.join(["zeuxis", command, str(path), *rest])
+
+
+def resume_command(folder: RunFolder) -> str:
+    """`zeuxis resume PATH ...` with a limit that lets the run go on; "" where no limit does."""
+    config, summary = folder.config, folder.summary()
+    limits = longer(config, summary["reason"], float(summary["best"]["score"] or 0))
+    if limits is None:
+        return ""
+    words = [word for name, value in limits.items() for word in (flag(name), str(value))]
+    return folder_command("resume", folder.path, *words, *repeated(config))
 
 
 def repeated(config: RunConfig, *fields: str) -> list[str]:

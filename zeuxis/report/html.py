@@ -15,7 +15,7 @@ from PIL import Image
 from zeuxis.pictures.enlarge import Enlarge, enlarged
 from zeuxis.pictures.writing import data_uri
 from zeuxis.report.archive import archive_png, write_archive_pictures
-from zeuxis.report.commands import folder_command, generate_command, repeated
+from zeuxis.report.commands import folder_command, generate_command, repeated, resume_command
 from zeuxis.report.curve import DARK, NARROW, curve_png, write_curve
 from zeuxis.report.facts import archive_words, facts, objective_words, pick_words
 from zeuxis.report.front import front_png, visited, write_front
@@ -86,9 +86,9 @@ def spread(paths: Sequence[Path], count: int) -> list[Path]:
 def _commands(folder: RunFolder) -> list[tuple[str, str]]:
     """(what it does, the command)."""
     config, path = folder.config, folder.path
-    longer = str(max(1, 2 * config.generations))
+    again = resume_command(folder)
     return [
-        ("go on from where it ended", folder_command("resume", path, "--generations", longer, *repeated(config))),
+        *([("go on from where it ended", again)] if again else []),
         (
             "draw the best picture again and compare the pixels",
             folder_command("replay", folder.best_image, *repeated(config, "generator")),

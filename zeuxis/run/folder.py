@@ -274,6 +274,8 @@ def _place(path: Path) -> str:
 def _found(path: Path) -> str:
     """What is in the place of a run folder."""
     try:
+        if (path / "train.json").is_file():
+            return "holds a training (go on with: zeuxis train)"
         return "has no run.json" if path.is_dir() else "is a file" if path.exists() else "is not there"
     except (OSError, ValueError) as error:
         return f"cannot be looked up ({getattr(error, 'strerror', None) or error})"

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from zeuxis.config import RunConfig
+from zeuxis.pictures.reading import FINAL
 from zeuxis.prompts.series import slug
 from zeuxis.storage.files import make_folder
 from zeuxis.storage.reading import check_folder
@@ -67,7 +68,7 @@ class RunPaths:
 
     def individuals(self) -> list[Path]:
         """The pictures of the final population, best first; none before the run has ended."""
-        return sorted(self.images.glob("final-*.png"))
+        return sorted(self.images.glob(FINAL))
 
 
 def fresh_folder(config: RunConfig, parent: Path = RUNS) -> Path:

@@ -47,7 +47,8 @@ Rule = Callable[[Progress], str | None]  # the reason as a sentence, None to go 
 
 def after_generations(count: int) -> Rule:
     """Stop when `count` generations have been bred after the initial population."""
-    return lambda now: f"All {count} generations are done." if now.generation >= count else None
+    said = {0: "The initial population is all that was asked for.", 1: "The one generation is done."}
+    return lambda now: said.get(count, f"All {count} generations are done.") if now.generation >= count else None
 
 
 def budget(images: int) -> Rule:
@@ -168,6 +169,19 @@ def first_of(*rules: Rule) -> Rule:
         return reasons[0] if reasons else None
 
     return rule
+
+
+def longer(config: RunConfig, reason: str, best: float) -> dict[str, int | float] | None:
+    """The limits with which a run that ended for `reason` goes on: {} after an interrupt, None where none helps."""
+    doubled = {"The budget": config.budget, "No better": config.patience}
+    for start, limit in doubled.items():
+        if limit is not None and reason.startswith(start):
+            return {"budget" if start == "The budget" else "patience": 2 * limit}
+    if config.target is not None and reason.startswith("The target"):
+        return {"target": round(max(config.target, best) + 0.05, 2)}
+    if reason.startswith(("Scorer over-optimisation", "The scorers part")):
+        return None
+    return {} if reason.startswith("Interrupted") else {"generations": 2 * config.generations or 1}
 
 
 def from_config(config: RunConfig) -> Rule:

@@ -26,6 +26,7 @@ MAX_BYTES = 10_000  # of UTF-8 in one phrase
 MAX_PHRASES = 32  # in one prompt, images included
 IMAGE_SIDE = 512  # pixels; no scorer looks at more
 
+_CHOICE = re.compile(r"\[[^\[\]|]+\|[^\[\]]+\]")  # "[red|green]", as other programs write alternatives
 _BAR = re.compile(r"(?<!\\)\|")
 # Marks that change the direction of text, zero-width spaces, the soft hyphen and the byte order mark.
 _MARKS = frozenset("\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
@@ -53,6 +54,14 @@ def parse_prompt(
     """
     notes: list[str] = []
     _note_single_words(_listed(prompt), notes)
+    for text in _listed(prompt):
+        if text.strip() == "-":
+            raise BadInput(
+                "Expected a phrase, got '-': standard input is not read. Put phrases in a file: --prompts FILE"
+            )
+        if found := _CHOICE.search(text):
+            meant = "{" + found[0][1:-1] + "}"
+            notes.append(f"{quoted(found[0])} is cut at its '|': {quoted(meant)} makes a prompt of each word.")
     positive, away, files = _split(prompt, notes), _split(negative, notes), _listed(image_prompt)
     if not 0 < (count := len(positive) + len(away) + len(files)) <= MAX_PHRASES:
         raise BadInput(f"Expected 1 to {MAX_PHRASES} phrases and images in a prompt, got {count:,}. {_advice(count)}")

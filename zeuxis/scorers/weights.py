@@ -11,6 +11,8 @@ MAX_WEIGHT = 100.0
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+")
 _IN_BRACKETS = re.compile(r"\(+(?P<words>[^()]+):(?P<weight>[0-9.]+)\)+")  # as other programs write weights
+_HELD = re.compile(r"[(\[]+(?P<words>[^()\[\]]+):(?P<weight>[0-9.]+)[)\]]+")  # the same, beside other words
+_FLAG = re.compile(r"(?:^|\s)--?[a-z]{1,20}(?=\s|$)")  # "--ar 16:9"
 _ALMOST = re.compile(r"(?<!\\):(?:\s+(?P<spaced>[0-9]{1,2}(?:[.,][0-9]+)?)|(?P<tight>[^\s:]+))$")
 _INNER = re.compile(r"[^\W\d_]:[0-9]+(?:[.,][0-9]+)?\s")  # "cat:1 dog:2"
 
@@ -36,6 +38,11 @@ def check_colon(text: str, words: str, weight: float | None, notes: list[str]) -
         raise _misspelt(text, f"{words.rstrip(': ')}:{1.0 if weight is None else weight:g}")
     if found := _IN_BRACKETS.fullmatch(text):
         raise _misspelt(text, f"{found['words'].strip()}:{found['weight']}")
+    if found := _HELD.search(words):
+        meant = f"{found['words'].strip()}:{found['weight']}"
+        notes.append(f"{quoted(found[0])} was read as words: a weight ends a phrase, as in {quoted(meant)}.")
+    if found := _FLAG.search(words):
+        notes.append(f"{quoted(found[0].strip())} was read as words: options stand outside of the phrase.")
     if _INNER.search(words):
         notes.append(f"{quoted(text)} is one phrase: a weight stands at its end, and '|' separates phrases.")
     found = _ALMOST.search(text) if weight is None else None

@@ -37,7 +37,7 @@ SEARCHES = Table(
         "cma-es": Entry("zeuxis.search.cma_es:cma_es", "CMA-ES with the full covariance"),
         "lm-ma-es": Entry("zeuxis.search.lm_ma_es:lm_ma_es", "CMA-ES with a few remembered directions"),
         "open-es": Entry("zeuxis.search.open_es:open_es", "evolution strategy with mirrored samples and Adam"),
-        "cma-ga": Entry("zeuxis.search.cma_ga:cma_ga", "sep-CMA-ES to find, then a GA to spread (default)"),
+        "cma-ga": Entry("zeuxis.search.cma_ga:cma_ga", "sep-CMA-ES to find, then a GA to spread (usual default)"),
         "adam": Entry(
             "zeuxis.search.adam:adam",
             "gradient ascent from the best of some draws; 3 images a step",

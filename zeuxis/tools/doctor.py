@@ -224,9 +224,13 @@ def _banks() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
+    from zeuxis.hub import cache
     from zeuxis.hub.catalogue import MODELS, size_in_words
     from zeuxis.hub.locate import locate
 
+    accepted = cache.read_json("licences.json")
+    said = "; ".join(f"{name}: {licence}" for name, licence in accepted.items()) or "none"
+    yield Finding("models", "licences", "ok", f"non-commercial ones that were accepted: {said}")
     for model in MODELS.values():
         try:
             yield Finding("models", model.name, "ok", f"here: {locate(model.name, model.kind)}")

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from zeuxis.errors import BadInput
+from zeuxis.hub.catalogue import MODELS
 from zeuxis.hub.header import in_words, names_of
 from zeuxis.hub.locate import peek
 from zeuxis.hub.model_file import build_from
@@ -41,12 +42,13 @@ class Translator:
 
 def open_translator(name: str, device: torch.device) -> Translator:
     """The model file `name`. MissingModel, WeightsRefused, or BadInput for one that translates no pictures."""
+    trained = "Train one that does: zeuxis train cyclegan-shoes or stargan-handbags."
+    path = Path(name).expanduser()
+    if name not in MODELS and not path.exists() and len(path.parts) == 1 and not path.suffix:
+        raise BadInput(f"Expected the file of a network that translates pictures, got {name[:80]!r}. {trained}")
     model = peek(name, "generator")
     if model.family.removeprefix("gan-") not in TRANSLATORS or not model.family.startswith("gan-"):
-        raise BadInput(
-            f"{name} holds {in_words(model)}, which translates no pictures. Train one that does: "
-            "zeuxis train cyclegan-shoes or stargan-handbags."
-        )
+        raise BadInput(f"{name} holds {in_words(model)}, which translates no pictures. {trained}")
     net = build_from(model, "generator")
     domains = names_of(model, "domains", net.classes[0])  # type: ignore[index, union-attr, arg-type]
     resolution, channels = net.resolution, model.parts["generator"].get("channels", 3)
