@@ -1,4 +1,4 @@
-"""The arrows of the house: a module imports only from groups above its own (docs/design.md, section 2)."""
+"""The import order: a module imports only from groups above its own (docs/design.md, section 2)."""
 
 import ast
 import importlib.util

@@ -5,6 +5,7 @@ from zeuxis.config.run import (
     FLAGS,
     GENERATOR_OPTIONS,
     RunConfig,
+    TrainConfig,
     flag,
     make_config,
     parse_options,
@@ -23,7 +24,6 @@ from zeuxis.config.sections import (
     Start,
     Values,
 )
-from zeuxis.config.training import TrainConfig
 
 __all__ = [
     "FLAGS",

@@ -1,4 +1,4 @@
-"""RunConfig: one search for one prompt with one seed; and how its flags are spelled and read."""
+"""RunConfig: one search for one prompt with one seed, and how its flags are spelled and read; TrainConfig: a recipe."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zeuxis.config.messages import in_words
 from zeuxis.config.sections import (
     SECTIONS,
     ComputeSection,
     GeneratorSection,
+    Name,
+    Precision,
     PromptSection,
     ScoreSection,
     SearchSection,
     StopSection,
+    Values,
 )
 from zeuxis.errors import BadInput
 from zeuxis.registry import nearest
@@ -135,3 +138,28 @@ def parse_range(text: str) -> tuple[float, float]:
     if not low < high:
         raise BadInput(f"Expected a range LOW..HIGH with LOW below HIGH, e.g. 0.2..0.8, got {text[:40]!r}.")
     return low, high
+
+
+class TrainConfig(BaseModel):
+    """What a recipe file holds. Lengths are counted in images, never in steps."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Name = Field(description="see zeuxis.lab.tasks: adversarial, classifier, contrastive, distil")
+    data: Name = Field("cifar10", description="reader: cifar10, products, folder, ... (zeuxis.data)")
+    about: Name = ""
+    seed: int = Field(0, ge=0, lt=2**63)
+    images: int = Field(gt=0, le=10**13, description="images shown in total")
+    batch: int = Field(64, ge=1, le=65_536)
+    precision: Precision = "auto"
+    ema: float = Field(0.999, ge=0, lt=1, description="decay of the weight average per step; 0 switches it off")
+    ema_half_life: int | None = Field(None, gt=0, le=10**13, description="of the average, in images, in place of ema")
+    ema_ramp: float = Field(
+        0.05, gt=0, le=1e9, description="the half-life is at most so much of the images shown so far"
+    )
+    checkpoint_every: int = Field(50_000, gt=0, le=10**13, description="images between checkpoints")
+    report_every: int = Field(10_000, gt=0, le=10**13, description="images between lines of the log")
+    stop_on_collapse: int = Field(
+        0, ge=0, le=10**6, description="evaluations in a row with signs of collapse that end the training; 0 for never"
+    )
+    options: Values = Field(default_factory=dict, description="options of the task, by name")

@@ -82,13 +82,13 @@ class ScoreSection(Section):
     )
     judge: Name | None = Field(
         "auto",
-        description="a classifier or scorer that the search is never told; auto: the generator's own, none: no judge",
+        description="a classifier or scorer that guides nothing; auto: the generator's own, none: no judge",
     )
     augment: int = Field(
         2, ge=0, le=64, description="augmented views per image in the score beside the plain one; 0 for none"
     )
     realism: float = Field(
-        0.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="weight of the discriminator's opinion in the score"
+        0.0, ge=-1e9, le=1e9, allow_inf_nan=False, description="weight of the discriminator's output in the score"
     )
     norm_prior: float = Field(
         0.0, ge=0, le=1e9, description="weight of the penalty for latents longer than the prior's"

@@ -58,7 +58,7 @@ def show(settings: Settings) -> Shown:
         (
             Picture("latents.png", rows_png(latents), "Noise on latents."),
             Picture("pixels.png", rows_png(pictures), "Noise on pixels."),
-            Picture("curves.png", plot(curves, 2), "What networks make of it."),
+            Picture("curves.png", plot(curves, 2), "Answers of the networks."),
         ),
         ("noise", "change by noise on latents, RMS", "same class, latents", "same class, pixels", "logit of D, pixels"),
         tuple(table),

@@ -80,8 +80,8 @@ def area_between(
 
     Each is counted from its first value in parts of its own range, so that units do not matter: 0 where both rise
     alike, above 0 where the judge stays behind or falls, for a search that raises both at first. The first values weigh
-    much, as the axis is logarithmic: a curve of few looks has a rough area, and a judge that only wavers has one of no
-    meaning.
+    much, as the axis is logarithmic: a curve of few evaluations has a rough area, and a judge that only wavers has one
+    of no meaning.
     """
     x, s, j = (np.asarray(part, dtype=np.float64) for part in (images, score, judge))
     if len(x) < 2 or not (x.shape == s.shape == j.shape) or x[0] <= 0 or x[-1] <= x[0]:

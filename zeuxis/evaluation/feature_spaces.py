@@ -1,7 +1,7 @@
 """The networks in whose features sets of pictures are compared, by the word that a metric's name carries.
 
     mobilenet-v1      ships; guided no search and trained no generator here            160 pixels
-    mobilenet-v2      ships; the scorer and some training recipes look through it: "guided"   224 pixels
+    mobilenet-v2      ships; the scorer and some training recipes use it: "guided"   224 pixels
     inception         Inception-v3 of 2015-12-05, when its weights are there: only these make a FID, a KID
     dinov2:PLACE      DINOv2 (Oquab et al. 2023, arXiv 2304.07193), a transformers folder or a Hub id fetched before
     a file            any classifier that `--judge` takes: the input of its last layer
@@ -45,7 +45,7 @@ FEATURES = Table(
 class FeatureSpace:
     """`word` in the names of metrics; `resize` how pictures are prepared; `sha256` of the weights.
 
-    `guided`: a search or a training of this project looks through the same network, so its verdict is not held out.
+    `guided`: a search or a training of this project uses the same features, so they are not held out.
     `embed` images -> `(N, D)` float32 on the CPU; `logits` such features -> `(N, K)`, None where nothing classifies.
     """
 
@@ -88,12 +88,12 @@ def as_float(images: Images) -> Tensor:
 
 
 def mobilenet_v1(device: torch.device) -> FeatureSpace:
-    """512 pooled features: no search and no training of this project looks through it."""
+    """512 pooled features: no search and no training of this project uses them."""
     return _of_classifier("mobilenet-v1", "mobilenetv1", pocket_path("mobilenet_v1"), device)
 
 
 def mobilenet_v2(device: torch.device) -> FeatureSpace:
-    """1280 pooled features; the pocket scorer for products and some recipes look through this network."""
+    """1280 pooled features; the pocket scorer for products and some recipes use them."""
     return _of_classifier("mobilenet-v2", "mobilenetv2", pocket_path("mobilenet_v2"), device, guided=True)
 
 

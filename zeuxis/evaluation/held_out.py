@@ -114,7 +114,7 @@ class HeldOut:
 
 
 def check_not_guiding(classifiers: Sequence[HeldOut], guides: Sequence[Scorer]) -> None:
-    """BadInput for a classifier whose weights guide the search, or are among those that a guide looks through."""
+    """BadInput for a classifier whose weights guide the search, or are among those that a guide uses."""
     for guide in guides:
         for one in classifiers:
             if guides_by(guide, one.sha256):
@@ -125,7 +125,7 @@ def check_not_guiding(classifiers: Sequence[HeldOut], guides: Sequence[Scorer]) 
 
 
 def check_apart(space: FeatureSpace, guides: Sequence[Scorer]) -> None:
-    """BadInput for features that a guide looks through, or that are its own."""
+    """BadInput for features that a guide uses, or that are its own."""
     for guide in guides:
         if guides_by(guide, space.sha256):
             raise BadInput(
@@ -135,12 +135,12 @@ def check_apart(space: FeatureSpace, guides: Sequence[Scorer]) -> None:
 
 
 def guides_by(guide: Scorer, sha256: str) -> bool:
-    """Whether a scorer's weights are those of this file, or it looks through them."""
+    """Whether a scorer's weights are those of this file, or it uses them."""
     return first_sha256(sha256) in {first_sha256(guide.sha256)} | looked_through(guide)
 
 
 def looked_through(guide: Scorer) -> set[str]:
-    """The sha256 of other files that a scorer looks through: MobileNet v2 for those over the package's features."""
+    """The sha256 of other files that a scorer uses: MobileNet v2 for those over the package's features."""
     from zeuxis.scorers.pocket64 import AlignedScorer
 
     return {first_sha256(file_sha256(pocket_path("mobilenet_v2")))} if isinstance(guide, AlignedScorer) else set()

@@ -12,7 +12,7 @@ Row = dict[str, Any]
 
 
 class Seen(BaseModel):
-    """What an evaluator makes of a cell."""
+    """An evaluator's figures of a cell."""
 
     best: float
     mean: float

@@ -1,4 +1,4 @@
-"""What frozen networks make of pictures, computed once and kept in the user's cache.
+"""Features of frozen networks, computed once and kept in the user's cache.
 
 features/KEY.npy: float16 (up to 2000, D), then the SHA-256 of that. KEY stands for the pixels, the network's weights
 and the view. What is not as it was written, or has no SHA-256, is computed again.

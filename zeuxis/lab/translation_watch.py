@@ -1,4 +1,4 @@
-"""What a training from picture to picture looks at between steps: a held-out distance, the way back, a sample sheet.
+"""What a training from picture to picture measures between steps: a held-out distance, the way back, a sample sheet.
 
 Distances are of MobileNet v1's pooled features between held-out pictures translated to a domain and that domain's
 training pictures, by the kernel distance, which does not depend on how few pictures there are.

@@ -1,4 +1,4 @@
-"""What a VQGAN's training looks at between steps: reconstructions of held-out pictures, the use of its codes, draws.
+"""What a VQGAN's training measures between steps: reconstructions of held-out pictures, the use of its codes, draws.
 
 Distances are of MobileNet v1's pooled features to held-out pictures; the perceptual loss sees through v2.
 """

@@ -1,4 +1,4 @@
-"""What a GAN training looks at between steps: held-out distance, the best checkpoint, signs of collapse.
+"""What a GAN training measures between steps: held-out distance, the best checkpoint, signs of collapse.
 
 Distances are of MobileNet v1's pooled features to pictures of the test split; no discriminator here sees through that
 network. Grey pictures are shown to it as RGB.

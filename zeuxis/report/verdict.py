@@ -1,4 +1,4 @@
-"""The final population with its scores and what the judge makes of it, as data and in words.
+"""The final population with its scores and the judge's evaluation, as data and in words.
 
 Read from summary.json, so that a report needs no model.
 """
@@ -76,9 +76,7 @@ def verdict(population: Sequence[Picture]) -> str:
     if not population or not population[0].label:
         return "No judge has looked at these pictures: that the score is high is all that is known."
     best = population[0]
-    sight = (
-        f"The judge, which the search is never told, is {percent(best.confidence)} sure that the first picture shows"
-    )
+    sight = f"The judge, which guides nothing, is {percent(best.confidence)} sure that the first picture shows"
     sight += f" “{best.label}”"
     if not has_word(population):
         return f"{sight}. It has no word for this prompt, so it can confirm nothing."

@@ -47,7 +47,7 @@ class ClipScorer(DualScorer):
         self.sha256, self.folder = folder_sha256(folder, file), folder
         super().__init__(net, of_folder(folder, Preprocess(size)), device)
 
-    def look(self, net: nn.Module, pixels: Tensor) -> Tensor:
+    def image_features(self, net: nn.Module, pixels: Tensor) -> Tensor:
         """`(N, 3, S, S) -> (N, E)`."""
         features: Any = net.get_image_features
         return pooled(features(pixel_values=pixels))

@@ -79,7 +79,7 @@ class DualScorer(ABC):
         self._reduced: dict[torch.dtype, nn.Module] = {}
 
     @abstractmethod
-    def look(self, net: nn.Module, pixels: Tensor) -> Tensor:
+    def image_features(self, net: nn.Module, pixels: Tensor) -> Tensor:
         """Prepared pixels `(N, 3, S, S)` -> `(N, E)`, not normalised."""
 
     @abstractmethod
@@ -108,7 +108,7 @@ class DualScorer(ABC):
     def embed_images(self, images: Tensor) -> Tensor:
         """`(N, 3, H, W)` in [0, 1] -> unit vectors `(N, E)` float32; the gradient flows."""
         pixels = self.preprocess(images.to(self.device))
-        return unit(self.look(self._tower(), pixels.to(self.dtype)).float())
+        return unit(self.image_features(self._tower(), pixels.to(self.dtype)).float())
 
     @torch.no_grad()
     def embed_texts(self, texts: list[str]) -> Tensor:
@@ -127,7 +127,7 @@ class DualScorer(ABC):
         if phrase.image is not None:
             with torch.no_grad():
                 pixels = self.preprocess(phrase.image[None].to(self.device))
-                return unit(self.look(self.net, pixels).float())[0]
+                return unit(self.image_features(self.net, pixels).float())[0]
         if self.english and (said := not_english(phrase.text)):
             notes.append(said)
         texts = fill(phrase.text, prompt.sentences) if prompt.templates else [phrase.text]

@@ -1,4 +1,4 @@
-"""Who looks at the pictures of a run and guides nothing: the judge, and scorers of weight 0 that are held out.
+"""Evaluators of a run's pictures that guide nothing: the judge, and scorers of weight 0 that are held out.
 
 What they say is written down and may end a run; the search never hears it.
 """

@@ -131,7 +131,7 @@ def _values(check: Check, made: Any, picture: Path | None) -> Tensor:
         pixels = torch.cat([torch.full((1, 3, size, size), value) for value in check.pixels]).to(made.device)
     if check.of == "classes":
         return torch.as_tensor(made.net(pixels.contiguous(memory_format=torch.channels_last)).float())
-    seen = made.look(made.net, pixels).float()
+    seen = made.image_features(made.net, pixels).float()
     if check.of != "logits":
         return torch.as_tensor(seen)
     said = made.read(list(check.texts)).float()

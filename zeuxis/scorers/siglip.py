@@ -44,7 +44,7 @@ class SiglipScorer(DualScorer):
         plain = Preprocess(size, HALF, HALF, resize="squash", crop=None)
         super().__init__(net, of_folder(folder, plain), device)
 
-    def look(self, net: nn.Module, pixels: Tensor) -> Tensor:
+    def image_features(self, net: nn.Module, pixels: Tensor) -> Tensor:
         """`(N, 3, S, S) -> (N, E)`."""
         features: Any = net.get_image_features
         return pooled(features(pixel_values=pixels))

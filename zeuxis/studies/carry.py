@@ -150,7 +150,7 @@ def check_once(names: Sequence[str], flag: str) -> None:
 
 
 def check_judge(judge: Judge, guides: Sequence[Scorer]) -> None:
-    """BadInput for a judge whose weights guide, or are among those that a guide looks through."""
+    """BadInput for a judge whose weights guide, or are among those that a guide uses."""
     for guide in guides:
         if guides_by(guide, judge.sha256):
             raise BadInput(f"The judge {judge.name} guides the search itself ({guide.name}). Give another --judge.")

@@ -92,7 +92,7 @@ def _bands(study: SearchesStudy, rows: Rows, x: str, y: str) -> dict[str, Band]:
 
 
 def _places(curves: Sequence[Curve], y: str) -> Array:
-    """Where the judge looked in the longest run; else evenly along the axis."""
+    """Where the judge evaluated in the longest run; else evenly along the axis."""
     if y not in ("guide", "judge"):
         return places_of(curves)
     longest = max(curves, key=lambda curve: len(curve[0]))
@@ -149,8 +149,8 @@ def _said(name: str, top: Peak | None, area: Area) -> str:
     if top is None:
         return f"{name}: the judge has no word for these phrases."
     if math.isnan(area[0]):
-        return (f"{name}: the judge looked once, at {top.images:,.0f} images ({top.value:.3f}), which makes no curve: "
-                "more images or a smaller --view-every make one.")  # fmt: skip
+        return (f"{name}: the judge evaluated once, at {top.images:,.0f} images ({top.value:.3f}), which makes no "
+                "curve: more images or a smaller --view-every make one.")  # fmt: skip
     fell = f" and has lost {top.lost:.3f} at the end" if top.lost > 0 else ", the last evaluation"
     when = f"{name}: the judge peaks at {top.images:,.0f} images ({top.value:.3f})"
     return f"{when}{fell}; area between the curves {_told(area)}."
@@ -190,7 +190,7 @@ def _records(rows: Rows) -> Iterator[Record]:
 
 
 def _looks(rows: Rows) -> Iterator[Record]:
-    """One record for each look of the judge."""
+    """One record for each judge evaluation."""
     for cell, row in rows.items():
         for images, generation, guide, judge in zip(
             row["looks"], row["generations"], row["guide"], row["judge"], strict=True

@@ -124,7 +124,7 @@ def _drop_strange(base: Base, say: Say) -> None:
 def close_base(base: Base, path: Path) -> None:
     """Let go of the file, and write down what it is."""
     base.close()
-    with contextlib.suppress(ZeuxisError, OSError):  # the seal only spares a look at all folders
+    with contextlib.suppress(ZeuxisError, OSError):  # the checksum only spares a look at all folders
         if not any(Path(f"{path}{end}").exists() for end in BESIDE):
             atomic_write(Path(f"{path}{SEAL}"), _digest(path).encode())
 

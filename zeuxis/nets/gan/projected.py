@@ -91,13 +91,13 @@ class Generator(stylegan2.Generator):
         return image
 
 
-def mobilenet_maps(eyes: list[MobileNetV2], images: Tensor) -> list[Tensor]:
-    """MobileNet v2's four maps of images (N, 3, R, R), of about deviation 1. `eyes` holds the network once it is
+def mobilenet_maps(trunks: list[MobileNetV2], images: Tensor) -> list[Tensor]:
+    """MobileNet v2's four maps of images (N, 3, R, R), of about deviation 1. `trunks` holds the network once it is
     loaded: in a list it is no part of a discriminator's state.
     """
-    if not eyes:
-        eyes.append(load_pocket("v2").to(images.device))
-    return [x / scale for x, scale in zip(eyes[0].taps(images, STRIDES), SCALES, strict=True)]
+    if not trunks:
+        trunks.append(load_pocket("v2").to(images.device))
+    return [x / scale for x, scale in zip(trunks[0].taps(images, STRIDES), SCALES, strict=True)]
 
 
 class Mixing(nn.Module):
@@ -162,7 +162,7 @@ class Discriminator(nn.Module):
         self.classes = check_size(resolution, classes, least=32, **numbers)
         if channels != 3:
             raise BadInput(f"The projected discriminator sees colour pictures: expected 3 channels, got {channels}.")
-        self._eyes: list[MobileNetV2] = []  # in a list: no part of the state
+        self._trunks: list[MobileNetV2] = []  # in a list: no part of the state
         self._guide = [] if trunk is None else [trunk.requires_grad_(False).eval()]
         bounded("mixed", mixed, 0, 4096)
         self.stem, self.stem_share = _check_stem(stem, stem_share, resolution)
@@ -192,7 +192,7 @@ class Discriminator(nn.Module):
         With a guide its last map stands behind them.
         """
         images = self._seen(images)
-        maps = mobilenet_maps(self._eyes, images)
+        maps = mobilenet_maps(self._trunks, images)
         maps = maps if self.mixing is None else self.mixing(maps)
         return [*maps, *(trunk.stages(images)[-1] for trunk in self._guide)]
 

@@ -53,7 +53,7 @@ class Discriminator(stylegan2.Discriminator):
         if trunk is not None and resolution != 32:
             raise BadInput(f"The trunk sees pictures of 32 pixels, these have {resolution}: leave out the trunk.")
         self.trunk = None if trunk is None else trunk.requires_grad_(False).eval()
-        self._eyes: list[MobileNetV2] = []
+        self._trunks: list[MobileNetV2] = []
         of_trunk = [] if trunk is None else [*zip(trunk.widths[1:], (16, 8, 4), strict=True)]
         shapes = of_trunk or [(c, resolution // s) for c, s in zip(CHANNELS, STRIDES, strict=True)]
         self.heads = nn.ModuleList(Head(c, size, heads, self.classes, group) for c, size in shapes)
@@ -71,7 +71,7 @@ class Discriminator(stylegan2.Discriminator):
         """The feature maps that never change, for one batch that serves two updates; gradients flow to `images`."""
         if self.trunk is not None:
             return self.trunk.stages(images.contiguous(memory_format=torch.channels_last))
-        return mobilenet_maps(self._eyes, images)
+        return mobilenet_maps(self._trunks, images)
 
     def forward(  # type: ignore[override]
         self, images: Tensor, y: Tensor | None = None, frozen: list[Tensor] | None = None
