@@ -45,7 +45,7 @@ def pictures(inputs):
 @torch.no_grad()
 def test_embeddings_are_those_of_the_reference(case):
     scorer, _, outputs, texts = case
-    images = unit(scorer.look(scorer.net, outputs["pixel_values"]))
+    images = unit(scorer.image_features(scorer.net, outputs["pixel_values"]))
     torch.testing.assert_close(images, unit(outputs["image_embeds"]), atol=1e-5, rtol=0)
     torch.testing.assert_close(unit(scorer.read(texts)), unit(outputs["text_embeds"]), atol=1e-5, rtol=0)
     assert (images[1:] - images[:1]).abs().max() > 1e-3
@@ -56,7 +56,7 @@ def test_embeddings_are_those_of_the_reference(case):
 def test_cosines_with_our_own_resize(case, floats):
     scorer, inputs, outputs, _ = case
     given = [picture.float() / 255 if floats else picture for picture in pictures(inputs)]
-    images = torch.cat([unit(scorer.look(scorer.net, scorer.preprocess(picture))) for picture in given])
+    images = torch.cat([unit(scorer.image_features(scorer.net, scorer.preprocess(picture))) for picture in given])
     torch.testing.assert_close(images @ unit(outputs["text_embeds"]).T, outputs["cosine"], atol=2e-3, rtol=0)
 
 
@@ -142,7 +142,9 @@ def test_the_activation_that_the_config_names_is_used(tmp_path):
     outputs = load_file(CLIP / "outputs.safetensors")
     other = ClipScorer(tmp_path)
     with torch.no_grad():
-        gap = (unit(other.look(other.net, outputs["pixel_values"])) - unit(outputs["image_embeds"])).abs().max()
+        gap = (
+            (unit(other.image_features(other.net, outputs["pixel_values"])) - unit(outputs["image_embeds"])).abs().max()
+        )
     assert gap > 1e-4 and other.sha256 != ClipScorer(CLIP / "hf").sha256
 
 

@@ -46,7 +46,7 @@ def folder(tmp_path):
 def is_the_reference(scorer):
     outputs = load_file(CLIP / "outputs.safetensors")
     with torch.no_grad():
-        images = unit(scorer.look(scorer.net, outputs["pixel_values"]))
+        images = unit(scorer.image_features(scorer.net, outputs["pixel_values"]))
         texts = unit(scorer.read(json.loads((CLIP / "texts.json").read_text())))
     torch.testing.assert_close(images, unit(outputs["image_embeds"]), atol=1e-5, rtol=0)
     torch.testing.assert_close(texts, unit(outputs["text_embeds"]), atol=1e-5, rtol=0)

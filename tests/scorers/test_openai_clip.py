@@ -152,7 +152,7 @@ def test_embeddings_are_those_of_the_program_inside(folder, network, monkeypatch
     pixels = torch.randn(3, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(1))
     tokens = scorer.tokenizer(TEXTS, max_length=LENGTH, truncation=True, padding="max_length", return_tensors="pt")
     seen, said = network(pixels, tokens["input_ids"])
-    torch.testing.assert_close(scorer.look(scorer.net, pixels), seen, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(scorer.image_features(scorer.net, pixels), seen, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(scorer.read(TEXTS), said, atol=1e-5, rtol=1e-5)
     assert (seen[1:] - seen[:1]).abs().max() > 0.1 and (said[1:] - said[:1]).abs().max() > 0.1
 

@@ -3,8 +3,8 @@ https://arxiv.org/abs/1610.09585
 
 The generator is a DCGAN whose z has the label behind it. The discriminator is told no label: one trunk has two heads,
 the source P(S | x) and the class P(C | x). D maximises L_S + L_C, G maximises L_C - L_S (Eqs. 2 and 3); the objective
-is "auxiliary-class". The trunk is that of table 1 for CIFAR-10: six 3x3 convolutions, every other one with stride 2,
-widths w, 2w, 4w, 8w, 16w, 32w, leaky ReLU, dropout 0.5, batch norm but in the first.
+is "auxiliary-class". The trunk is that of the appendix for CIFAR-10: six 3x3 convolutions, every other one of stride
+2, widths w, 2w, 4w, 8w, 16w, 32w, leaky ReLU, dropout 0.5, batch norm but in the first.
 """
 
 from __future__ import annotations

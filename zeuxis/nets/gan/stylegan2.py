@@ -2,10 +2,11 @@
 https://arxiv.org/abs/1912.04958, with the two mapping layers of StyleGAN2-ADA's small configuration,
 https://arxiv.org/abs/2006.06676
 
-Made to be trained on a processor; it differs from the paper in four places. The first convolution of a block runs
+Made to be trained on a processor; it differs from the paper in five places. The first convolution of a block runs
 before the up-sampling, a quarter of the cost, and bilinear up-sampling is the paper's [1, 3, 3, 1] filter.
-Down-sampling is a mean of 2x2 pixels. There is no noise input: one latent is one picture. The discriminator's logit is
-w.h + e(y).h / sqrt(dim), projection on the labels (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637).
+Down-sampling is a mean of 2x2 pixels. There is no noise input: one latent is one picture. Labels are looked up in a
+table without a bias, and the discriminator's logit is w.h + e(y).h / sqrt(dim), projection on the labels (Miyato and
+Koyama 2018, https://arxiv.org/abs/1802.05637). Minibatch deviation is of groups of 8.
 """
 
 from __future__ import annotations

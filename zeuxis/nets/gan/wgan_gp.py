@@ -36,7 +36,7 @@ class Up(nn.Module):
         """(N, width, H, W) -> (N, width, 2H, 2W)."""
         h = self.conv1(upsample(F.relu(self.norm1(x))))
         h = self.conv2(F.relu(self.norm2(h)))
-        return torch.add(self.skip(upsample(x)), h)
+        return torch.add(upsample(self.skip(x)), h)  # a 1x1 convolution before doubling: the same, for a quarter
 
 
 class Generator(LatentGenerator):
