@@ -50,9 +50,8 @@ def accuracy(runs: Sequence[Sequence[bool]]) -> Accuracy | None:
     count, positive = sum(map(len, runs)), sum(map(sum, runs))
     if not count:
         return None
-    over = of_runs([sum(run) / len(run) for run in runs])
-    within = None if over is None else (max(0.0, over[0]), min(1.0, over[1]))
-    return Accuracy(positive, count, wilson(positive / count, count), within)
+    over = of_runs([sum(run) / len(run) for run in runs], share=True)
+    return Accuracy(positive, count, wilson(positive / count, count), over)
 
 
 def of_groups(seen: Sequence[Seen]) -> dict[str, Accuracy]:

@@ -95,8 +95,8 @@ def _located(name: str) -> Path:
 
     if name in FAMILIES and not Path(name).exists():
         raise BadInput(
-            f"{name} is a kind of weight file: {FAMILIES.about()[name]}. Name a file or folder of it: --generator FILE, "
-            "or a published model of `zeuxis models list --kind generator`."
+            f"{name} is a kind of weight file: {FAMILIES.about()[name]}. Name a file or folder of it: --generator "
+            "FILE, or a published model of `zeuxis models list --kind generator`."
         )
     try:
         return locate(name, "generator")

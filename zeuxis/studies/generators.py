@@ -25,6 +25,7 @@ from zeuxis.studies.rows import GeneratorsLine
 
 SHOWN, WIDTH = 8, 720
 FIGURES = ("best", "mean", "judge", "recognised", "different")  # of a run
+SHARES = ("recognised",)
 
 
 class GeneratorsStudy(Study):
@@ -73,8 +74,10 @@ class GeneratorsStudy(Study):
         s = self.settings
         whole = self._table("All phrases", rows, None)
         each = [self._table(phrase, rows, phrase) for phrase in s.phrase]
-        data = {what: {name: [_estimate(_of(rows, name, phrase, what)) for phrase in s.phrase] for name in s.generator}
-                for what in ("best", "judge")}  # fmt: skip
+        data = {
+            what: {n: [_estimate(_of(rows, n, phrase, what), what) for phrase in s.phrase] for n in s.generator}
+            for what in ("best", "judge")
+        }
         figures = {"best.png": means_png(s.phrase, data["best"], "best score"),
                    "judge.png": means_png(s.phrase, data["judge"], f"mean of the judge {s.judge}")}  # fmt: skip
         abouts = {"best.png": "Best score of each phrase and generator", "judge.png": "The judge's mean"}
@@ -100,7 +103,7 @@ class GeneratorsStudy(Study):
             for phrase in (None, *self.settings.phrase):
                 for what in FIGURES:
                     values = _of(rows, name, phrase, what)
-                    mean, low, high = _estimate(values) or (None, None, None)
+                    mean, low, high = _estimate(values, what) or (None, None, None)
                     record: Record = {"generator": name, "phrase": phrase or "", "figure": what, "runs": len(values)}
                     yield record | {"mean": mean, "low": low, "high": high}
 
@@ -109,7 +112,7 @@ class GeneratorsStudy(Study):
         for name in self.settings.generator:
             values = {what: _of(rows, name, phrase, what) for what in FIGURES}
             digits = {"best": ".4f", "mean": ".4f", "judge": ".3f", "recognised": ".1%", "different": ".1f"}
-            cells = [_told(_estimate(values[what]), digits[what]) for what in FIGURES]
+            cells = [_told(_estimate(values[what], what), digits[what]) for what in FIGURES]
             lines.append((name, str(len(values["best"])), *cells))
         columns = ("generator", "runs", "best score", "mean score", "judge", "recognised", "different pictures")
         return TableView(title, columns, tuple(lines), "", "means.csv")
@@ -127,12 +130,12 @@ def _of(rows: Mapping[Cell, Row], name: str, phrase: str | None, what: str) -> l
     return [row[what] for row in chosen if row[what] is not None]
 
 
-def _estimate(values: Sequence[float]) -> Interval | None:
+def _estimate(values: Sequence[float], what: str) -> Interval | None:
     """The mean with its 95 % interval over runs, that value thrice for one run; None without values."""
     if not values:
         return None
     mean = sum(values) / len(values)
-    return (mean, *(of_runs(values) or (mean, mean)))
+    return (mean, *(of_runs(values, share=what in SHARES) or (mean, mean)))
 
 
 def _told(found: Interval | None, digits: str) -> str:
