@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zeuxis.cli.generators import Enlarged
+from zeuxis.cli.generators import TopEnlarged
 from zeuxis.cli.options import Grouped, given, run_flags
 from zeuxis.config import TOP, RunConfig
 from zeuxis.errors import BadInput
@@ -36,7 +36,7 @@ def generate(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="folder of the run; a new one under runs/ if not given")] = None,
     top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
-    enlarge: Enlarged = None,
+    enlarge: TopEnlarged = None,
     gif: Annotated[bool, typer.Option("--gif", help="write best.gif: how the best picture came about")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="write best.mp4 (needs the extra `video`)")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the folder and nothing else")] = False,

@@ -15,6 +15,10 @@ Enlarged = Annotated[
     str | None,
     typer.Option("--enlarge", help="pixels across each picture shown, at least; by Lanczos, or nearest:256"),
 ]
+TopEnlarged = Annotated[
+    str | None,
+    typer.Option("--enlarge", help="pixels across the enlarged copies in top/ and in its grid; or nearest:256"),
+]
 
 
 def open_generator(

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zeuxis.cli.generators import Enlarged
+from zeuxis.cli.generators import TopEnlarged
 from zeuxis.cli.options import given, option
 from zeuxis.config import TOP
 
@@ -38,7 +38,7 @@ def resume(
         bool, typer.Option("--trust-paths", help="read what a run of somebody else names by path: models, pictures")
     ] = False,
     top: Annotated[int, typer.Option(min=0, help="pictures in top/: the best that differ from one another")] = TOP,
-    enlarge: Enlarged = None,
+    enlarge: TopEnlarged = None,
     gif: Annotated[bool, typer.Option("--gif", help="write best.gif: how the best picture came about")] = False,
     mp4: Annotated[bool, typer.Option("--mp4", help="write best.mp4 (needs the extra `video`)")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="print the folder and nothing else")] = False,
