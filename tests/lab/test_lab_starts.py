@@ -114,7 +114,7 @@ def test_a_missing_network_names_both_ways_out(data, tmp_path):
 
 
 def test_a_start_is_looked_for_in_the_package_where_no_folder_is_given(data, tmp_path):
-    with pytest.raises(BadInput, match=r"products\.safetensors was trained with other labels"):
+    with pytest.raises(BadInput, match=r"products\.safetensors holds a gan-vision-aided"):
         train(recipe("stylegan2", 8, options={"start": "products"}), data, tmp_path / "run", device=CPU)
 
 
