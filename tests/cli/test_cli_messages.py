@@ -169,3 +169,9 @@ def test_in_a_deleted_folder_a_sentence_says_so(tmp_path, monkeypatch):
     (tmp_path / "gone").rmdir()
     result = zeuxis_("doctor")
     assert result.exit_code == 2 and "The current folder was deleted" in said(result)
+
+
+@pytest.mark.parametrize("search", ["randm", "random popultion=2", "ga elitte=2"])
+def test_a_comparison_that_cannot_work_leaves_no_folder(search, tmp_path):
+    result = zeuxis_("compare", "--search", search, "--phrase", "a cat", "--out", tmp_path / "new")
+    assert result.exit_code == 2 and not (tmp_path / "new").exists()

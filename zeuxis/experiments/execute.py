@@ -19,6 +19,7 @@ from zeuxis.experiments.executors import Call, Open, Reply, check_executor, spre
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.worker import Setup
 from zeuxis.plugins import trusted
+from zeuxis.run import check_config
 from zeuxis.storage.lock import RunLock
 
 ATTEMPTS = 3  # times that a cell is begun whose worker dies
@@ -42,6 +43,9 @@ def carry_out(
     works in the folder. `executor`: see `zeuxis.experiments.executors`; by the number of workers if None.
     """
     executor = check_executor(executor or ("local" if workers <= 1 else "processes"))
+    if not os.path.lexists(folder.path):  # nor an impossible name; what cannot work leaves no folder behind
+        for variant in design.variants:
+            check_config(design.config(Cell(variant, design.phrases[0], design.first_seed, design.populations[0])))
     design = folder.open(design, trust_paths)
     lock = RunLock(folder.path, "give another --out")
     try:
