@@ -84,6 +84,8 @@ class LabGenerator:
         self.dtype = torch.float32
         self.truncation = self._truncated(net, truncation)
         self._centre = torch.zeros(0)  # the mean style of W and W+
+        z = torch.randn(CENTRE, net.z_dim, generator=stream(0, "centre")).to(self.device)
+        self._pairs = torch.cat([z, -z])  # whose mean style is the centre elsewhere
         if space != "z":
             self.space = self._styles_space(space)
 
@@ -103,7 +105,9 @@ class LabGenerator:
             raise BadInput(f"Generator {self.name!r} has no styles, so there is no space {kind}. Leave --space out.")
         x = self.space.sample(STYLES, stream(0, "styles"))
         with torch.no_grad():
-            seen = torch.cat([self._map(piece).cpu() for piece in torch.split(x, 1000)])  # (STYLES, w_dim)
+            seen = torch.cat(
+                [self._map(*self._decoded(piece)).cpu() for piece in torch.split(x, 1000)]
+            )  # (STYLES, w_dim)
         self._centre = seen.mean(dim=0).to(self.device)
         return Whitened(seen, 1 if kind == "w" else len(self.layer_sizes()))
 
@@ -154,23 +158,23 @@ class LabGenerator:
         if isinstance(self.space, Whitened):
             ws: Tensor = self.space.decode(x)  # (N, 1 or L, w_dim)
             return truncate(ws.expand(-1, layers, -1), self._centre, self.truncation)
-        ws = self._map(x)[:, None].repeat(1, layers, 1)
-        return ws if self.truncation == 1 else truncate(ws, self._mean_styles(x), self.truncation)
+        z, embedding = self._decoded(x)
+        w = self._map(z, embedding)
+        ws = w[:, None].repeat(1, layers, 1)
+        return ws if self.truncation == 1 else truncate(ws, self._mean_styles(embedding, len(x)), self.truncation)
 
-    def _map(self, x: Tensor) -> Tensor:
-        """Latents of z and labels `(N, D)` -> one style each `(N, w_dim)`."""
+    def _map(self, z: Tensor, embedding: Tensor | None) -> Tensor:
+        """z and the embeddings of conditions -> one style each `(N, w_dim)`."""
         net: Any = self._nets[torch.float32]
-        return torch.as_tensor(net.map(*self._decoded(x)))
+        return torch.as_tensor(net.map(z, embedding))
 
-    def _mean_styles(self, x: Tensor) -> Tensor:
-        """The mean style (N, w_dim) of each latent's condition, over the same draws of z for all."""
-        net: Any = self._nets[torch.float32]
-        z = torch.randn(CENTRE, net.z_dim, generator=stream(0, "centre")).to(self.device)
-        z, (_, embedding) = torch.cat([z, -z]), self._decoded(x)
+    def _mean_styles(self, embedding: Tensor | None, count: int) -> Tensor:
+        """The mean style `(count, w_dim)` of each condition, over the same draws of z for all."""
+        z = self._pairs
         if embedding is None:
-            return torch.as_tensor(net.map(z, None)).mean(dim=0).expand(len(x), -1)
-        ws = net.map(z.repeat(len(x), 1), embedding.repeat_interleave(len(z), dim=0))
-        return torch.as_tensor(ws).view(len(x), len(z), -1).mean(dim=1)
+            return self._map(z, None).mean(dim=0).expand(count, -1)
+        ws = self._map(z.repeat(count, 1), embedding.repeat_interleave(len(z), dim=0))
+        return ws.view(count, len(z), -1).mean(dim=1)
 
     def _decoded(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Latents (N, D) -> z (N, z_dim) and the embeddings of their conditions (N, E), None without labels."""

@@ -45,15 +45,15 @@ LIMITS = Limits()
 
 def pictures_under(folder: Path) -> list[Path]:
     """All that is named like a picture below a folder, sorted; of a run the final population alone, no grids."""
-    runs = {record.parent for record in folder.rglob(RUN)}
+    there = list(folder.rglob("*"))
+    runs = {file.parent for file in there if file.name == RUN}
     runs |= {place for place in (folder, folder.parent) if (place / RUN).is_file()}
 
     def wanted(file: Path) -> bool:
         run = next((place for place in file.parents if place in runs), None)
         return run is None or (file.parent == run / "images" and file.match(FINAL))
 
-    found = (p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    return sorted(file for file in found if not runs or wanted(file))
+    return sorted(file for file in there if file.suffix.lower() in SUFFIXES and (not runs or wanted(file)))
 
 
 def read_rgb(

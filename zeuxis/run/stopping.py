@@ -173,15 +173,17 @@ def first_of(*rules: Rule) -> Rule:
 
 def longer(config: RunConfig, reason: str, best: float) -> dict[str, int | float] | None:
     """The limits with which a run that ended for `reason` goes on: {} after an interrupt, None where none helps."""
-    doubled = {"The budget": config.budget, "No better": config.patience}
-    for start, limit in doubled.items():
-        if limit is not None and reason.startswith(start):
-            return {"budget" if start == "The budget" else "patience": 2 * limit}
+    if reason.startswith("Interrupted"):
+        return {}
+    if config.budget is not None and reason.startswith("The budget"):
+        return {"budget": 2 * config.budget}
+    if config.patience is not None and reason.startswith("No better"):
+        return {"patience": 2 * config.patience}
     if config.target is not None and reason.startswith("The target"):
         return {"target": round(max(config.target, best) + 0.05, 2)}
     if reason.startswith(("Scorer over-optimisation", "The scorers part")):
         return None
-    return {} if reason.startswith("Interrupted") else {"generations": 2 * config.generations or 1}
+    return {"generations": 2 * config.generations or 1}
 
 
 def from_config(config: RunConfig) -> Rule:

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from zeuxis.errors import BadInput
-from zeuxis.hub.catalogue import MODELS
+from zeuxis.errors import BadInput, UnknownName
 from zeuxis.hub.header import in_words, names_of
 from zeuxis.hub.locate import peek
 from zeuxis.hub.model_file import build_from
@@ -43,10 +42,11 @@ class Translator:
 def open_translator(name: str, device: torch.device) -> Translator:
     """The model file `name`. MissingModel, WeightsRefused, or BadInput for one that translates no pictures."""
     trained = "Train one that does: zeuxis train cyclegan-shoes or stargan-handbags."
-    path = Path(name).expanduser()
-    if name not in MODELS and not path.exists() and len(path.parts) == 1 and not path.suffix:
-        raise BadInput(f"Expected the file of a network that translates pictures, got {name[:80]!r}. {trained}")
-    model = peek(name, "generator")
+    try:
+        model = peek(name, "generator")
+    except UnknownName as error:  # whose list is of networks that draw
+        said = f"Expected the file of a network that translates pictures, got {name[:80]!r}. {trained}"
+        raise BadInput(said) from error
     if model.family.removeprefix("gan-") not in TRANSLATORS or not model.family.startswith("gan-"):
         raise BadInput(f"{name} holds {in_words(model)}, which translates no pictures. {trained}")
     net = build_from(model, "generator")
