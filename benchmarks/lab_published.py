@@ -10,11 +10,10 @@ engine: 1 is as fast, 1 / 1.3 = 0.77 the least that is aimed at. `whole` counts 
 
 The two do not do quite the same. The engine's fakes of the (last) update of D serve that of G as well; the published
 step draws others for G where paper or authors do (`draws` 2), and so computes one more pass of G, which `--one-draw`
-spares it. Both freeze D while G is trained. The engine always averages G's weights, the published step where the paper
-does. ProGAN's drift term costs the engine another pass of D; the authors take it of values that are there. A lazy
-penalty is a step of Adam of its own when published. Mode seeking and mismatched labels are of other papers, but in the
-recipes, so in both. Where a network of ours is a cheaper relative of the paper's, or has labels that the paper has not,
-the row says so. Perceptrons need more steps (60) for a figure that stands.
+spares it. Both freeze D while G is trained. The engine always averages G's weights, the published step where the
+paper does. A lazy penalty is a step of Adam of its own when published. Mode seeking and mismatched labels are of
+other papers, but in the recipes, so in both. Where a network of ours is a cheaper relative of the paper's, or has
+labels that the paper has not, the row says so. Perceptrons need more steps (60) for a figure that stands.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ FAMILIES = {
     "wgan-gp-mnist": Family(plain.wgan_gp, 2, note="without labels, which ours has; skips of D convolve, then pool"),
     "sngan-cifar10": Family(plain.sngan, 2, note="skips of D convolve, then pool; ours pools first"),
     "began-products": Family(plain.began, 2),
-    "progan-cats": Family(plain.progan, 2, True, "ours has more layers of colours, and drift by one more pass of D"),
+    "progan-cats": Family(plain.progan, 2, True, "ours has more layers of colours"),
     "stylegan-products": Family(plain.stylegan, 2, True, "D convolves, then pools; ours strides as StyleGAN2 does"),
     "stylegan2-cifar10": Family(plain.stylegan2, 2, True, "noise, filters, doubling first, label bias; ours has none"),
     "r3gan-cifar10": Family(plain.r3gan, 2, True),

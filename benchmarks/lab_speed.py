@@ -100,7 +100,8 @@ class Bare:
         known = {} if frozen is None else {"frozen": [f.detach() for f in frozen]}
         if self.task.objective.classifies:
             one, two = self.d(real, y_real, classify=True), self.d(seen.detach(), y, classify=True)
-            loss = D_LOSS["non-saturating"](one.logits, two.logits) + one.class_loss() + two.class_loss()
+            on_real = one.logits
+            loss = D_LOSS["non-saturating"](on_real, two.logits) + one.class_loss() + two.class_loss()
         else:
             on_real = self.d(real, y_real)
             loss = D_LOSS[self.opt.objective](on_real, self.d(seen.detach(), y, **known))
@@ -108,13 +109,13 @@ class Bare:
                 loss = (loss + D_LOSS[self.opt.objective](on_real, self.d(real, y_real.roll(1, 0)))) / 2
         for name, of in self.opt.penalties.items():
             if self.count % of.every == 0:
-                loss = loss + of.weight * of.every * self.penalty(name, real, seen.detach(), y_real, y)
+                given = (real, seen.detach(), y_real, y)
+                value = on_real.square().mean() if name == "drift" else self.penalty(name, *given)
+                loss = loss + of.weight * of.every * value
         self.update(1, loss)
         return z, fake, seen, (y, frozen)
 
     def penalty(self, name: str, real: Tensor, fake: Tensor, y_real: Tensor, y: Tensor) -> Tensor:
-        if name == "drift":
-            return self.d(real, y_real).square().mean()
         if name == "gradient":
             between = torch.lerp(real, fake, torch.rand(len(real), 1, 1, 1, generator=self.rng))
             return ((slope(self.d, between, y_real) + 1e-12).sqrt() - 1).square().mean()

@@ -91,7 +91,7 @@ def test_a_recipe_that_is_not_there_is_one_sentence(tmp_path):
 @pytest.mark.parametrize("place", ["file/below", "file", "x" * 300, "a\0b"])
 def test_a_place_that_cannot_be_is_refused_and_left_as_it_is(place, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(BadInput, match="--out FOLDER"):
+    with pytest.raises(RunUnwritable, match="--out"):
         check_place(tmp_path / place)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -101,12 +101,23 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as patched:
-        patched.setattr("pathlib.Path.touch", refuse)
-        with pytest.raises(BadInput, match=r"can be written.*Permission denied"):
+        patched.setattr("zeuxis.storage.files.calls.open", refuse)
+        with pytest.raises(RunUnwritable, match=r"Cannot write.*read-only for you"):
             check_place(tmp_path / "a/b/c")
     assert not list(tmp_path.iterdir())
     check_place(tmp_path / "a/b/c")
-    assert not list(tmp_path.iterdir()) and not issubclass(BadInput, RunUnwritable)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["report.html", "notes.txt", ".git"])
+def test_a_folder_with_files_of_somebody_else_is_refused(name, tmp_path):
+    (tmp_path / ".train.json.123.part").touch()  # what a kill leaves of a first write
+    check_place(tmp_path)
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(BadInput, match="new or empty folder or a training"):
+        check_place(tmp_path)
+    (tmp_path / "train.json").touch()
+    check_place(tmp_path)
 
 
 def test_pictures_left_out_are_named_counted_and_in_the_summary(tmp_path):

@@ -51,7 +51,7 @@ def compare(
     """Compare searches: the same phrases, seeds and images for all; table, figures and page."""
     from zeuxis.storage.places import check_folder_place
 
-    check_folder_place(out)
+    check_folder_place(out, own="design.json")
     from zeuxis import workflows
     from zeuxis.experiments.phrases import TWENTY
 

@@ -34,7 +34,7 @@ def _command(kind: type[Settings]) -> None:
     def evaluate(out: Path, parquet: bool, quiet: bool, **given: Any) -> None:
         from zeuxis.storage.places import check_folder_place
 
-        check_folder_place(out)
+        check_folder_place(out, own="evaluation.json")
         settings = kind.made(given)
         _carry_out(settings, out, parquet, quiet)
 

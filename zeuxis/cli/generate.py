@@ -100,7 +100,7 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
     from zeuxis.storage.places import check_folder_place
 
     if out is not None:
-        check_folder_place(out)
+        check_folder_place(out, own="run.json")
     from zeuxis.run import RunFolder
 
     named, mark = configs.named(config) if config else ({}, None)

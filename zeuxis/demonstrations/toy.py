@@ -143,10 +143,11 @@ class Toy:
     def discriminate(self, real: Tensor, rng: torch.Generator) -> float:
         """One update of the discriminator."""
         fake = self.generator(self.z(len(real), rng)).detach()
-        loss = self.of.discriminator(self.discriminator(real), self.discriminator(fake))
+        on_real = self.discriminator(real)
+        loss = self.of.discriminator(on_real, self.discriminator(fake))
         none = torch.zeros(len(real), 0, dtype=torch.long)
         total = loss if not self.r1 else loss + self.r1 * PENALTIES["r1"](
-            self.discriminator, real, fake, none, none, rng
+            self.discriminator, real, fake, none, none, on_real, rng
         )  # fmt: skip
         self.adams[1].zero_grad()
         total.backward()

@@ -82,7 +82,7 @@ class ExperimentFolder:
 
         BadInput where it names files by path that `design` does not, and is somebody else's, unless `trust_paths`.
         """
-        check_folder_place(self.path)
+        check_folder_place(self.path, own="design.json")
         if self.path.is_dir():
             self.check()
         if self.design_path.is_file():

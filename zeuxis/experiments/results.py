@@ -118,7 +118,7 @@ class Results:
 
     def check(self) -> None:
         """BadInput where the folder holds something else; RunDamaged for links and the like in it."""
-        check_folder_place(self.root)
+        check_folder_place(self.root, own="experiment.json")
         if self.root.is_dir():
             check_folder(self.root, ("jobs",), FILES)
             known = {*FILES, "jobs"}

@@ -217,14 +217,14 @@ class Adversarial:
             false = self.objective.discriminator(on_real, self._judge(real, y_real.roll(1, 0)))
             figures["d_loss"] = (figures["d_loss"] + false) / 2
         total = figures["d_loss"]
+        said = [x.logits if isinstance(x, Classified) else x for x in (on_real, on_fake)]
         for name, (penalty, of) in self.penalties.items():
             figures[name] = torch.zeros(())
             if name in due:
-                value = penalty(self.discriminator, real, seen.detach(), y_real, y, rng)
+                value = penalty(self.discriminator, real, seen.detach(), y_real, y, said[0], rng)
                 total = total + self._weight(of) * of.every * value
                 figures[name] = value * of.every  # so that the mean over a report's steps is the penalty's own
         descend(self.optimizers["discriminator"], total)
-        said = [x.logits if isinstance(x, Classified) else x for x in (on_real, on_fake)]
         figures |= {"D(real)": said[0].mean(), "D(fake)": said[1].mean(), "sign": said[0].detach().sign().mean()}
         return z, y, fake, seen, frozen, said, figures
 

@@ -5,10 +5,8 @@ train.json is the recipe, machine.json number type and threads, summary.json the
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from zeuxis.lab.tasks.base import Task
 from zeuxis.storage import files
 from zeuxis.storage.checksummed import MAX_JSON, verified_if_checked
 from zeuxis.storage.files import atomic_write
+from zeuxis.storage.places import check_folder_place
 from zeuxis.storage.reading import LARGEST_BYTES, check_folder, read_plain
 
 FILES = ("train.json", "machine.json", "log.jsonl", "summary.json", "curves.png", "report.html", "lock")
@@ -33,33 +32,24 @@ NAMED = 3  # pictures that could not be read and are named; the others are count
 
 
 def check_place(folder: Path) -> None:
-    """BadInput for a place that cannot be a folder or be written, before anything is loaded; nothing is left there."""
+    """BadInput or RunUnwritable for a place that cannot be the folder of a training, before anything is loaded.
+
+    Nothing is left there. What a folder holds that is none of a training's would be written over by files of the same
+    names.
+    """
     if not str(folder).strip() or folder == Path():
         raise BadInput("Expected a folder of its own for the training, got the current one. Give --out FOLDER.")
-    made: list[Path] = []
-    try:
-        missing = [path for path in (folder.absolute(), *folder.absolute().parents) if not path.exists()]
-        there = folder.absolute() if not missing else missing[-1].parent
-        if not there.is_dir():
-            raise BadInput(f"Expected a folder for the training, but {there} is a file. Give another --out FOLDER.")
-        for path in reversed(missing):
-            path.mkdir()
-            made.append(path)
-        probe = folder / f".probe.{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except (OSError, ValueError) as error:
-        if isinstance(error, BadInput):
-            raise
-        reason = getattr(error, "strerror", None) or error
+    check_folder_place(folder, own="train.json")
+    begun = ("train.json", checkpoint.NEWEST, checkpoint.PREVIOUS)
+    if not folder.is_dir() or any((folder / name).exists() for name in begun):
+        return
+    names = (path.name for path in folder.iterdir())
+    strange = sorted(name for name in names if name not in ("lock", "machine.json") and not files.unfinished(name))
+    if strange:
         raise BadInput(
-            f"Expected a folder that can be written for the training, got {str(folder)[:200]!r}: {reason}. "
-            "Give another --out FOLDER."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            for path in reversed(made):
-                path.rmdir()
+            f"Expected a new or empty folder or a training for --out, but {files.short(folder)} holds "
+            f"{strange[0][:60]!r}{' and more' if strange[1:] else ''}. Give another folder."
+        )
 
 
 def check_inside(folder: Path) -> None:

@@ -15,6 +15,7 @@ from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.lab import curves, history
 from zeuxis.lab.history import Line
 from zeuxis.storage.files import atomic_write
+from zeuxis.storage.places import check_folder_place
 
 MOST = 100  # seeds
 T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)  # 97.5 % of Student's t, 1 to 9 degrees
@@ -47,6 +48,7 @@ def train_panel(
     """
     if not 1 <= seeds <= MOST:
         raise BadInput(f"Expected from 1 to {MOST} seeds, got {seeds}.")
+    check_folder_place(folder)
     files, stopped = [], []
     for seed in range(config.seed, config.seed + seeds):
         say(f"seed {seed}, {seed - config.seed + 1} of {seeds}: {place(folder, seed)}")

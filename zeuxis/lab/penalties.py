@@ -1,10 +1,11 @@
 """Penalties on the slope of a discriminator, by the name that recipes use, computed in float32 and without autocast.
 
-Each is `penalty(D, real, fake, y_real, y_fake, rng) -> scalar`, times its weight in the loss of D. `every` n steps
-(lazy, Karras et al. 2020, appendix B) it is n times as heavy; Adam's rate and moments, which the authors lower to
-match, stay as they are. It differentiates a gradient, which a compiled network cannot: give the plain one. A penalty
-whose own gradient to the weights is zero does nothing: tests hold each against that. The generator's are objects,
-`penalty(G, z, y, rng) -> scalar`, with `check(G)` and a state for the checkpoint.
+Each is `penalty(D, real, fake, y_real, y_fake, on_real, rng) -> scalar`, times its weight in the loss of D; `on_real`
+are the values of D on `real` that the loss was taken of. `every` n steps (lazy, Karras et al. 2020, appendix B) it is
+n times as heavy; Adam's rate and moments, which the authors lower to match, stay as they are. It differentiates a
+gradient, which a compiled network cannot: give the plain one. A penalty whose own gradient to the weights is zero
+does nothing: tests hold each against that. The generator's are objects, `penalty(G, z, y, rng) -> scalar`, with
+`check(G)` and a state for the checkpoint.
 """
 
 from __future__ import annotations
@@ -44,21 +45,39 @@ def _squared_slope(discriminator: Network, images: Tensor, y: Tensor) -> Tensor:
 
 
 def r1(
-    discriminator: Network, real: Tensor, fake: Tensor, y_real: Tensor, y_fake: Tensor, rng: torch.Generator
+    discriminator: Network,
+    real: Tensor,
+    fake: Tensor,
+    y_real: Tensor,
+    y_fake: Tensor,
+    on_real: Tensor,
+    rng: torch.Generator,
 ) -> Tensor:
     """Eq. 9: half the mean squared slope at real pictures."""
     return _squared_slope(discriminator, real, y_real).mean() / 2
 
 
 def r2(
-    discriminator: Network, real: Tensor, fake: Tensor, y_real: Tensor, y_fake: Tensor, rng: torch.Generator
+    discriminator: Network,
+    real: Tensor,
+    fake: Tensor,
+    y_real: Tensor,
+    y_fake: Tensor,
+    on_real: Tensor,
+    rng: torch.Generator,
 ) -> Tensor:
     """Eq. 10: half the mean squared slope at generated pictures."""
     return _squared_slope(discriminator, fake, y_fake).mean() / 2
 
 
 def gradient(
-    discriminator: Network, real: Tensor, fake: Tensor, y_real: Tensor, y_fake: Tensor, rng: torch.Generator
+    discriminator: Network,
+    real: Tensor,
+    fake: Tensor,
+    y_real: Tensor,
+    y_fake: Tensor,
+    on_real: Tensor,
+    rng: torch.Generator,
 ) -> Tensor:
     """Eq. 3: mean (|slope| - 1)^2 at points drawn uniformly between a real and a generated picture, the real labels."""
     place = torch.rand(len(real), 1, 1, 1, generator=rng).to(real.device)
@@ -67,11 +86,16 @@ def gradient(
 
 
 def drift(
-    discriminator: Network, real: Tensor, fake: Tensor, y_real: Tensor, y_fake: Tensor, rng: torch.Generator
+    discriminator: Network,
+    real: Tensor,
+    fake: Tensor,
+    y_real: Tensor,
+    y_fake: Tensor,
+    on_real: Tensor,
+    rng: torch.Generator,
 ) -> Tensor:
     """The mean square of D on real pictures, so that a critic's values do not wander off; its weight is 1e-3."""
-    with torch.autocast(real.device.type, enabled=False):
-        return torch.as_tensor(discriminator(real.detach().float(), y_real).float().square().mean())
+    return on_real.float().square().mean()
 
 
 GENERATOR_PENALTIES = Table(

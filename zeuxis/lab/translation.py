@@ -144,7 +144,7 @@ class Translation:
         for name, (penalty, of) in self.penalties.items():
             figures[name] = torch.zeros(())
             if update % of.every == 0:
-                value = penalty(self.discriminator, images, shown, y, target, rng)
+                value = penalty(self.discriminator, images, shown, y, target, on_real, rng)
                 weight = setup.eased(of.weight, of.weight_end, self.progress, self.opt.burn_in)
                 total = total + weight * of.every * value
                 figures[name] = value * of.every

@@ -199,7 +199,7 @@ def _open(
 ) -> Session:
     """`said`: the fields that the user himself has given."""
     path = None if folder is None else Path(folder)
-    check_folder_place(path or RUNS, "--out" if path else "the run")
+    check_folder_place(path or RUNS, "--out" if path else "the run", own="run.json")
     if path is not None:
         check_usable(path)
     lock = RunLock(path) if path is not None and path.is_dir() else None

@@ -6,10 +6,17 @@ import errno
 import os
 from pathlib import Path
 
-from zeuxis.errors import RunUnwritable
+from zeuxis.errors import BadInput, RunUnwritable
 from zeuxis.storage.files import PART, calls, reason, short
 
 LONGEST_NAME = 255  # bytes, where the file system does not say
+KINDS = {  # of folders, by the file that tells what one holds
+    "run.json": "a run",
+    "train.json": "a training",
+    "evaluation.json": "an evaluation",
+    "experiment.json": "an experiment",
+    "design.json": "a comparison",
+}
 
 
 def check_file_place(path: Path, what: str = "--out") -> None:
@@ -25,10 +32,17 @@ def check_file_place(path: Path, what: str = "--out") -> None:
     _try_place(path, path, what)
 
 
-def check_folder_place(path: Path, what: str = "--out") -> None:
-    """RunUnwritable unless files can be written into `path`, a folder that is there or can be made."""
+def check_folder_place(path: Path, what: str = "--out", own: str = "") -> None:
+    """RunUnwritable unless files can be written into `path`, a folder that is there or can be made.
+
+    BadInput where it holds something of another kind (KINDS) than what has the file `own`: files of the same name
+    would be lost.
+    """
     if _there(path, what) and not path.is_dir():
         raise RunUnwritable(f"Expected a folder for {what}, but {short(path)} is a file. Give another folder.")
+    for name, kind in KINDS.items():
+        if name != own and _there(path / name, what) and not (own and (path / own).exists()):
+            raise BadInput(f"Expected a folder of its own for {what}, but {short(path)} holds {kind}. Give another.")
     _try_place(path / "x", path, what)
 
 

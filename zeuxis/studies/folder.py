@@ -47,7 +47,7 @@ class StudyFolder:
         BadInput where the folder holds something else, RunUnwritable where none can be, RunDamaged where what it holds
         is not as it was written.
         """
-        check_folder_place(self.path)
+        check_folder_place(self.path, own="evaluation.json")
         if self.path.is_dir():
             check_folder(self.path, ("runs",), FILES)
         if not self.record_path.is_file():
