@@ -175,3 +175,16 @@ def test_in_a_deleted_folder_a_sentence_says_so(tmp_path, monkeypatch):
 def test_a_comparison_that_cannot_work_leaves_no_folder(search, tmp_path):
     result = zeuxis_("compare", "--search", search, "--phrase", "a cat", "--out", tmp_path / "new")
     assert result.exit_code == 2 and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("command", ["compare", "generate"])
+def test_a_setting_of_the_run_among_options_is_recognised(command, tmp_path):
+    words = ["--search", "ga", "--option", "agument=2"] if command == "generate" else ["--search", "ga agument=2"]
+    named = ["a cat"] if command == "generate" else ["--phrase", "a cat"]
+    assert "Did you mean augment, a setting of the run?" in said(zeuxis_(command, *named, *words))
+
+
+def test_one_table_of_jobs_is_told_from_a_list(tmp_path):
+    (tmp_path / "jobs.toml").write_text('[jobs]\nname = "a"\nkind = "run"\n')
+    result = zeuxis_("experiment", tmp_path / "jobs.toml", "--out", tmp_path / "new")
+    assert result.exit_code == 2 and "Write [[jobs]] in place of [jobs]." in said(result)

@@ -21,6 +21,7 @@ TYPES = {
     "list": "a list",
     "dict": "a table of names and values",
 }
+TABLES = ("jobs",)  # fields that are lists of tables in TOML
 
 
 def in_words(error: ValidationError, known: Sequence[str], spelled: Callable[[str], str] = str) -> str:
@@ -59,4 +60,6 @@ def _in_words(wrong: Mapping[str, Any], known: Sequence[str], spelled: Callable[
     if wrong["type"] == "too_short":
         return f"Expected {name} at least {context['min_length']} time(s), {got}."
     wanted = next((words for part, words in TYPES.items() if wrong["type"].startswith(part)), None)
+    if name in TABLES and isinstance(wrong["input"], dict):
+        return f"Expected {name} to be a list of tables, {got}. Write [[{name}]] in place of [{name}]."
     return f"Expected {name} to be {wanted}, {got}." if wanted else f"{name}: {wrong['msg']}, {got}."

@@ -190,7 +190,7 @@ def check_config(config: RunConfig) -> Prompt:
     """The prompt of a configuration, read; UnknownName or BadInput for what cannot be. No large model is loaded."""
     config, _ = settle(config)
     choose_device(config.device)
-    check_options(config.search, config.options)
+    check_options(config.search, config.options, RunConfig.model_fields)
     check_generator(config.generator, config.generator_arguments())
     for name in config.scorer:
         check_scorer(parse_weighted(name)[0])

@@ -4,7 +4,7 @@ Traits: "archive" keeps a map of measures and must be told them; "objectives" ne
 "gradient" asks for gradients of the score; "looks" reads how the images look.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from zeuxis.registry import Entry, Table
 from zeuxis.search.options import Option, OptionInfo, check, options_of
@@ -77,6 +77,9 @@ def search_options(name: str) -> dict[str, OptionInfo]:
     return options_of(SEARCHES[name])
 
 
-def check_options(name: str, options: Mapping[str, Option]) -> dict[str, Option]:
-    """`options` of a search, each checked; BadInput says in a sentence what is known and what was expected."""
-    return check(name, search_options(name), options)
+def check_options(name: str, options: Mapping[str, Option], more: Iterable[str] = ()) -> dict[str, Option]:
+    """`options` of a search, each checked; BadInput says in a sentence what is known and what was expected.
+
+    `more` are names that an unknown one may stand for: settings of a run.
+    """
+    return check(name, search_options(name), options, more)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -159,12 +159,18 @@ def options_of(factory: Any) -> dict[str, OptionInfo]:
     return {p.name: OptionInfo(type(p.default), p.default) for p in named}
 
 
-def check(search: str, infos: Mapping[str, OptionInfo], options: Mapping[str, Any]) -> dict[str, Any]:
-    """`options`, each of them checked. BadInput names the known ones, and the nearest, for one that is unknown."""
+def check(
+    search: str, infos: Mapping[str, OptionInfo], options: Mapping[str, Any], more: Iterable[str] = ()
+) -> dict[str, Any]:
+    """`options`, each of them checked. BadInput names the known ones, and the nearest, for one that is unknown; where
+    none is near, the nearest of `more`, settings that are no options of a search but stand beside them.
+    """
     for name in options:
         if name not in infos:
             near = difflib.get_close_matches(str(name)[:40], infos, n=2, cutoff=0.6)
+            beside = difflib.get_close_matches(str(name)[:40], list(more), n=1, cutoff=0.7) if not near else []
             hint = f" Did you mean {' or '.join(near)}?" if near else ""
+            hint = f" Did you mean {beside[0]}, a setting of the run?" if beside else hint
             listed = ", ".join(f"{key}={info.default}" for key, info in infos.items()) or "none"
             raise BadInput(
                 f"Search {search!r} has no option {str(name)[:40]!r}.{hint} Known options and defaults: {listed}."
