@@ -137,7 +137,7 @@ def _run(phrase: str, data: str, name: str, seed: int, real: Manifold, out: Path
         "mean": round(float(score.mean()), 4), "judge": round(float(judged.score.mean()), 4),
         "judge_best": round(float(judged.score[0]), 4), "confidence": round(float(judged.confidence.mean()), 4),
         "inside": round(real.inside(seen), 4), "inside_best": real.inside(seen[:1]),
-        **{key: round(float(value), 3) for key, value in told.to_dict().items() if key in ("effective", "drift")},
+        **{key: round(float(value), 3) for key, value in told.to_dict().items() if key in ("effective", "norm")},
         "cpu_seconds": round(seconds, 1),
     }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,6 +13,7 @@ from zeuxis.errors import BadInput
 from zeuxis.metrics.diversity import effective_number, vendi_score
 from zeuxis.metrics.health import MOST, descriptors, distances, excess, health
 from zeuxis.rng import stream
+from zeuxis.run import entry
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.stopping import over_optimisation
 from zeuxis.search import SEARCHES
@@ -41,7 +43,7 @@ def test_health_counts_what_is_there():
     assert found.duplicates == 1
     assert found.effective == pytest.approx(effective_number(images), abs=0.05)
     assert found.spread == pytest.approx(torch.tensor([1.0, 2.0, 3.0, 4.0]).std(correction=0).item())
-    assert found.drift == pytest.approx(1.0)
+    assert found.norm == pytest.approx(1.0)
 
 
 def test_health_is_that_of_the_distances_themselves():
@@ -63,7 +65,7 @@ def test_a_picture_that_is_no_picture_leaves_the_others_their_health():
 def test_a_huge_first_generation_is_looked_at_in_part():
     shown = torch.rand(30_000, 12, generator=stream(2, "shown"))
     found = health(shown, torch.zeros(30_000), torch.ones(30_000, 2))
-    assert 1 < found.effective <= MOST and found.spread == 0.0 and found.drift == pytest.approx(1.0)
+    assert 1 < found.effective <= MOST and found.spread == 0.0 and found.norm == pytest.approx(1.0)
 
 
 def test_large_images_are_compared_as_they_look_when_small():
@@ -144,7 +146,7 @@ def test_every_generation_of_a_run_says_how_alive_it_is(tmp_path):
     generate("a red disc", out=tmp_path / "whole", generations=6, **options)
     rows, same = RunFolder(tmp_path / "whole").history(), RunFolder(tmp_path / "broken").history()
     assert [row.health for row in rows] == [row.health for row in same]
-    assert set(rows[-1].health) == {"duplicates", "effective", "spread", "drift"}
+    assert set(rows[-1].health) == {"duplicates", "effective", "spread", "norm"}
     entry = RunFolder(tmp_path / "whole").entry(6)
     assert "norm prior" in entry.evaluation.parts and entry.evaluation.descriptors is not None
 
@@ -176,3 +178,13 @@ def test_an_over_optimised_score_ends_the_run_after_so_many_evaluations(story, o
     rule = over_optimisation(2)
     said = [rule(Now(*look)) for look in story]
     assert not any(said[:-1]) and ("over-optimisation" in (said[-1] or "")) is over_optimised
+
+
+def test_logs_that_call_the_norm_of_latents_drift_are_still_read(tmp_path):
+    events = []
+    options = {"generator": "toy", "scorer": "toy", "judge": "toy", "population": 8, "seed": 1, "precision": "fp32"}
+    generate("a red disc", out=tmp_path / "run", generations=1, listener=events.append, **options)
+    figures = dict(events[-1].health)
+    older = {("drift" if name == "norm" else name): value for name, value in figures.items()}
+    (tmp_path / "older").write_bytes(entry.pack(replace(events[-1], health=older)))
+    assert entry.read(tmp_path / "older").health == figures

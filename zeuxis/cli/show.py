@@ -129,7 +129,7 @@ def _say_history(rows: list[Row], every: int) -> None:
         return
     for name in ("best", "mean", "worst"):
         typer.echo(f"{name:<6}{sparkline([getattr(row, name) for row in rows])}")
-    typer.echo("\ngeneration      best      mean     worst     judge       gap different duplicate     drift  images/s")
+    typer.echo("\ngeneration      best      mean     worst     judge       gap different duplicate      norm  images/s")
     last = rows[-1].generation
     for row in rows:
         if row.generation % every == 0 or row.generation == last:
@@ -143,7 +143,7 @@ def _line(row: Row) -> str:
     speed = "" if row.images_per_second is None else f"{row.images_per_second:.0f}"
     health = "".join(
         f"{row.health[name]:>10.{digits}f}" if row.health else " " * 10
-        for name, digits in (("effective", 1), ("duplicates", 0), ("drift", 2))
+        for name, digits in (("effective", 1), ("duplicates", 0), ("norm", 2))
     )
     return f"{row.generation:>10}{figures}{health}{speed:>10}"
 

@@ -1,4 +1,4 @@
-"""Is a population still alive: near-duplicates, effective number of images, spread of scores, drift from the prior.
+"""Is a population still alive: near-duplicates, effective number of images, spread of scores, length of latents.
 
 Images are compared as they look when small (32 pixels across, area-averaged): RMS distance of the pixels, as in
 `zeuxis.metrics.diversity`. Two whose distance is under `SAME` are one picture to a person.
@@ -23,14 +23,14 @@ MOST = 1024  # images compared pair by pair: a first generation may have 100,000
 @dataclass(frozen=True)
 class Health:
     """One generation. `duplicates` counts near-duplicates of an image before, `effective` is the number of
-    different images (Vendi score), `spread` the standard deviation of the scores that are numbers, `drift` the length
+    different images (Vendi score), `spread` the standard deviation of the scores that are numbers, `norm` the length
     of a latent in deviations of the prior over the square root of its genes: 1 is as long as a draw from the prior.
     """
 
     duplicates: int
     effective: float
     spread: float
-    drift: float
+    norm: float
 
     def to_dict(self) -> dict[str, float]:
         """By name."""
@@ -70,7 +70,7 @@ def health(shown: Tensor, score: Tensor, u: Tensor) -> Health:
         duplicates=int((squares < SAME**2).tril(diagonal=-1).any(dim=1).sum()),
         effective=vendi_of_squares(squares),
         spread=float(known.std(correction=0)) if len(known) else 0.0,
-        drift=float(u.norm(dim=1).mean() / u.shape[1] ** 0.5),
+        norm=float(u.norm(dim=1).mean() / u.shape[1] ** 0.5),
     )
 
 

@@ -62,7 +62,7 @@ def curve_png(rows: Sequence[Row], colours: Colours = LIGHT, shape: Shape = WIDE
     looks, alive = [row for row in rows if row.judged is not None], [row for row in rows if row.health]
     panels: list[tuple[float, Draw, Sequence[Row]]] = [(3.0, _scores, rows)]
     panels += [(2.0, _judge, looks)] * bool(looks)
-    panels += [(1.3, _images, alive), (0.9, _drift, alive), (0.9, _spread, alive)] * bool(alive)
+    panels += [(1.3, _images, alive), (0.9, _norm, alive), (0.9, _spread, alive)] * bool(alive)
     figure = Figure(
         figsize=(shape.width, shape.height + HEALTH * bool(alive)), dpi=shape.dpi, facecolor=colours.ground,
         layout="constrained",
@@ -113,10 +113,10 @@ def _images(axes: Any, rows: Sequence[Row]) -> None:
     axes.set_ylim(bottom=0)
 
 
-def _drift(axes: Any, rows: Sequence[Row]) -> None:
+def _norm(axes: Any, rows: Sequence[Row]) -> None:
     """Mean length of the latents; 1 is that of a draw from the prior."""
-    axes.plot([row.generation for row in rows], [row.health["drift"] for row in rows], color=MEAN)
-    axes.set_ylabel("drift")
+    axes.plot([row.generation for row in rows], [row.health["norm"] for row in rows], color=MEAN)
+    axes.set_ylabel("latent norm")
 
 
 def _spread(axes: Any, rows: Sequence[Row]) -> None:

@@ -16,7 +16,8 @@ from zeuxis.types import NO_HEALTH, Batch, Evaluation, Event, JudgeEvaluation
 FORMAT = 1
 OTHER = "it belongs to another run"
 MOST = 1_000_000  # latents in one generation
-HEALTH = ("effective", "duplicates", "drift")  # what readers take from it
+HEALTH = ("effective", "duplicates", "norm")  # what readers take from it
+RENAMED = {"drift": "norm"}  # of figures in older logs
 _PART, _HEALTH = "part.", "health."
 
 
@@ -77,7 +78,7 @@ def read(path: Path, key: str | None = None) -> Entry:
         gradient = tensors.get("gradient")
         names = header.get("parts", [name[len(_PART) :] for name in tensors if name.startswith(_PART)])
         parts = {name: tensors[_PART + name] for name in names}
-        health = {name[len(_HEALTH) :]: float(t) for name, t in tensors.items() if name.startswith(_HEALTH)}
+        health = {_figure(name): float(t) for name, t in tensors.items() if name.startswith(_HEALTH)}
         evaluation = Evaluation(tensors["score"], parts, tensors.get("measures"), gradient, tensors.get("descriptors"))
         return Entry(
             generation=int(header["generation"]),
@@ -91,6 +92,12 @@ def read(path: Path, key: str | None = None) -> Entry:
         )
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError, OverflowError) as error:
         raise damaged(path, f"something is missing in it ({str(error)[:200]})") from error
+
+
+def _figure(name: str) -> str:
+    """What a figure on the population is called, of the name of its tensor."""
+    found = name[len(_HEALTH) :]
+    return RENAMED.get(found, found)
 
 
 def _check_shapes(tensors: Mapping[str, Tensor], header: Header) -> None:
@@ -109,8 +116,8 @@ def _check_shapes(tensors: Mapping[str, Tensor], header: Header) -> None:
             raise ValueError(f"{name} of shape {tuple(t.shape)}")
         if name in ("measures", "descriptors") and (t.ndim != 2 or len(t) != rows):
             raise ValueError(f"{name} of shape {tuple(t.shape)}")
-    health = {name for name in tensors if name.startswith(_HEALTH)}
-    if health and not {_HEALTH + name for name in HEALTH} <= health:
+    health = {_figure(name) for name in tensors if name.startswith(_HEALTH)}
+    if health and not set(HEALTH) <= health:
         raise ValueError("figures on the population")
     if not all(type(header[name]) is int and 0 <= header[name] < 2**63 for name in ("generation", "images_so_far")):
         raise ValueError("its counts")
