@@ -76,6 +76,8 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "two, standardised": {"second": True, "standardise": True},
     "two, disagreement": {"second": True, "disagreement": 1.0},
     "drift": {"drift": 0.1},
+    "best of N, truncated": {"search": "samples", "truncation": 0.6},
+    "default, truncated": {"truncation": 0.6},
 }
 FIGURES = {  # key: title, whether the difference to best-of-N is of interest
     "judge": ("judge, population", True),

@@ -71,7 +71,8 @@ def test_of_few_runs_the_interval_is_students():
     narrow = sum(low < 0 < high for low, high in (bootstrap(drawn(3, k, 1)[:, 0], draws=200) for k in range(100)))
     assert held >= 90 > narrow
     low, high = of_runs([0.9, 1.0, 0.8])
-    assert low < 0.9 < 1 < high and of_runs([0.9, 1.0, 0.8], share=True) == (low, 1.0)
+    assert low < 0.9 < 1 < high and of_runs([0.9, 1.0, 0.8], within=(0, 1)) == (low, 1.0)
+    assert of_runs([0.1, 1.0], within=(-1, 1)) == (-1, 1)
     assert of_runs([1.0]) is None and of_runs([1.0, 1.0]) == (1.0, 1.0)
     many = drawn(11, 1, 1)[:, 0]
     assert of_runs(many.tolist()) == pytest.approx(bootstrap(many))

@@ -50,7 +50,7 @@ def accuracy(runs: Sequence[Sequence[bool]]) -> Accuracy | None:
     count, positive = sum(map(len, runs)), sum(map(sum, runs))
     if not count:
         return None
-    over = of_runs([sum(run) / len(run) for run in runs], share=True)
+    over = of_runs([sum(run) / len(run) for run in runs], within=(0.0, 1.0))
     return Accuracy(positive, count, wilson(positive / count, count), over)
 
 

@@ -51,16 +51,16 @@ def student(values: Sequence[float]) -> tuple[float, float, float]:
     return mean, mean - half, mean + half
 
 
-def of_runs(values: Sequence[float], *, share: bool = False) -> tuple[float, float] | None:
+def of_runs(values: Sequence[float], *, within: tuple[float, float] | None = None) -> tuple[float, float] | None:
     """95 % interval of the mean of a value each run: Student's t for up to ten runs, else bootstrap; None for one.
 
-    A `share` lies in [0, 1], and so does its interval.
+    `within` are the bounds of the value, where it has any: (0, 1) of a share, (-1, 1) of a difference of two.
     """
     if len(values) < 2:
         return None
     few = len(values) <= FEW
     low, high = student(values)[1:] if few else bootstrap(torch.tensor(list(values), dtype=torch.float64))
-    return (max(0.0, low), min(1.0, high)) if share else (low, high)
+    return (max(within[0], low), min(within[1], high)) if within else (low, high)
 
 
 def ratio_of_runs(above: Sequence[float], below: Sequence[float]) -> tuple[float, float] | None:

@@ -135,7 +135,7 @@ def _estimate(values: Sequence[float], what: str) -> Interval | None:
     if not values:
         return None
     mean = sum(values) / len(values)
-    return (mean, *(of_runs(values, share=what in SHARES) or (mean, mean)))
+    return (mean, *(of_runs(values, within=(0.0, 1.0) if what in SHARES else None) or (mean, mean)))
 
 
 def _told(found: Interval | None, digits: str) -> str:

@@ -137,7 +137,7 @@ def rise(rows: Mapping[Cell, Row], search: str, phrase: str) -> Rise:
         said, plain = ([_mean(own[how, seed][where]) for seed in seeds] for how in (WITH, WITHOUT))
         rises.append([a - b for a, b in zip(said, plain, strict=True)])
         mean = _mean(rises[-1])
-        low, high = of_runs(rises[-1]) or (mean, mean)
+        low, high = of_runs(rises[-1], within=(-1.0, 1.0)) or (mean, mean)
         found |= {f"{where}_with": _mean(said), f"{where}_without": _mean(plain)}
         found |= {f"{where}_rise": mean, f"{where}_low": low, f"{where}_high": high}
     rose = found["inside_rise"] > 0.01
