@@ -1,10 +1,11 @@
-"""What the engine costs: each GAN recipe's step beside a bare one of the same networks: docs/lab/index.md.
+"""What the engine costs: each GAN and VQGAN recipe's step beside a bare one of its networks: docs/lab/index.md.
 
     python benchmarks/lab_speed.py --data PATH [--steps 6] [--only RECIPE...] [--out benchmarks/results/lab_speed.json]
 
-The bare step is written out below: no schedules, no states, no figures for the log, no seeds of single steps. Both do
-the same arithmetic in turn in one process on one thread; the ratio is of processor time, so that other work on the
-machine counts in neither. Augmentation, path length and style mixing are the lab's own functions in both.
+The bare step is written out below, of picture to picture and VQGAN in `lab_speed_more.py`: no schedules, no states, no
+figures for the log, no seeds of single steps. Both do the same arithmetic in turn in one process on one thread; the
+ratio is of processor time, so that other work on the machine counts in neither. Augmentation, path length and style
+mixing are the lab's own functions in both.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import statistics
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
+from lab_speed_more import MORE
 from torch import Tensor
 
 from zeuxis.errors import ZeuxisError
@@ -25,6 +28,7 @@ from zeuxis.lab.adversarial import Adversarial
 from zeuxis.lab.augment import diff_augment
 from zeuxis.lab.ema import Average
 from zeuxis.lab.recipe_files import load, names
+from zeuxis.lab.tasks import TASKS
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.nets.gan.base import mix_styles
 from zeuxis.storage.files import atomic_write
@@ -159,17 +163,20 @@ class Bare:
 
 
 def ratio(name: str, data: Path, steps: int) -> dict[str, float | str]:
-    """Processor seconds of the engine's steps and of bare ones, in turn, past a round of the lazy penalties."""
+    """Median processor seconds of the engine's steps and of bare ones, in turn, without those of lazy penalties."""
     config = load(name)
-    task = Adversarial(Lab(config, data, torch.device("cpu"), torch.float32))
-    average, bare = Average(task.generator, 0.999), Bare(task)
+    task: Any = TASKS[config.task](Lab(config, data, torch.device("cpu"), torch.float32))
+    architecture = "vqgan" if config.task == "vqgan" else task.opt.architecture
+    averages = {part: Average(task.nets[part], 0.999) for part in task.averaged}
+    bare = MORE.get(architecture, Bare)(task)
     spent = {"engine": [], "bare": []}
 
     def engine(step: int) -> None:
         task.step(step, 0.999)
-        average.update(task.generator)
+        for part, average in averages.items():
+            average.update(task.nets[part])
 
-    for net in (bare.g, bare.d):
+    for net in vars(bare).values():
         if hasattr(net, "set_progress"):
             net.set_progress(0.999)
     for step in range(1, steps + 3):  # without the lazy penalties of step 0
@@ -178,10 +185,10 @@ def ratio(name: str, data: Path, steps: int) -> dict[str, float | str]:
             begin = time.process_time()
             engine(step) if which == "engine" else bare.step()
             spent[which].append(time.process_time() - begin)
-    mean = {which: sum(values[2:]) / steps for which, values in spent.items()}
-    per_image = mean["engine"] / task.images_per_step
-    return {"architecture": task.opt.architecture, **mean, "ratio": mean["bare"] / mean["engine"],
-            "images_per_processor_second": 1 / per_image, "steps": steps}  # fmt: skip
+    median = {which: statistics.median(values[2:]) for which, values in spent.items()}
+    images = getattr(task, "images_per_step", config.batch)
+    return {"architecture": architecture, **median, "ratio": median["bare"] / median["engine"],
+            "images_per_processor_second": images / median["engine"], "steps": steps}  # fmt: skip
 
 
 def main() -> None:
@@ -193,7 +200,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     known = json.loads(args.out.read_text(encoding="utf-8")) if args.out.exists() else {}
-    for name in args.only or [name for name in names() if load(name).task == "adversarial"]:
+    for name in args.only or [name for name in names() if load(name).task in ("adversarial", "translation", "vqgan")]:
         try:
             found = ratio(name, args.data, args.steps)
         except ZeuxisError as error:
