@@ -31,8 +31,46 @@ def test_the_generator_is_the_one_whose_labels_are_nearest(name, phrase):
     member = MEMBERS[name]
     assert (config.generator, config.scorer, config.judge) == (name, (member.scorer,), member.judge)
     assert config.start == member.start and notes[0].startswith(f"The generator is {name}: ")
-    assert (config.search, config.generations) == (member.search, member.generations)
+    assert (config.search, config.generations) == (member.search, member.near or member.generations)
     assert ["--search cma-ga breeds" in note for note in notes[1:]] == [True] * (name == "pocket")
+
+
+@pytest.mark.parametrize(
+    ("phrases", "kinds"),
+    [
+        (["a yellow car"], ("automobile",)),
+        (["a taxi in the rain"], ("automobile",)),
+        (["a white horse on grass"], ("horse",)),
+        (["a cat and a dog"], ("cat", "dog")),
+        (["a jet", "a ship"], ("airplane", "ship")),
+        (["a castle"], ()),  # none of them: the nearest thing of all kinds
+        (["a cat", "a castle"], ()),
+    ],
+)
+def test_only_kinds_that_the_phrases_ask_for_are_drawn(phrases, kinds):
+    config, notes = settle(RunConfig(prompt=tuple(phrases), generator="pocket"))
+    assert config.classes == kinds and config.generations == (10 if kinds else 25)
+    assert (", of " in notes[-1]) == bool(kinds) and all(kind in notes[-1] for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"ban": ("siamese cat",)}, {"start": "prior"}, {"search": "samples"}, {"generator": "pocket-products"}]
+)
+def test_kinds_are_drawn_as_told(fields):
+    assert settle(RunConfig(**{"prompt": ("a cat",), "generator": "pocket"} | fields))[0].classes == ()
+    said = settle(RunConfig(**{"prompt": ("a cat",), "generator": "pocket", "classes": ("dog",)}))[0]
+    assert said.classes == ("dog",)
+
+
+def test_a_run_of_some_kinds_is_gone_on_with(tmp_path):
+    few = {"population": 8, "augment": 0, "judge": None, "precision": "fp32", "seed": 1}
+    generate("a red car", out=tmp_path / "run", generations=1, **few)
+    resume(tmp_path / "run", generations=2)
+    generate("a red car", out=tmp_path / "run", generations=3, **few)  # the same command, longer
+    config = RunFolder(tmp_path / "run").config
+    assert (config.classes, config.generations) == (("automobile",), 3)
+    labels = RunFolder(tmp_path / "run").entry(2)
+    assert labels.batch.x.shape[0] == 8
 
 
 @pytest.mark.parametrize(
@@ -43,6 +81,7 @@ def test_the_generator_is_the_one_whose_labels_are_nearest(name, phrase):
         ({"options": {"sigma": 0.3}}, "cma-ga", 160),
         ({"unique": True}, "cma-ga", 160),
         ({"generator": "toy"}, "cma-ga", 160),
+        ({"start": "prior"}, "samples", 25),
     ],
 )
 def test_the_search_is_the_generators_own_unless_more_is_told(fields, search, generations):

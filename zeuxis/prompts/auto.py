@@ -16,7 +16,9 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
-from zeuxis.prompts.coverage import Vocabulary, closeness, draws, model_vocabulary, pocket_vocabulary, words
+from zeuxis.hub.model_file import read_model
+from zeuxis.hub.pocket import pocket_path
+from zeuxis.prompts.coverage import Vocabulary, closeness, draws, kinds_near, model_vocabulary, pocket_vocabulary, words
 from zeuxis.prompts.start import adopted
 from zeuxis.prompts.templates import settled
 from zeuxis.scorers import SCORERS
@@ -49,6 +51,7 @@ class Member:
     augment: int | None  # views in the score; None: as always
     truncation: float | None  # None: as trained
     held_out: str  # the scorer that --stop-on-disagreement stops by
+    near: int | None = None  # generations of draws of the kinds near the phrase alone; None: of all kinds
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -58,7 +61,17 @@ class Member:
 
 MEMBERS = {
     "pocket": Member(
-        "generator", "kinds of animal and vehicle", "pocket", "pocket", "prior", "samples", 25, 8, 0.6, "pocket-second"
+        "generator",
+        "kinds of animal and vehicle",
+        "pocket",
+        "pocket",
+        "prior",
+        "samples",
+        25,
+        8,
+        0.6,
+        "pocket-second",
+        10,
     ),
     "pocket-products": Member(
         "products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160, None, None, "pocket"
@@ -98,11 +111,11 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     if not any(map(_any_auto, fields.values())):
         return config, licence
     if known is not None:
-        kept = {name: tuple(v) if isinstance(v := known[name], list) else v for name in fields if name in known}
-        kept = {k: v for k, v in kept.items() if _any_auto(fields[k])}
-        for name in ("generations", "augment", "truncation") if "search" in kept else ():
+        kept = {name: known[name] for name, value in fields.items() if name in known and _any_auto(value)}
+        for name in ("generations", "augment", "truncation", "classes") if "search" in kept else ():
             if name not in config.model_fields_set:
                 kept[name] = known.get(name, getattr(config, name))
+        kept = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
         if config.start_from:  # whose options were taken over
             kept |= {name: known[name] for name in ("truncation", "space") if getattr(config, name) is None}
         return config.model_copy(update=kept), []
@@ -149,10 +162,31 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
     own: dict[str, Any] = {"generations": member.generations, "augment": member.augment}
     if config.space in (None, "z") and config.start != "bank" and config.warm is None:  # banks are drawn as trained
         own["truncation"] = member.truncation
+    kinds = _kinds(config, member)
+    if kinds:
+        own |= {"classes": kinds, "generations": member.near}
     own = {name: value for name, value in own.items() if value is not None and name not in config.model_fields_set}
     psi = f" at truncation {own['truncation']:g}" if "truncation" in own else ""
-    why = f"The search is {member.search}{psi}: the best different draws of {generator} look better than bred pictures."
+    of = f", of {' and '.join(kinds)} alone" if "classes" in own else ""
+    better = f"the best different draws of {generator} look better than bred pictures"
+    why = f"The search is {member.search}{psi}{of}: {better}."
     return {"search": member.search, **own}, f"{why} --search {SEARCH} breeds." if member.search != SEARCH else ""
+
+
+def _kinds(config: RunConfig, member: Member) -> tuple[str, ...]:
+    """The kinds of picture that the positive words ask for, to draw nothing else; () for all of them."""
+    known = member.vocabulary
+    if (
+        member.near is None
+        or known is None
+        or not config.prompt
+        or config.classes
+        or config.ban
+        or config.start != AUTO
+    ):
+        return ()
+    wanted = _wanted(parse_prompt(config.prompt, config.negative, (), templates=False))
+    return kinds_near([phrase.text for phrase in wanted], read_model(pocket_path(member.file)), known)
 
 
 def _with_text(config: RunConfig) -> tuple[RunConfig, list[str]]:

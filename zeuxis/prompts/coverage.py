@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -85,6 +86,22 @@ def closeness(text: str, vocabulary: Vocabulary) -> tuple[float, tuple[str, ...]
     if not fitting:
         return 0.0, ()
     return float(near[vocabulary.labels.index(fitting[0])]), tuple(fitting[:SHOWN])
+
+
+def kinds_near(texts: Sequence[str], model: Model, vocabulary: Vocabulary) -> tuple[str, ...]:
+    """Of a generator with kinds of labels ("automobile" and "taxi") those words of the first kind that phrases ask for,
+    each by the labels that it names or the one nearest to it; () where one asks for something else, or there is one
+    kind of label only.
+    """
+    kinds, found = list(model.about.get("labels", {}).values()), dict[str, None]()
+    for text in texts if len(kinds) > 1 else ():
+        if not draws(text, vocabulary):
+            return ()
+        near = vocabulary.nouns.asked([text]).values() or closeness(text, vocabulary)[1][:1]
+        at = {(k, n) for k, of in enumerate(kinds) for n, word in enumerate(of) if word.lower() in near}
+        rows = model.about.get("rows", ())
+        found |= dict.fromkeys(kinds[0][row[0]] for row in rows if any(row[k] == n for k, n in at))
+    return tuple(found)
 
 
 def draws(text: str, vocabulary: Vocabulary) -> bool:

@@ -25,7 +25,7 @@ from zeuxis.studies.rows import GeneratorsLine
 
 SHOWN, WIDTH = 8, 720
 FIGURES = ("best", "mean", "judge", "recognised", "different")  # of a run
-SHARES = ("recognised",)
+BOUNDS = {"recognised": (0.0, 1.0), "different": (1.0, math.inf)}
 
 
 class GeneratorsStudy(Study):
@@ -135,7 +135,7 @@ def _estimate(values: Sequence[float], what: str) -> Interval | None:
     if not values:
         return None
     mean = sum(values) / len(values)
-    return (mean, *(of_runs(values, within=(0.0, 1.0) if what in SHARES else None) or (mean, mean)))
+    return (mean, *(of_runs(values, within=BOUNDS.get(what)) or (mean, mean)))
 
 
 def _told(found: Interval | None, digits: str) -> str:
