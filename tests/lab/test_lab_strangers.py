@@ -38,7 +38,7 @@ def test_a_second_training_in_a_folder_is_refused(data, tmp_path):
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_place_that_is_a_file_is_refused_before_anything_is_loaded(place, tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(BadInput, match="is a file"):
+    with pytest.raises(RunUnwritable, match="is a file"):
         train(small(), tmp_path / "no data", tmp_path / place, device=CPU)
     assert (tmp_path / "file").read_text() == "mine"
 
