@@ -32,6 +32,7 @@ import published_networks as plain
 import torch
 import torch.nn.functional as F
 from lab_speed import D_LOSS, G_LOSS, Bare
+from lab_speed_more import pooled
 from published_networks import Options, Pair
 from torch import Tensor, nn
 
@@ -193,16 +194,6 @@ class PublishedCycle(Published):
         self.domains = [(task.y == k).nonzero().flatten() for k in range(2)]
         self.pools: list[list[Tensor]] = [[], []]
 
-    def pooled(self, pool: list[Tensor], fakes: Tensor) -> Tensor:
-        shown = list(fakes.detach())
-        for k, fake in enumerate(shown):
-            if len(pool) < self.opt.pool:
-                pool.append(fake)
-            elif torch.rand(()) < 0.5:
-                place = int(torch.randint(self.opt.pool, ()))
-                shown[k], pool[place] = pool[place], fake
-        return torch.stack(shown)
-
     def step(self, due: bool) -> None:
         opt, (to_x, to_y) = self.opt, self.g
         x, y = (self.images(rows[torch.randint(len(rows), (self.batch // 2,))]) for rows in self.domains)
@@ -212,7 +203,8 @@ class PublishedCycle(Published):
         loss = loss + opt.cycle * (F.l1_loss(to_x(fakes[1]), x) + F.l1_loss(to_y(fakes[0]), y))
         self.update(0, loss + opt.identity * (F.l1_loss(to_x(x), x) + F.l1_loss(to_y(y), y)))
         self.d.requires_grad_(True)
-        nets = zip(self.d, (x, y), map(self.pooled, self.pools, fakes), strict=True)
+        shown = (pooled(pool, fake, opt.pool) for pool, fake in zip(self.pools, fakes, strict=True))
+        nets = zip(self.d, (x, y), shown, strict=True)
         self.update(1, sum(D_LOSS["least-squares"](d(real), d(fake)) for d, real, fake in nets))
 
 

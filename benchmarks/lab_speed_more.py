@@ -30,6 +30,18 @@ def mirrored(x: Tensor, rng: torch.Generator) -> Tensor:
     return torch.where(torch.rand(len(x), 1, 1, 1, generator=rng) < 0.5, x.flip(3), x)
 
 
+def pooled(pool: list[Tensor], fakes: Tensor, size: int, rng: torch.Generator | None = None) -> Tensor:
+    """Fakes to show D, some exchanged for earlier ones of a pool of `size`: arXiv 1703.10593, section 4."""
+    shown = list(fakes.detach())
+    for k, fake in enumerate(shown):
+        if len(pool) < size:
+            pool.append(fake)
+        elif torch.rand((), generator=rng) < 0.5:
+            place = int(torch.randint(size, (), generator=rng))
+            shown[k], pool[place] = pool[place], fake
+    return torch.stack(shown)
+
+
 class BareStar:
     """StarGAN: arXiv 1711.09020, Eqs. 5, 6 and 8."""
 
@@ -50,7 +62,7 @@ class BareStar:
         target = (y + torch.randint(1, count, y.shape, generator=self.rng)) % count
         return mirrored(x, self.rng) if self.opt.flip else x, y, target
 
-    def slope(self, x: Tensor, fake: Tensor) -> Tensor:
+    def penalty(self, x: Tensor, fake: Tensor) -> Tensor:
         place = torch.rand(len(x), 1, 1, 1, generator=self.rng)
         between = torch.lerp(x, fake, place).requires_grad_(True)
         (found,) = torch.autograd.grad(self.d(between).sum(), between, create_graph=True)
@@ -65,7 +77,7 @@ class BareStar:
             real = self.d(x, y, classify=True)
             d_loss = self.d(fake.detach()).mean() - real.logits.mean()
             classes = F.cross_entropy(real.classes[0], y[:, 0])
-            penalty = opt.penalties["gradient"].weight * self.slope(x, fake.detach())
+            penalty = opt.penalties["gradient"].weight * self.penalty(x, fake.detach())
             descend(self.of_d, d_loss + opt.classification * classes + penalty)
         self.d.requires_grad_(False)
         said = self.d(fake, target, classify=True)
@@ -84,22 +96,12 @@ class BareCycle(BareStar):
         super().__init__(task)
         self.pools: list[list[Tensor]] = [[], []]
 
-    def pooled(self, pool: list[Tensor], fakes: Tensor) -> Tensor:
-        shown = list(fakes.detach())
-        for k, fake in enumerate(shown):
-            if len(pool) < self.opt.pool:
-                pool.append(fake)
-            elif torch.rand((), generator=self.rng) < 0.5:
-                place = int(torch.randint(self.opt.pool, (), generator=self.rng))
-                shown[k], pool[place] = pool[place], fake
-        return torch.stack(shown)
-
     def step(self) -> list[Tensor]:
         opt, (to_a, to_b), (of_a, of_b) = self.opt, self.g.nets, self.d.nets
         x = self.draw()[0]
         a, b = x.chunk(2)
         fakes = to_a(b), to_b(a)
-        shown = [self.pooled(pool, fake) for pool, fake in zip(self.pools, fakes, strict=True)]
+        shown = [pooled(pool, fake, opt.pool, self.rng) for pool, fake in zip(self.pools, fakes, strict=True)]
         real, fake = torch.cat([of_a(a), of_b(b)]), torch.cat([of_a(shown[0]), of_b(shown[1])])
         d_loss = ((real - 1).square().mean() + fake.square().mean()) / 2
         descend(self.of_d, d_loss)

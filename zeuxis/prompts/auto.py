@@ -16,8 +16,6 @@ from zeuxis.config import RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
-from zeuxis.hub.model_file import read_model
-from zeuxis.hub.pocket import pocket_path
 from zeuxis.prompts.coverage import Vocabulary, closeness, draws, kinds_near, model_vocabulary, pocket_vocabulary, words
 from zeuxis.prompts.start import adopted
 from zeuxis.prompts.templates import settled
@@ -61,20 +59,29 @@ class Member:
 
 MEMBERS = {
     "pocket": Member(
-        "generator",
-        "kinds of animal and vehicle",
-        "pocket",
-        "pocket",
-        "prior",
-        "samples",
-        25,
-        8,
-        0.6,
-        "pocket-second",
-        10,
+        file="generator",
+        what="kinds of animal and vehicle",
+        scorer="pocket",
+        judge="pocket",
+        start="prior",
+        search="samples",
+        generations=25,
+        augment=8,
+        truncation=0.6,
+        held_out="pocket-second",
+        near=10,
     ),
     "pocket-products": Member(
-        "products", "kinds of product", "pocket-64", "mobilenet-v1", "labels", SEARCH, 160, None, None, "pocket"
+        file="products",
+        what="kinds of product",
+        scorer="pocket-64",
+        judge="mobilenet-v1",
+        start="labels",
+        search=SEARCH,
+        generations=160,
+        augment=None,
+        truncation=None,
+        held_out="pocket",
     ),
 }
 
@@ -175,18 +182,10 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
 
 def _kinds(config: RunConfig, member: Member) -> tuple[str, ...]:
     """The kinds of picture that the positive words ask for, to draw nothing else; () for all of them."""
-    known = member.vocabulary
-    if (
-        member.near is None
-        or known is None
-        or not config.prompt
-        or config.classes
-        or config.ban
-        or config.start != AUTO
-    ):
+    if member.near is None or not config.prompt or config.classes or config.ban or config.start != AUTO:
         return ()
-    wanted = _wanted(parse_prompt(config.prompt, config.negative, (), templates=False))
-    return kinds_near([phrase.text for phrase in wanted], read_model(pocket_path(member.file)), known)
+    known, prompt = member.vocabulary, parse_prompt(config.prompt, config.negative, (), templates=False)
+    return () if known is None else kinds_near([phrase.text for phrase in _wanted(prompt)], known)
 
 
 def _with_text(config: RunConfig) -> tuple[RunConfig, list[str]]:

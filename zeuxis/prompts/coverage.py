@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import torch
@@ -26,19 +26,26 @@ COLOUR = "colour"  # the kind of label that names no thing
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The labels of a generator, in small letters. `what` says how many of what they are."""
+    """The labels of a generator, in small letters. `what` says how many of what they are.
+
+    `kinds` are those words of the first kind of label that stand with a label in the data: "automobile" with "taxi";
+    empty where there is one kind only, and for files that are not the package's.
+    """
 
     labels: tuple[str, ...]
     what: str
     nouns: Nouns
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def pocket_vocabulary(file: str, what: str) -> Vocabulary | None:
     """That of a generator of the package, None where its file is not here."""
     try:
-        return model_vocabulary(read_model(pocket_path(file)), what)
+        model = read_model(pocket_path(file))
     except MissingModel:
         return None
+    found = model_vocabulary(model, what)
+    return replace(found, kinds=_kinds(model)) if found else None
 
 
 def model_vocabulary(model: Model, what: str = "labels") -> Vocabulary | None:
@@ -48,7 +55,23 @@ def model_vocabulary(model: Model, what: str = "labels") -> Vocabulary | None:
         return _imagenet()
     kinds = model.about.get("labels")
     named = [of for kind, of in kinds.items() if kind != COLOUR] if isinstance(kinds, dict) else []
-    return _vocabulary(tuple(sorted({str(word).lower().replace("_", " ") for of in named for word in of})), what)
+    return _vocabulary(tuple(sorted({_plain(word) for of in named for word in of})), what)
+
+
+def _kinds(model: Model) -> dict[str, tuple[str, ...]]:
+    """Label -> words of the first kind of label in the rows that have it; for files of the package, not a stranger's.
+
+    {} where there is one kind of label only.
+    """
+    words, found = list(model.about["labels"].values()), dict[str, dict[str, None]]()
+    for row in model.about["rows"] if len(words) > 1 else ():
+        for of, k in zip(words, row, strict=True):
+            found.setdefault(_plain(of[k]), {})[words[0][row[0]]] = None
+    return {label: tuple(firsts) for label, firsts in found.items()}
+
+
+def _plain(word: str) -> str:
+    return str(word).lower().replace("_", " ")
 
 
 @cache
@@ -88,19 +111,16 @@ def closeness(text: str, vocabulary: Vocabulary) -> tuple[float, tuple[str, ...]
     return float(near[vocabulary.labels.index(fitting[0])]), tuple(fitting[:SHOWN])
 
 
-def kinds_near(texts: Sequence[str], model: Model, vocabulary: Vocabulary) -> tuple[str, ...]:
-    """Of a generator with kinds of labels ("automobile" and "taxi") those words of the first kind that phrases ask for,
-    each by the labels that it names or the one nearest to it; () where one asks for something else, or there is one
-    kind of label only.
+def kinds_near(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
+    """The kinds that phrases ask for, each by the labels that it names or the one nearest to it; () where one asks for
+    something else.
     """
-    kinds, found = list(model.about.get("labels", {}).values()), dict[str, None]()
-    for text in texts if len(kinds) > 1 else ():
+    found = dict[str, None]()
+    for text in texts:
         if not draws(text, vocabulary):
             return ()
         near = vocabulary.nouns.asked([text]).values() or closeness(text, vocabulary)[1][:1]
-        at = {(k, n) for k, of in enumerate(kinds) for n, word in enumerate(of) if word.lower() in near}
-        rows = model.about.get("rows", ())
-        found |= dict.fromkeys(kinds[0][row[0]] for row in rows if any(row[k] == n for k, n in at))
+        found |= dict.fromkeys(kind for label in near for kind in vocabulary.kinds.get(label, ()))
     return tuple(found)
 
 

@@ -168,9 +168,9 @@ def check(
     for name in options:
         if name not in infos:
             near = difflib.get_close_matches(str(name)[:40], infos, n=2, cutoff=0.6)
-            beside = difflib.get_close_matches(str(name)[:40], list(more), n=1, cutoff=0.7) if not near else []
-            hint = f" Did you mean {' or '.join(near)}?" if near else ""
-            hint = f" Did you mean {beside[0]}, a setting of the run?" if beside else hint
+            beside = difflib.get_close_matches(str(name)[:40], list(more), n=1, cutoff=0.7)
+            meant = " or ".join(near) or "".join(f"{setting}, a setting of the run" for setting in beside)
+            hint = f" Did you mean {meant}?" if meant else ""
             listed = ", ".join(f"{key}={info.default}" for key, info in infos.items()) or "none"
             raise BadInput(
                 f"Search {search!r} has no option {str(name)[:40]!r}.{hint} Known options and defaults: {listed}."
