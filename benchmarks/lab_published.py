@@ -109,7 +109,8 @@ class Published(Bare):
             for net, of in zip((self.g, self.d), task.adams.values(), strict=True)
         ]
         self.average = copy.deepcopy(self.g).requires_grad_(False) if family.averaged else None
-        self.objective = task.opt.objective.replace("auxiliary-class", "non-saturating")
+        source = task.opt.objective_options.get("source", "non-saturating")
+        self.objective = source if task.opt.objective == "auxiliary-class" else task.opt.objective
 
     def images(self, rows: Tensor) -> Tensor:
         x = self.pixels[rows].float() / 127.5 - 1

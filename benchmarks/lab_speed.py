@@ -72,6 +72,7 @@ class Bare:
         ]
         self.average, self.count, self.rng = Average(self.g, 0.999), 0, torch.Generator().manual_seed(0)
         self.extras = {name: type(value)() for name, value in task.generator_penalties.items()}
+        self.source = task.opt.objective_options.get("source", "non-saturating")  # of an auxiliary class
 
     def rows(self) -> Tensor:
         chances = self.task.draws.weight
@@ -105,7 +106,10 @@ class Bare:
         if self.task.objective.classifies:
             one, two = self.d(real, y_real, classify=True), self.d(seen.detach(), y, classify=True)
             on_real = one.logits
-            loss = D_LOSS["non-saturating"](on_real, two.logits) + one.class_loss() + two.class_loss()
+            loss = D_LOSS[self.source](on_real, two.logits)
+            loss = loss + self.task.objective.weight * (
+                one.class_loss() + (two.class_loss() if self.task.objective.fakes else 0)
+            )
         else:
             on_real = self.d(real, y_real)
             loss = D_LOSS[self.opt.objective](on_real, self.d(seen.detach(), y, **known))
@@ -138,7 +142,7 @@ class Bare:
             p.requires_grad_(False)
         if self.task.objective.classifies:
             said = self.d(seen, y, classify=True)
-            loss = G_LOSS["non-saturating"](said.logits) + said.class_loss()
+            loss = G_LOSS[self.source](said.logits) + self.task.objective.of_generator * said.class_loss()
         elif self.task.objective.relativistic:
             other, y_other = self.real()
             with torch.no_grad():

@@ -45,7 +45,11 @@ def wrongs(trial, conditions, seed):
     return {name: wrong for name, wrong in found.items() if wrong}
 
 
-@pytest.mark.parametrize("name", SHORT)
+ALWAYS = ("sample", "train", "convert", "experiment", "prompts")  # "sample" under every condition
+NAMES = [pytest.param(name, marks=() if name in ALWAYS else pytest.mark.long) for name in SHORT]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_command_says_what_it_lacks_and_loses_nothing(name, stock, tmp_path):
     assert wrongs(resources.Trial(table.by_name(name), stock, tmp_path), SHORT[name], seed=1) == {}
 

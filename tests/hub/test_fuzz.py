@@ -67,7 +67,7 @@ def test_the_seeds_that_are_whole_are_read_as_they_are(tmp_path):
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_mutants_are_refused_or_read_and_nothing_else(name, folder):
-    assert " of 2500 refused" in run(name, 2_500, folder)
+    assert " of 1000 refused" in run(name, 1_000, folder)
 
 
 @pytest.mark.long

@@ -57,6 +57,22 @@ def test_it_goes_on_from_a_checkpoint_bit_by_bit(name, data, weights, tmp_path):
     assert same(weights_of(resumed), weights_of(one)) and resumed.state() == one.state()
 
 
+def test_a_critic_told_labels_by_a_second_head_learns_them(data, weights):
+    objective = {"source": "wasserstein", "weight": 5.0, "generator_weight": 1.0, "fakes": False}
+    options = {"objective": "auxiliary-class", "objective_options": objective}
+    critic = {"discriminator": {"width": 16, "classify": True}, "optimizers": {"discriminator": {"lr": 1e-2}}}
+    task = task_of("wgan-gp", data, weights, options=options | critic)
+
+    def class_loss():
+        drawn = task.draws.others(stream(0, "x"))
+        with torch.no_grad():
+            return float(task.discriminator(task.draws.real(drawn), drawn.y_real, classify=True).class_loss())
+
+    before = class_loss()
+    assert all(math.isfinite(value) for step in range(60) for value in task.step(step, step / 60).values())
+    assert class_loss() < 0.8 * before
+
+
 def exported_by(task, name, folder):
     """The file of a network after one step."""
     task.step(0, 0.0)

@@ -88,6 +88,29 @@ def test_source_and_class_by_hand():
         float(plain.discriminator(REAL, FAKE) + classes), rel=1e-6
     )
     assert objective.generator(fake).item() == pytest.approx(float(plain.generator(FAKE) + classes / 2), rel=1e-6)
+    options = {"source": "wasserstein", "weight": 1.0, "generator_weight": 0.1, "fakes": False}
+    plain, objective = OBJECTIVES["wasserstein"](), OBJECTIVES["auxiliary-class"](**options)
+    of_real = real._replace(classes=(heads[0] * 2, heads[1]))
+    real_classes = F.cross_entropy(2 * heads[0], y[:, 0]) + math.log(3)
+    assert float(objective.discriminator(of_real, fake)) == pytest.approx(
+        float(plain.discriminator(REAL, FAKE) + real_classes), rel=1e-6
+    )
+    assert float(objective.generator(fake)) == pytest.approx(float(plain.generator(FAKE) + classes / 10), rel=1e-6)
+    assert objective.threshold is None  # as its source's: values have no zero
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"source": "began"}, "Expected a source of non-saturating, .* got 'began'"),
+        ({"source": ["hinge"]}, "Expected a source of"),
+        ({"fakes": 0}, "fakes to be true or false, got 0"),
+        ({"generator_weight": 0}, "generator_weight above 0"),
+    ],
+)
+def test_source_and_class_of_wrong_options(options, said):
+    with pytest.raises(BadInput, match=said):
+        OBJECTIVES["auxiliary-class"](**options)
 
 
 @pytest.mark.parametrize(("name", "share"), [("hinge", 0.75), ("least-squares", 0.75), ("wasserstein", 0.75)])
@@ -106,7 +129,9 @@ WRONG = [
         BadInput,
         "gives reconstruction errors. Choose objective = 'energy' or 'began'",
     ),
-    ("dcgan", {"objective": "auxiliary-class"}, BadInput, 'needs labels and .* Choose architecture = "acgan"'),
+    ("dcgan", {"objective": "auxiliary-class"}, BadInput, 'needs labels and .* architecture = "acgan", or "wgan-gp"'),
+    ("wgan-gp", {"objective": "auxiliary-class"}, BadInput, "discriminator has the option classify = true"),
+    ("wgan-gp", {"discriminator": {"classify": 1}}, BadInput, "classify to be true or false, got 1"),
     ("acgan", {"labels": []}, BadInput, "needs labels"),
     ("cgan", {"labels": []}, BadInput, "needs labels"),
     ("cgan-mlp", {"labels": []}, BadInput, "needs labels"),

@@ -149,6 +149,20 @@ def _check_gradients(net, without):
     assert not [n for n, value in largest.items() if value <= 1e-6 * max(largest.values())]
 
 
+def test_a_critic_that_classifies_is_told_no_label():
+    resolution, options, mine = SMALL["wgan-gp"]
+    generator, critic = (
+        kind(resolution, (3, 5), **more)
+        for kind, more in zip(ARCHITECTURES["wgan-gp"](), (options, mine | {"classify": True}), strict=True)
+    )
+    z, y = draws(generator, 8)
+    images = generator(z, y)
+    said = critic(images, y, classify=True)
+    assert [x.shape for x in said.classes] == [(8, 3), (8, 5)] and torch.equal(said.logits, critic(images, (y + 1) % 3))
+    (said.class_loss() + said.logits.sum()).backward()
+    _check_gradients(critic, None)
+
+
 @pytest.mark.parametrize("name", ["pocket", "projected", "vision-aided"])
 def test_frozen_features_stay_as_they_are(name):
     generator, discriminator = pair(name, (3, 5))

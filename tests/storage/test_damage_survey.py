@@ -24,14 +24,14 @@ def damage():
 @pytest.mark.parametrize(
     ("name", "part"),
     [
-        ("run", 0.02),
+        ("run", 0.01),
         pytest.param("archive", 0.015, marks=pytest.mark.long),
         ("bank", 0.3),
         ("experiment", 0.06),
-        ("training", 0.03),
+        ("training", 0.015),
         ("model", 0.4),
-        ("study", 0.03),
-        ("jobs", 0.012),
+        ("study", 0.015),
+        ("jobs", 0.006),
         ("studio", 0.2),
     ],
 )

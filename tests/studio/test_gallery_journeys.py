@@ -85,6 +85,7 @@ def test_gallery_search_among_thousands(wall, large):
     loaded(page, 20)
 
 
+@pytest.mark.long
 def test_scrolling_shows_every_picture_and_keeps_few(wall):
     page = wall
     for share in (0.1, 0.5, 0.52, 0.9, 1.0, 0.0):
@@ -133,6 +134,7 @@ def test_the_first_screen_needs_few_requests(browser, large, cold):
     assert drawn > 0 if cold else drawn == 0, pictures
 
 
+@pytest.mark.long
 def test_stars_rejections_and_comparison(wall, tmp_path):
     page = wall
     found(page, "giraffe", "a green giraffe")

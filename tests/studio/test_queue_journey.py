@@ -61,6 +61,7 @@ def wrong():
     assert found == []
 
 
+@pytest.mark.long  # test_queue_pages.py has the page without a browser, test_runner.py the kill
 @pytest.mark.timeout(900)  # two studios and four runs
 def test_queue_by_keyboard_through_a_kill(browser, tmp_path, wrong):
     port, process, _ = start(tmp_path)

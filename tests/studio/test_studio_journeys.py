@@ -41,6 +41,7 @@ def test_type_watch_stop(page, studio, place):
     assert folder.prompt == WORDS and page.inner_text("code").startswith("zeuxis generate --generator toy")
 
 
+@pytest.mark.long
 def test_two_tabs_show_the_same_run(page, browser, studio):
     begin(page, studio, "a white square")
     wrong = []
@@ -56,6 +57,7 @@ def test_two_tabs_show_the_same_run(page, browser, studio):
     assert wrong == []
 
 
+@pytest.mark.long
 def test_reload_in_the_middle_of_a_run(page, studio, place):
     begin(page, studio, "a black ring")
     first = generation(page, r"generation [2-9]")

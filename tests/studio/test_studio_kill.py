@@ -11,7 +11,7 @@ from serving import start, stop
 from zeuxis.run import RunFolder
 from zeuxis.workflows import Outputs, generate, resume
 
-pytestmark = [needs_browser(), pytest.mark.long]  # test_queue_journey.py kills a server too, test_runner.py a studio
+pytestmark = [needs_browser(), pytest.mark.long]  # test_runner.py kills a studio too
 MORE = 6  # generations that a run is short of its end when it is killed, at least
 
 

@@ -80,7 +80,8 @@ def build_objective(opt: Options, discriminator: nn.Module, kinds: int) -> Objec
     if objective.classifies and not (getattr(discriminator, "classifies", False) and kinds):
         raise BadInput(
             f"The objective {opt.objective} needs labels and a discriminator that classifies, which {opt.architecture} "
-            'with these labels has not. Choose architecture = "acgan" and data with labels.'
+            'with these labels has not. Choose data with labels and architecture = "acgan", or "wgan-gp" whose '
+            "discriminator has the option classify = true."
         )
     return objective
 

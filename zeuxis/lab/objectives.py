@@ -46,7 +46,7 @@ class Objective:
     output: ClassVar[str] = "logits"
     relativistic: ClassVar[bool] = False
     classifies: ClassVar[bool] = False
-    threshold: ClassVar[float | None] = 0.0
+    threshold: float | None = 0.0
     discriminator: Callable[..., Tensor]
     generator: Callable[..., Tensor]
 
@@ -97,7 +97,7 @@ class Minimax(NonSaturating):
 class LeastSquares(Objective):
     """Eq. 9, labels 0 and 1. D: (D(x) - 1)^2 / 2 + D(G(z))^2 / 2; G: (D(G(z)) - 1)^2 / 2."""
 
-    threshold: ClassVar[float | None] = 0.5
+    threshold: float | None = 0.5
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Outputs for real and for generated pictures -> scalar."""
@@ -111,7 +111,7 @@ class LeastSquares(Objective):
 class Wasserstein(Objective):
     """D: mean D(G(z)) - mean D(x), an estimate of minus the distance; G: -mean D(G(z)). Needs a penalty on slopes."""
 
-    threshold: ClassVar[float | None] = None
+    threshold: float | None = None
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Values of real and of generated pictures -> scalar."""
@@ -130,7 +130,7 @@ class Relativistic(Objective):
     """
 
     relativistic: ClassVar[bool] = True
-    threshold: ClassVar[float | None] = None
+    threshold: float | None = None
 
     def discriminator(self, real: Tensor, fake: Tensor) -> Tensor:
         """Logits of real and of generated pictures, of one shape -> scalar."""
@@ -145,7 +145,7 @@ class Energy(Objective):
     """With the energy E = -D, a reconstruction error: D: E(x) + max(0, margin - E(G(z))); G: E(G(z))  (Eqs. 1, 2)."""
 
     output: ClassVar[str] = "energy"
-    threshold: ClassVar[float | None] = None
+    threshold: float | None = None
 
     def __init__(self, margin: float = 0.3) -> None:
         self.margin = positive("margin", margin)
@@ -167,7 +167,7 @@ class Equilibrium(Objective):
     """
 
     output: ClassVar[str] = "energy"
-    threshold: ClassVar[float | None] = None
+    threshold: float | None = None
 
     def __init__(self, gamma: float = 0.5, rate: float = 1e-3) -> None:
         self.gamma, self.rate, self.k = positive("gamma", gamma, most=1.0), positive("rate", rate, most=1.0), 0.0
@@ -196,25 +196,44 @@ class Equilibrium(Objective):
         self.k = float(state.get("k", 0.0))
 
 
-class AuxiliaryClass(NonSaturating):
-    """Source and class: L_S as in `NonSaturating`, L_C = -log P(c | x) of both kinds of pictures (Eqs. 2, 3).
+SOURCES = {
+    "non-saturating": NonSaturating, "minimax": Minimax, "hinge": Hinge, "least-squares": LeastSquares,
+    "wasserstein": Wasserstein,
+}  # fmt: skip
 
-    D minimises L_S + weight L_C on real and generated pictures, G its own L_S + weight L_C.
+
+class AuxiliaryClass(Objective):
+    """Source and class: L_S of another objective, L_C = -log P(c | x) (Eqs. 2, 3).
+
+    D minimises L_S + `weight` L_C, G its own L_S + `generator_weight` L_C. AC-GAN itself has the `source`
+    "non-saturating", one weight, and D's class loss on pictures of both kinds. With "wasserstein", `generator_weight`
+    0.1 and `fakes` false (D learns classes from real pictures alone) it is how WGAN-GP is told labels (Gulrajani et al.
+    2017, the supervised runs of section 5.4 and their published program).
     """
 
     classifies: ClassVar[bool] = True
 
-    def __init__(self, weight: float = 1.0) -> None:
+    def __init__(
+        self, weight: float = 1.0, generator_weight: float | None = None, source: str = "non-saturating",
+        fakes: bool = True,
+    ) -> None:  # fmt: skip
         self.weight = positive("weight", weight)
+        self.of_generator = self.weight if generator_weight is None else positive("generator_weight", generator_weight)
+        if not isinstance(source, str) or source not in SOURCES:
+            raise BadInput(f"Expected a source of {', '.join(SOURCES)}, got {repr(source)[:40]}.")
+        if not isinstance(fakes, bool):
+            raise BadInput(f"Expected fakes to be true or false, got {repr(fakes)[:40]}.")
+        self.source, self.fakes = SOURCES[source](), fakes
+        self.threshold = self.source.threshold
 
-    def discriminator(self, real: Classified, fake: Classified) -> Tensor:  # type: ignore[override]
+    def discriminator(self, real: Classified, fake: Classified) -> Tensor:
         """Of real and of generated pictures -> scalar."""
-        source = super().discriminator(real.logits, fake.logits)
-        return source + self.weight * (real.class_loss() + fake.class_loss())
+        source = self.source.discriminator(real.logits, fake.logits)
+        return source + self.weight * (real.class_loss() + (fake.class_loss() if self.fakes else 0))
 
-    def generator(self, fake: Classified) -> Tensor:  # type: ignore[override]
+    def generator(self, fake: Classified) -> Tensor:
         """Of generated pictures -> scalar."""
-        return super().generator(fake.logits) + self.weight * fake.class_loss()
+        return self.source.generator(fake.logits) + self.of_generator * fake.class_loss()
 
 
 def positive(name: str, value: float, most: float = 1e6) -> float:

@@ -2,7 +2,8 @@
 
 The residual networks of its appendix F for CIFAR-10: pre-activation blocks, nearest up-sampling, mean down-sampling,
 batch norm in the generator only (section 4: a penalty per picture allows no norm over the batch in the critic).
-The critic knows labels by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637), not in the paper.
+The critic is told labels by projection (Miyato and Koyama 2018, https://arxiv.org/abs/1802.05637), not in the paper, or
+with `classify` has to find them as in its supervised runs: AC-GAN's second head (https://arxiv.org/abs/1610.09585).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from zeuxis.nets.gan.base import Condition, LatentGenerator, check_size
+from zeuxis.errors import BadInput
+from zeuxis.nets.gan.base import Classified, Condition, LatentGenerator, check_size
 from zeuxis.nets.layers import conv, upsample
 
 
@@ -81,20 +83,36 @@ class Down(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images (N, channels, R, R) in [-1, 1] and labels (N, L) -> the critic's values (N,)."""
+    """Images (N, channels, R, R) in [-1, 1] and labels (N, L) -> the critic's values (N,).
 
-    def __init__(self, resolution: int, classes: Sequence[int] = (), *, channels: int = 3, width: int = 128) -> None:
+    With `classify` it sees no label: heads give logits of the classes, for the objective "auxiliary-class".
+    """
+
+    def __init__(
+        self, resolution: int, classes: Sequence[int] = (), *, channels: int = 3, width: int = 128,
+        classify: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.classes = check_size(resolution, classes, channels=channels, width=width)
+        if not isinstance(classify, bool):
+            raise BadInput(f"Expected classify to be true or false, got {repr(classify)[:40]}.")
+        self.classifies = classify
         downs = int(math.log2(resolution)) - 3  # to 8x8 pixels
         blocks = [Down(channels if i == 0 else width, width, down=True, first=i == 0) for i in range(downs)]
         same = [Down(width, width, down=False) for _ in range(2)]
         self.blocks = nn.Sequential(*blocks, *same) if blocks else nn.Sequential(conv(channels, width), *same)
         self.real = nn.Linear(width, 1)
-        self.labels = Condition(self.classes, width, fine=1.0)
+        if classify:
+            self.heads = nn.ModuleList(nn.Linear(64 * width, count) for count in self.classes)
+        else:
+            self.labels = Condition(self.classes, width, fine=1.0)
 
-    def forward(self, images: Tensor, y: Tensor | None = None) -> Tensor:
-        """(N, channels, R, R), (N, L) -> (N,)."""
-        h = F.relu(self.blocks(images.to(self.real.weight.dtype))).mean((2, 3))  # (N, width)
+    def forward(self, images: Tensor, y: Tensor | None = None, classify: bool = False) -> Tensor | Classified:
+        """(N, channels, R, R), (N, L) -> (N,); with `classify`, of one that does, `Classified` with `y` in it."""
+        maps = F.relu(self.blocks(images.to(self.real.weight.dtype)))
+        h = maps.mean((2, 3))  # (N, width)
         values: Tensor = self.real(h).squeeze(1)
-        return values if y is None or not self.classes else values + (self.labels(y) * h).sum(1)
+        if classify:
+            assert y is not None
+            return Classified(values, tuple(head(maps.flatten(1)) for head in self.heads), y)
+        return values if y is None or not self.classes or self.classifies else values + (self.labels(y) * h).sum(1)
