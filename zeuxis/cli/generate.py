@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -80,9 +81,11 @@ def _check(chosen: RunConfig, file: Path | None) -> None:
     """Say what the run would be, in a file or on standard output, without loading a large model."""
     from zeuxis.configs import write_config
     from zeuxis.prompts.auto import preview, settle
+    from zeuxis.prompts.series import escaped
     from zeuxis.run import check_config
     from zeuxis.trust import mark_of
 
+    asked = chosen.model_copy(update={"prompt": tuple(map(escaped, chosen.prompt))})
     chosen, notes = settle(chosen)
     notes += preview(chosen, check_config(chosen))
     for note in notes:
@@ -90,7 +93,8 @@ def _check(chosen: RunConfig, file: Path | None) -> None:
     if file is None:
         typer.echo(chosen.model_dump_json(indent=2))
     else:
-        typer.echo(str(write_config(chosen, file, mark_of(chosen.model_dump()))))
+        # as it was asked for: what is chosen for this phrase would be told to every other one
+        typer.echo(str(write_config(asked, file, mark_of(asked.model_dump()))))
 
 
 def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_paths: bool = False) -> RunConfig:
@@ -115,4 +119,15 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
         typer.echo(f"{said}zeuxis models pull {configs.CLIP_MODEL}", err=True)
     known = RunFolder(out) if out is not None else None
     seed = known.config.seed if known is not None and known.exists() else secrets.randbelow(2**31)
+    if fields.get("search", named.get("search")) == named.get("search"):
+        fields = {**fields, **_merged("options", named, fields)}
+    fields = {**fields, **_merged("generator_options", named, fields)}
     return make_config(**{"seed": seed, **named, **fields})
+
+
+def _merged(name: str, named: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Where both give options as key=value: those of the flags over those of the configuration."""
+    of_config, of_flags = named.get(name), fields.get(name)
+    if isinstance(of_config, dict) and isinstance(of_flags, dict):
+        return {name: {**of_config, **of_flags}}
+    return {}

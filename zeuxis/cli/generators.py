@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from zeuxis.config.sections import MOST_TRUNCATION
+from zeuxis.errors import BadInput
 from zeuxis.plugins import trust
 
 AUTO, WITHOUT_PHRASE = "auto", "pocket"  # what `zeuxis generate` draws with where it has no phrase to choose by
@@ -38,6 +40,8 @@ def open_generator(
         name = WITHOUT_PHRASE
         typer.echo(f"note: auto is chosen by a phrase, and there is none here: the generator is {name}.", err=True)
     trust(name)
+    if truncation is not None and not abs(truncation) <= MOST_TRUNCATION:
+        raise BadInput(f"Expected --truncation from -{MOST_TRUNCATION} to {MOST_TRUNCATION}, got {truncation:g}.")
     given = {"truncation": truncation, "space": space, "classes": tuple(classes or ())}
     options = {key: value for key, value in given.items() if value not in (None, ())} | parse_options(more or ())
     return make_generator(name, choose_device(device), **options), options

@@ -37,7 +37,7 @@ def project(
     from zeuxis.tools import project as projection
 
     size = parse_enlarge(enlarge or "256")
-    projection.places(out)
+    projection.places(out, photo)
     if starts > draws:
         draws = starts
     projection.read_target(photo, 8)  # what is no picture is said before a model is loaded

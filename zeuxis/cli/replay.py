@@ -28,10 +28,12 @@ def replay(
     """Draw a saved picture again and compare the pixels. Exit code 0 if not one differs, else 2."""
     from zeuxis.pictures.writing import check_picture_place, encoded, metadata_note
     from zeuxis.storage.files import atomic_write, make_folder
+    from zeuxis.storage.places import check_no_input
     from zeuxis.storage.reading import printable
 
     if save is not None:
         check_picture_place(save, "--save")
+        check_no_input([save], [png], "--save")
     from zeuxis.tools.replay import replay as draw_again
 
     result = draw_again(png, generator)

@@ -118,6 +118,8 @@ def parse_options(pairs: Sequence[str]) -> dict[str, int | float | str]:
             raise BadInput(
                 f"Expected an option of the search as key=value, e.g. --option tournament=3, got {pair[:80]!r}."
             )
+        if key.strip() in options:
+            raise BadInput(f"Expected each option once, got {key.strip()[:80]!r} twice. Leave one out.")
         options[key.strip()] = _value(value.strip())
     return options
 

@@ -15,6 +15,7 @@ MOST_PHRASES, LONG, SHORT = 256, 40_000, 4096  # phrases of a prompt; letters of
 MOST_NAMED = 10_000  # classes, and other lists of names
 MOST_IMAGES = 10**9  # of a run: 30 years at one a second
 MOST_STARTS = 64  # pictures that a run starts from
+MOST_TRUNCATION = 4  # beyond it a generator draws noise
 
 Phrase = Annotated[str, Field(max_length=LONG)]
 # A name in a configuration: on one line, so that none can pass for another line on a terminal.
@@ -58,7 +59,9 @@ class GeneratorSection(Section):
     )
     classes: Names = Field((), description="the only classes to breed from, by name or number")
     ban: Names = Field((), description="classes never to breed from, by name or number")
-    truncation: float | None = Field(None, ge=-4, le=4, description="StyleGAN's psi, or BigGAN's truncation in (0, 1]")
+    truncation: float | None = Field(
+        None, ge=-MOST_TRUNCATION, le=MOST_TRUNCATION, description="StyleGAN's psi, or BigGAN's truncation in (0, 1]"
+    )
     space: Name | None = Field(None, description="what is bred: z, w or w+ of a StyleGAN; embedding or mix of a BigGAN")
     truncation_cutoff: int | None = Field(
         None, ge=0, le=1000, description="StyleGAN: truncate only this many first layers"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from zeuxis.config import RunConfig
+from zeuxis.config import GENERATOR_OPTIONS, RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
@@ -124,7 +124,7 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
                 kept[name] = known.get(name, getattr(config, name))
         kept = {name: tuple(value) if isinstance(value, list) else value for name, value in kept.items()}
         if config.start_from:  # whose options were taken over
-            kept |= {name: known[name] for name in ("truncation", "space") if getattr(config, name) is None}
+            kept |= _taken(config, known)
         return config.model_copy(update=kept), []
     notes = licence
     if config.start_from:
@@ -145,6 +145,14 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
         chosen, why = _search(config, fields["generator"])
         fields, notes = fields | chosen, [*notes, why] if why else notes
     return config.model_copy(update=fields), notes
+
+
+def _taken(config: RunConfig, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run to go on with took over from the pictures it started from, where the configuration is silent."""
+    own = {**known.get("generator_options", {}), **config.generator_options}
+    found = {name: known[name] for name in GENERATOR_OPTIONS if name in known and not getattr(config, name)}
+    found = {name: tuple(value) if isinstance(value, list) else value for name, value in found.items()}
+    return found | {"generator_options": own}
 
 
 def _with_held_out(config: RunConfig, notes: list[str]) -> tuple[RunConfig, list[str]]:

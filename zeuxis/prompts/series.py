@@ -47,6 +47,11 @@ def expanded(phrases: Sequence[str]) -> list[Phrases]:
     return list(product(*found))
 
 
+def escaped(phrase: str) -> str:
+    """`phrase` as it is given, so that its braces are text and no alternatives."""
+    return phrase.replace("{", "\\{").replace("}", "\\}")
+
+
 def _filled(pieces: Sequence[str], words: Sequence[str]) -> str:
     """Text and groups in turns, each group replaced by one of its words; no double spaces where that is empty."""
     text = "".join(a + b.strip() for a, b in zip(pieces[::2], (*words, ""), strict=True))

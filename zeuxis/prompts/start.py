@@ -128,6 +128,13 @@ def check_start(config: RunConfig) -> None:
         raise BadInput(f"Expected --warm or {other}, got both. Leave one out.")
     if config.warm is not None:
         read_model(Path(config.warm))  # that it is one, before anything large is loaded
+    if config.start == "sweep" and config.start_images:
+        raise BadInput("Expected --start sweep or --start-images, got both: a sweep is one picture of each class.")
+    if config.start_images and config.start_images < config.population and config.start != "bank":
+        raise BadInput(
+            f"Expected --start-images of at least the population of {config.population}, got {config.start_images}. "
+            "Draw more, or take a smaller --population."
+        )
     if not config.start_from:
         return
     if config.start not in ("auto", "prior") or config.start_images:
@@ -152,12 +159,17 @@ def adopted(config: RunConfig) -> tuple[dict[str, Any], str]:
     info = _read(config.start_from[0])
     fields: dict[str, Any] = {}
     if config.generator == "auto":
-        if not GENERATORS.known(info.generator) and info.generator not in MODELS:
+        if not _named(info.generator):
             raise BadInput(
                 f"{config.start_from[0]} names the generator {info.generator[:80]!r}, which is neither part of the "
                 "program nor in the catalogue. If you trust it, name it with --generator."
             )
         fields["generator"] = info.generator
+    elif info.generator != config.generator and all(map(_named, (info.generator, config.generator))):
+        raise BadInput(
+            f"{config.start_from[0]} was drawn by {info.generator!r}, got --generator {config.generator}. Leave "
+            "--generator out, or start from a picture of that one."
+        )
     own = dict(config.generator_options)
     for name, value in info.options.items():
         if name not in GENERATOR_OPTIONS:
@@ -166,6 +178,11 @@ def adopted(config: RunConfig) -> tuple[dict[str, Any], str]:
             fields[name] = value
     note = f"The generator is {info.generator}, which drew {config.start_from[0]}." if "generator" in fields else ""
     return fields | ({"generator_options": own} if own else {}), note
+
+
+def _named(generator: str) -> bool:
+    """Whether it is a name, of a generator of the program or in the catalogue, and no file."""
+    return GENERATORS.known(generator) or generator in MODELS
 
 
 def around(saved: Tensor, space: Space, count: int, rng: torch.Generator) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 from zeuxis import plugins
 from zeuxis.config import RunConfig, flag
 from zeuxis.generators import GENERATORS
+from zeuxis.prompts.series import escaped
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.stopping import longer
 from zeuxis.scorers import JUDGES, SCORERS
@@ -26,7 +27,7 @@ def generate_command(config: RunConfig) -> str:
             words += _option(name, value)
     if any(phrase.startswith("-") for phrase in config.prompt):
         words.append("--")  # what follows is no flag
-    return shlex.join([*words, *config.prompt])
+    return shlex.join([*words, *map(escaped, config.prompt)])
 
 
 def folder_command(command: str, path: Path, *rest: str) -> str:

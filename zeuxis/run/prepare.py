@@ -222,7 +222,7 @@ def _check_objectives(config: RunConfig) -> None:
 
 
 def _check_ensemble(config: RunConfig) -> None:
-    """BadInput where scorers are to be compared and there are too few of them."""
+    """BadInput where scorers or a judge are to be compared and there are too few of them."""
     guides = [name for name in config.scorer if parse_weighted(name)[1]]
     if config.disagreement and len(guides) < 2:
         raise BadInput(
@@ -234,6 +234,10 @@ def _check_ensemble(config: RunConfig) -> None:
             f"Expected a scorer of weight 0 for --stop-on-disagreement, one that guides nothing, got {guides}. Name "
             "one: --scorer pocket-second:0"
         )
+    if config.on_collapse == "nothing" and config.collapse_below != RunConfig.model_fields["collapse_below"].default:
+        raise BadInput("Expected --on-collapse beside --collapse-below, got none: say what a collapse is answered by.")
+    if config.stop_on_exploitation is not None and config.judge is None:
+        raise BadInput("Expected a judge for --stop-on-exploitation, got none. Name one with --judge, or leave it out.")
 
 
 def _check_measures(config: RunConfig) -> None:

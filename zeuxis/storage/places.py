@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from zeuxis.errors import BadInput, RunUnwritable
@@ -22,14 +23,32 @@ KINDS = {  # of folders, by the file that tells what one holds
 def check_file_place(path: Path, what: str = "--out") -> None:
     """RunUnwritable unless a file can be written at `path`: asked before models are loaded. `what` named the path.
 
-    Nothing stays behind: what is tried is a file beside the place, or beside the first folder that is missing there.
+    BadInput for one that is there and belongs to a run or another result. Nothing stays behind: what is tried is a file
+    beside the place, or beside the first folder that is missing there.
     """
     if _there(path, what):
         if path.is_dir():
             raise RunUnwritable(f"Expected a file for {what}, but {short(path)} is a folder. Add a file name.")
         if not path.is_file():
             raise RunUnwritable(f"Expected a file for {what}, but {short(path)} is no regular file. Give another.")
+        _refuse_part(path, what)
     _try_place(path, path, what)
+
+
+def check_no_input(made: Iterable[Path], read: Iterable[Path], what: str = "--out") -> None:
+    """BadInput where a file that would be `made` is one of those that are `read`: it would be lost."""
+    there = [path for path in made if _there(path, what)]
+    for path in read:
+        if path.exists() and any(path.samefile(other) for other in there):
+            raise BadInput(f"Expected another file for {what}, but {short(path)} is what is read. Give another name.")
+
+
+def _refuse_part(path: Path, what: str) -> None:
+    """BadInput for something that is there, in a folder of KINDS or one level below: it is a result."""
+    place = path.absolute()
+    for name, kind in KINDS.items():
+        if any(_there(folder / name, what) for folder in place.parents[:2]):
+            raise BadInput(f"Expected a new place for {what}, but {short(path)} is a part of {kind}. Give another.")
 
 
 def check_folder_place(path: Path, what: str = "--out", own: str = "") -> None:
@@ -43,6 +62,8 @@ def check_folder_place(path: Path, what: str = "--out", own: str = "") -> None:
     for name, kind in KINDS.items():
         if name != own and _there(path / name, what) and not (own and (path / own).exists()):
             raise BadInput(f"Expected a folder of its own for {what}, but {short(path)} holds {kind}. Give another.")
+    if not own and _there(path, what):
+        _refuse_part(path, what)
     _try_place(path / "x", path, what)
 
 

@@ -29,7 +29,7 @@ from zeuxis.pictures.reading import middle, read_rgb
 from zeuxis.pictures.writing import FORMATS, encoded
 from zeuxis.rng import sent, stream
 from zeuxis.spaces import ClassMix, Space, SparseMix, Whitened, parts
-from zeuxis.storage.places import check_file_place, check_folder_place
+from zeuxis.storage.places import check_file_place, check_folder_place, check_no_input
 from zeuxis.tools.sheets import MICRO_BATCH, draw, info_of, save
 
 SMALLEST, LARGEST = 96, 224  # pixels a side of what MobileNet sees
@@ -120,7 +120,7 @@ def find(
     with torch.no_grad():
         pieces = over_micro_batches(lambda piece: likeness(generator.render(piece)), x, MICRO_BATCH)
     order = torch.cat([d[:count] for d, count in pieces]).sort(stable=True)
-    drawn, best_draw = x[order.indices[0]], float(order.values[0])
+    drawn = x[order.indices[0]]
     best_x, best = x[order.indices[:starts]], order.values[:starts]  # (K, D), (K,)
     mean, spread = sent(space.prior_mean, device), sent(space.prior_std.clamp_min(1e-6), device)
     u = (best_x - mean) / spread  # (K, D), in deviations of the prior
@@ -136,19 +136,21 @@ def find(
         u.grad, adam.param_groups[0]["lr"] = slope.nan_to_num() * spread, RATE * _ramp(step / max(1, steps))
         adam.step()
         u.copy_((space.clip(mean + u * spread) - mean) / spread)
-    return _found(best_x[int(best.argmin())], generator, likeness, best_draw, drawn, draws)
+    return _found(best_x[int(best.argmin())], generator, likeness, drawn, draws)
 
 
-def _found(
-    x: Tensor, generator: Generator, likeness: Likeness, best_draw: float, drawn: Tensor, draws: int
-) -> Projection:
-    """Measured on the picture as it is saved: in full micro-batches and whole steps of 0..255."""
-    picture = torch.from_numpy(draw(generator, x[None])).permute(0, 3, 1, 2).float().to(generator.device) / 255
+def _found(x: Tensor, generator: Generator, likeness: Likeness, drawn: Tensor, draws: int) -> Projection:
+    """The better of both latents, each measured on the picture as it is saved: in whole steps of 0..255."""
+    pair = torch.stack([x, drawn])
+    pictures = torch.from_numpy(draw(generator, pair)).permute(0, 3, 1, 2).float().to(generator.device) / 255
     with torch.no_grad():
-        seen, pixels = (float(part[0]) for part in likeness.parts(picture))
-    norm = float(norms(generator.space, x[None]).mean())
-    latent, first = x.detach().cpu(), drawn.detach().cpu()
-    return Projection(latent, seen + PIXELS * pixels, seen, math.sqrt(pixels), norm, best_draw, first, draws)
+        told = [(float(seen), float(pixels)) for seen, pixels in zip(*likeness.parts(pictures), strict=True)]
+    distances = [seen + PIXELS * pixels for seen, pixels in told]
+    best = distances.index(min(distances))
+    seen, pixels = told[best]
+    norm = float(norms(generator.space, pair[best : best + 1]).mean())
+    latent, first = pair.detach().cpu()[[best, 1]]
+    return Projection(latent, distances[best], seen, math.sqrt(pixels), norm, distances[1], first, draws)
 
 
 def _slope(x: Tensor, generator: Generator, likeness: Likeness) -> tuple[Tensor, Tensor]:
@@ -206,20 +208,24 @@ class Places:
     beside: Path
 
 
-def places(out: Path) -> Places:
-    """`out` is a PNG, or a folder for both. BadInput or RunUnwritable for what cannot be written."""
+def places(out: Path, photo: Path) -> Places:
+    """`out` is a PNG, or a folder for both. BadInput or RunUnwritable for what cannot be written, or is the photo."""
     if out.suffix.lower() == ".png":
         found = Places(out, out.with_name(f"{out.stem}-beside.png"))
-        for path in (found.picture, found.beside):
-            check_file_place(path, "--out")
+        _check(found, photo)
         return found
     if out.suffix.lower() in FORMATS:
         raise BadInput(f"Expected a folder or a .png for --out, got {out.name[-60:]!r}: only a PNG keeps the latent.")
     check_folder_place(out)
     found = Places(out / "projected.png", out / "beside.png")
+    _check(found, photo)
+    return found
+
+
+def _check(found: Places, photo: Path) -> None:
     for path in (found.picture, found.beside):
         check_file_place(path, "--out")
-    return found
+    check_no_input((found.picture, found.beside), [photo])
 
 
 def project(
@@ -236,7 +242,7 @@ def project(
 
     The PNG has the metadata of any picture of a run: `replay` draws it again, `generate --start-from` breeds around it.
     """
-    where = places(out)
+    where = places(out, photo)
     target = read_target(photo, *getattr(generator, "img_size", (generator.resolution,)))
     found = find(torch.from_numpy(target).permute(2, 0, 1).float() / 255, generator, seed=seed, **how)
     pixels = draw(generator, torch.stack([found.latent, found.drawn]))

@@ -22,7 +22,7 @@ from zeuxis.pictures.grid import grid, to_pixels
 from zeuxis.pictures.reading import read_rgb, square
 from zeuxis.pictures.writing import check_picture_place, encoded
 from zeuxis.registry import unknown
-from zeuxis.storage.places import check_folder_place
+from zeuxis.storage.places import check_folder_place, check_no_input
 from zeuxis.tools.sheets import MICRO_BATCH, save
 
 MOST, COLUMNS = 256, 8  # pictures at once; in a row of the sheet
@@ -97,16 +97,19 @@ def translate(
     translator = open_translator(generator, device or torch.device("cpu"))
     domains = targets(translator, to)
     size = translator.resolution
+    words = {domain: _plain(translator.domains[domain]) for domain in domains}
+    single = {
+        domain: [out.with_suffix("") / f"{name}-{word}{out.suffix}" for name in _names(pictures)]
+        for domain, word in words.items()
+    }
+    check_no_input([out, *(path for paths in single.values() for path in paths)], pictures)
     sources = np.stack([square(read_rgb(path), size) for path in pictures])  # (N, R, R, 3)
     x = torch.from_numpy(sources).permute(0, 3, 1, 2).float() / 255
     drawn = {domain: to_pixels(translated(translator, x, domain)) for domain in domains}
     sheet = _sheet(sources, [path.name for path in pictures], {translator.domains[k]: v for k, v in drawn.items()})
     written = [save(out, encoded(grid(*sheet, enlarge), out))]
-    names = _names(pictures)
     for domain, pixels in drawn.items():
-        word = _plain(translator.domains[domain])
-        for name, one in zip(names, pixels, strict=True):
-            path = out.with_suffix("") / f"{name}-{word}{out.suffix}"
+        for path, one in zip(single[domain], pixels, strict=True):
             written.append(save(path, encoded(one, path)))
     return written
 
