@@ -2,7 +2,12 @@
 
 from collections import namedtuple
 
+import pytest
+from run_helpers import run_to_the_end, toy_config
+
 from zeuxis.config import RunConfig
+from zeuxis.errors import BadInput
+from zeuxis.run import RunFolder, reopen_session
 from zeuxis.run.stopping import after_generations, budget, first_of, from_config, patience, target
 
 Now = namedtuple("Now", "generation images_so_far best_score")
@@ -55,3 +60,21 @@ def test_a_configuration_names_its_rules():
     assert first_stop(from_config(RunConfig(generations=9, target=3.0)), [0, 4])[1].startswith("The target")
     assert first_stop(from_config(RunConfig(generations=9, patience=4)), [0] * 9)[1].startswith("No better")
     assert first_stop(from_config(RunConfig(generations=9)), range(20))[0] == 9
+
+
+def test_an_end_before_what_exists_says_what_exists():
+    assert after_generations(3)(Now(12, 0, 0.0)) == "All 3 generations are done (12 were bred)."
+
+
+def test_a_resume_to_less_than_exists_is_refused_and_changes_nothing(tmp_path):
+    run_to_the_end(toy_config(generations=3, budget=100), tmp_path / "run")  # 16 images
+    before = (tmp_path / "run/run.json").read_bytes()
+    for less, said in ({"generations": 2}, "3 generations"), ({"budget": 15}, "16 images"):
+        with pytest.raises(BadInput, match=said):
+            reopen_session(tmp_path / "run", **less)
+    assert (tmp_path / "run/run.json").read_bytes() == before
+    with reopen_session(tmp_path / "run", generations=3, budget=16) as session:
+        assert not list(session)
+    with reopen_session(tmp_path / "run", generations=4, budget=20) as session:
+        assert [event.generation for event in session] == [4]
+    assert RunFolder(tmp_path / "run").generations == 5

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from zeuxis.config import RunConfig, make_config
-from zeuxis.errors import BadInput, RunError, RunLocked, SearchStopped
+from zeuxis.errors import BadInput, RunDamaged, RunError, RunLocked, SearchStopped
 from zeuxis.plugins import FIELDS
 from zeuxis.prompts.auto import advise
 from zeuxis.run.checkpoint import Start, load_latest
@@ -209,6 +209,8 @@ def _open(
         if known is not None:
             check_files(known["config"], path or "", said=said, given=known.get(KEY), allowed=trust_paths)
         prepared = prepare_run(config, loaded, known=known)
+        if known is not None and path is not None:
+            _check_end(prepared.config, known, RunFolder(path))
         for note in () if known is not None else advise(prepared.config):
             prepared.problem.decisions.note(note)
         path = path or fresh_folder(prepared.config)
@@ -239,6 +241,26 @@ def reopen_session(folder: str | Path, *, trust_paths: bool = False, **changes: 
         raise BadInput(f"A resumed run can change {', '.join(CHANGEABLE)}, got {fixed[0]}. Start a new run for that.")
     stored = RunFolder(folder).config.model_dump()
     return _open(make_config(**{**stored, **changes}), folder, changes, trust_paths)
+
+
+def _check_end(config: RunConfig, known: Header, folder: RunFolder) -> None:
+    """BadInput for an end that was moved to before what exists: later limits would all stop at once because of it."""
+    then = known["config"]
+    bred = folder.generations - 1  # without the initial population
+    if config.generations != then.get("generations") and config.generations < bred:
+        raise BadInput(
+            f"Expected at least the {bred} generations that the run has, got --generations {config.generations}. Give "
+            "more, or start a new run."
+        )
+    if config.budget is None or config.budget == then.get("budget") or bred < 0:
+        return
+    with contextlib.suppress(RunDamaged):  # said, and mended, where the log is read
+        spent = folder.entry(bred).images_so_far
+        if config.budget < spent:
+            raise BadInput(
+                f"Expected a budget of at least the {spent} images that the run has evaluated, got --budget "
+                f"{config.budget}. Give more, or start a new run."
+            )
 
 
 def _known(folder: RunFolder) -> Header | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -48,7 +49,13 @@ Rule = Callable[[Progress], str | None]  # the reason as a sentence, None to go 
 def after_generations(count: int) -> Rule:
     """Stop when `count` generations have been bred after the initial population."""
     said = {0: "The initial population is all that was asked for.", 1: "The one generation is done."}
-    return lambda now: said.get(count, f"All {count} generations are done.") if now.generation >= count else None
+    words = said.get(count, f"All {count} generations are done.")
+
+    def rule(now: Progress) -> str | None:
+        more = f" ({now.generation} were bred)." if now.generation > count else "."  # its end was moved to before that
+        return words[:-1] + more if now.generation >= count else None
+
+    return rule
 
 
 def budget(images: int) -> Rule:
@@ -172,18 +179,27 @@ def first_of(*rules: Rule) -> Rule:
 
 
 def longer(config: RunConfig, reason: str, best: float) -> dict[str, int | float] | None:
-    """The limits with which a run that ended for `reason` goes on: {} after an interrupt, None where none helps."""
+    """The limits with which a run that ended for `reason` goes on: {} after an interrupt, None where none helps.
+
+    They go by what was done, which may be more than the limit: a generation is not broken off.
+    """
     if reason.startswith("Interrupted"):
         return {}
     if config.budget is not None and reason.startswith("The budget"):
-        return {"budget": 2 * config.budget}
+        return {"budget": 2 * max(config.budget, _told(reason, "evaluated"))}
     if config.patience is not None and reason.startswith("No better"):
-        return {"patience": 2 * config.patience}
+        return {"patience": 2 * max(config.patience, _told(reason, "generations"))}
     if config.target is not None and reason.startswith("The target"):
         return {"target": round(max(config.target, best) + 0.05, 2)}
     if reason.startswith(("Scorer over-optimisation", "The scorers part")):
         return None
-    return {"generations": 2 * config.generations or 1}
+    return {"generations": 2 * max(config.generations, _told(reason, "were bred")) or 1}
+
+
+def _told(reason: str, what: str) -> int:
+    """The number before `what` in a reason; 0 where it has none."""
+    found = re.search(rf"(\d+) {what}", reason)
+    return int(found[1]) if found else 0
 
 
 def from_config(config: RunConfig) -> Rule:
