@@ -163,4 +163,11 @@ def test_a_run_names_it_in_its_summary_and_facts(tmp_path):
     told, rows = folder.summary()["judge_peak"], folder.history()
     seen = {row.generation: row.judged.mean for row in rows if row.judged is not None}
     assert told["mean"] == max(seen.values()) == seen[told["generation"]] and told["last"] == seen[max(seen)]
-    assert f"in generation {told['generation']} (" in dict(facts(folder, folder.summary(), rows))["judge's peak"]
+    summary = folder.summary()
+    words = f"{told['mean']:.3f} in generation {told['generation']} ("
+    for final, beside in (told["mean"] + 0.1, "before that"), (told["mean"] - 0.1, "in the final population"):
+        summary["judge"]["mean"] = final
+        line = dict(facts(folder, summary, rows))["judge's peak"]
+        assert words in line and beside in line and line.startswith(f"{max(final, told['mean']):.3f}")
+    summary["judge"]["mean"] = None  # the judge knows no word of the final population
+    assert dict(facts(folder, summary, rows))["judge's peak"].startswith(words)

@@ -37,7 +37,7 @@ def facts(folder: RunFolder, summary: dict[str, Any], rows: Sequence[Row]) -> li
         ("scorer", " + ".join(_scorer(scorer) for scorer in models["scorers"])),
         ("judge", "none" if judge is None else _model(judge)),
         ("verdict", short_verdict(pictures(summary))),
-        *_peak(rows),
+        *_peak(rows, summary),
         *front_facts(summary),
         ("precision", precision(record["decisions"]["gate"])),
         ("device", f"{machine['device_name']}; {machine['cpu']}, threads: {machine['threads']}, {machine['system']}"),
@@ -50,13 +50,21 @@ def _templates(names: Sequence[str]) -> list[tuple[str, str]]:
     return [("templates", "; ".join(names) or "none")] if tuple(names) != (USUAL,) else []
 
 
-def _peak(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """The line on where the judge's mean was highest: a later gain of the score is none that the judge confirms."""
+def _peak(rows: Sequence[Row], summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """The line on where the judge's mean was highest: a later gain of the score is none that the judge confirms.
+
+    The final population is the judge's last look; it is not that of a generation, whose pictures are those just bred.
+    """
     peak = judge_peak(rows)
     if peak is None:
         return []
-    after = f"; {peak.last:.3f} when it was asked last" if peak.last < peak.mean else ", where it was asked last"
-    return [("judge's peak", f"{peak.mean:.3f} in generation {peak.generation} ({peak.images:,} images){after}")]
+    where = f"{peak.mean:.3f} in generation {peak.generation} ({peak.images:,} images)"
+    final = (summary["judge"] or {}).get("mean")
+    if final is None:
+        return [("judge's peak", where)]
+    if final > peak.mean:
+        return [("judge's peak", f"{final:.3f} in the final population; before that {where}")]
+    return [("judge's peak", f"{where}; {final:.3f} in the final population")]
 
 
 def best_words(summary: dict[str, Any]) -> str:

@@ -156,7 +156,7 @@ class JudgePeak:
 def judge_peak(history: Iterable[Progress], before: JudgePeak | None = None) -> JudgePeak | None:
     """The first generation in which the judge's mean was highest; None where it was never asked or knows no word.
 
-    `before` is the peak of what came earlier.
+    `before` is the peak of what came earlier. The final population, which is no generation, is not among them.
     """
     for now in history:
         if now.judged is None or not math.isfinite(now.judged.mean):
