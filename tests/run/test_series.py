@@ -97,10 +97,27 @@ def test_a_file_of_prompts_on_the_command_line():
     assert both.exit_code == 2 and "got both" in both.output
 
 
-def test_nothing_begins_before_every_prompt_is_good():
-    Path("p.txt").write_text("a red disc\nno words:1e999\n")
-    result = zeuxis_("generate", "--prompts", "p.txt", *TOY, "--out", "many")
+@pytest.mark.parametrize(
+    ("lines", "flags"),
+    [
+        (["a red disc", "no words:1e999"], TOY),
+        (["a red disc", "a foo disc", "a green disc"], TOY),  # what the scorer alone knows
+        (["disc", "a red disc"], TOY),
+        (["a frog", "红色的消防车"], ("--generator", "pocket", "--scorer", "pocket", "--judge", "none")),
+        (["a frog", "frog " * 200], ("--generator", "pocket", "--scorer", "pocket", "--judge", "none", "--strict")),
+    ],
+)
+def test_nothing_begins_before_every_prompt_is_good(lines, flags):
+    Path("p.txt").write_text("\n".join(lines), encoding="utf-8")
+    result = zeuxis_("generate", "--prompts", "p.txt", *flags, "--out", "many")
     assert result.exit_code == 2 and not Path("many").exists()
+
+
+def test_a_run_of_another_seed_is_found_before_the_first_begins():
+    """The second folder holds a run already, the first is new."""
+    assert zeuxis_("generate", "a blue disc", *TOY, "--out", "many/2-a-blue-disc").exit_code == 0
+    result = zeuxis_("generate", "a {red|blue} disc", *TOY[:-1], "2", "--out", "many")
+    assert result.exit_code == 2 and "seed = 1" in result.output and not Path("many/1-a-red-disc").exists()
 
 
 def test_what_a_folder_holds_is_not_mixed_with_a_series():

@@ -18,6 +18,8 @@ from zeuxis.report.series import write_series
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run import RunFolder, check_config, open_session
 from zeuxis.run.paths import RUNS
+from zeuxis.run.prepare import Models
+from zeuxis.run.session import check_session
 from zeuxis.storage.files import make_folder
 from zeuxis.storage.places import check_folder_place
 from zeuxis.workflows import Outputs
@@ -41,8 +43,7 @@ def carry_out_all(
     check_folder_place(out)
     places = folders(prompts, out)
     configs = [chosen.model_copy(update={"prompt": prompt}) for prompt in prompts]
-    for config in configs:
-        check_config(config)
+    _check(configs, places, trust_paths)
     make_folder(out)
     for number, (config, place) in enumerate(zip(configs, places, strict=True), 1):
         if not quiet:
@@ -64,6 +65,15 @@ def carry_out_all(
     files = write_series(out, [RunFolder(place) for place in places], columns)
     rows = zip(("report", "sheet"), files, strict=True)
     typer.echo(str(out) if quiet else "\n".join(f"{name:<14}{path}" for name, path in rows))
+
+
+def _check(configs: list[RunConfig], places: list[Path], trust_paths: bool) -> None:
+    """BadInput for the first run that could not begin or go on; before that, nothing is written."""
+    for config in configs:
+        check_config(config)  # all of them, before networks are loaded
+    last: dict[str, Models] = {}
+    for config, place in zip(configs, places, strict=True):
+        check_session(config, place, last, trust_paths)
 
 
 def _say_stopped(out: Path, done: int, count: int) -> None:

@@ -86,21 +86,48 @@ def prepare_run(
     `decisions` may settle micro-batches and ranges.
     """
     config, notes = settle(config, None if known is None else known["config"])
+    prepared = _asked(config, notes, loaded, known, decisions)
+    problem = prepared.problem
+    problem.gate(config.population, config.precision)
+    problem.choose_scales()
+    if SEARCHES.has_trait(config.search, "archive"):
+        problem.choose_ranges()
+    return prepared
+
+
+def check_run(config: RunConfig, last: dict[str, Models], known: Header | None = None) -> None:
+    """What `prepare_run` would refuse, scorers asked as well. No image is rendered, nothing is written.
+
+    `last` holds the networks of the check before and then those of this one: runs of a series mostly share them.
+    """
+    config, notes = settle(config, None if known is None else known["config"])
+    check_config(config)  # before networks are loaded
+    named = [config.generator, config.generator_arguments(), config.scorer, config.judge, config.device]
+    key = json.dumps(named, sort_keys=True, default=str)
+    if key not in last:
+        last.clear()  # first: two of them may be more than fits
+        last[key] = load_models(config)
+    _asked(config, notes, last[key], known)
+
+
+def _asked(
+    config: RunConfig,
+    notes: list[str],
+    loaded: Models | None,
+    known: Header | None,
+    decisions: Decisions | None = None,
+) -> Prepared:
+    """The run of a settled configuration, its prompt read by the scorers; nothing is rendered yet."""
     if known is not None:
         decisions = Decisions.from_json(known["decisions"], known["notes"])
         _check_micro_batch(config, decisions)
         _check_same_config(config, known)
     prepared = _built(config, decisions, loaded, {} if known is None else known.get("start", {}))
-    problem = prepared.problem
     if known is not None:
         _check_same_run(prepared, known)
     for note in [*notes, *filter(None, [late()])]:
-        problem.decisions.note(note)
-    problem.prepare()
-    problem.gate(config.population, config.precision)
-    problem.choose_scales()
-    if SEARCHES.has_trait(config.search, "archive"):
-        problem.choose_ranges()
+        prepared.problem.decisions.note(note)
+    prepared.problem.prepare()
     return prepared
 
 

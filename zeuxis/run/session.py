@@ -23,7 +23,7 @@ from zeuxis.run.finish import Summary, finish
 from zeuxis.run.folder import RunFolder
 from zeuxis.run.loop import judged, run
 from zeuxis.run.paths import RUNS, fresh_folder
-from zeuxis.run.prepare import CHANGEABLE, Models, Prepared, prepare_run
+from zeuxis.run.prepare import CHANGEABLE, Models, Prepared, check_run, prepare_run
 from zeuxis.run.stopping import JudgePeak, from_config, judge_peak
 from zeuxis.run.store import RunStore, check_usable, record
 from zeuxis.search.base import Search
@@ -205,9 +205,7 @@ def _open(
     lock = RunLock(path) if path is not None and path.is_dir() else None
     session: Session | None = None
     try:
-        known = _known(RunFolder(path)) if path is not None else None
-        if known is not None:
-            check_files(known["config"], path or "", said=said, given=known.get(KEY), allowed=trust_paths)
+        known = _allowed(path, said, trust_paths) if path is not None else None
         prepared = prepare_run(config, loaded, known=known)
         if known is not None and path is not None:
             _check_end(prepared.config, known, RunFolder(path))
@@ -261,6 +259,21 @@ def _check_end(config: RunConfig, known: Header, folder: RunFolder) -> None:
                 f"Expected a budget of at least the {spent} images that the run has evaluated, got --budget "
                 f"{config.budget}. Give more, or start a new run."
             )
+
+
+def check_session(config: RunConfig, folder: Path, last: dict[str, Models], trust_paths: bool = False) -> None:
+    """What `open_session` would refuse, found without an image and without anything written; `last`: of `check_run`."""
+    check_folder_place(folder, own="run.json")
+    check_usable(folder)
+    check_run(config, last, _allowed(folder, config.model_dump(), trust_paths))
+
+
+def _allowed(path: Path, said: Mapping[str, Any], trust_paths: bool) -> Header | None:
+    """run.json of the run in `path`, if there is one. BadInput for files that it may not have read."""
+    known = _known(RunFolder(path))
+    if known is not None:
+        check_files(known["config"], path, said=said, given=known.get(KEY), allowed=trust_paths)
+    return known
 
 
 def _known(folder: RunFolder) -> Header | None:
