@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from zeuxis import workflows
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput
 from zeuxis.prompts.series import MOST, expanded, folders, read_prompts
@@ -76,6 +77,25 @@ def test_one_run_each_and_one_page():
     again = zeuxis_(*words, "--quiet")
     assert again.exit_code == 0 and again.output.strip() == "many"
     assert Path("many/1-a-red-disc/run.json").read_bytes() == before
+
+
+def test_what_was_broken_off_says_how_it_goes_on(monkeypatch):
+    """Also with a seed that was drawn, which stands in no command."""
+    words, begun = ("generate", "a {red|blue} disc", *TOY[:-2], "--top", "0"), []
+    carry_out = workflows.carry_out
+
+    def interrupted(*args):
+        begun.append(args)
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        return carry_out(*args)
+
+    monkeypatch.setattr(workflows, "carry_out", interrupted)
+    result = zeuxis_(*words)
+    assert result.exit_code == 130 and "after 1 of 2 prompts" in result.output
+    more = result.output.split("the same command and ")[1].split()
+    assert more[0] == "--seed" and more[2] == "--out"
+    assert zeuxis_(*words, *more).exit_code == 0 and (Path(more[3]) / "report.html").is_file()
 
 
 def test_generators_that_draw_other_sizes_share_a_page():

@@ -13,6 +13,7 @@ from zeuxis import workflows
 from zeuxis.cli.process import INTERRUPTED, Interrupts
 from zeuxis.cli.running import Terminal
 from zeuxis.config import RunConfig
+from zeuxis.errors import ZeuxisError
 from zeuxis.prompts.series import Phrases, folders
 from zeuxis.report.series import write_series
 from zeuxis.report.verdict import pictures, short_verdict
@@ -37,7 +38,7 @@ def carry_out_all(
     """Run `chosen` for each prompt, in folders of their own under `out`, and write the page that shows them all.
 
     Every prompt is checked before the first run begins. Exits with 130 after an interrupt; the same command with --out
-    goes on.
+    and --seed goes on.
     """
     out = out or RUNS / f"{time.strftime('%Y%m%d-%H%M%S')}-{len(prompts)}-prompts-{chosen.seed}"
     check_folder_place(out)
@@ -55,8 +56,11 @@ def carry_out_all(
                 listener.notes()
             except KeyboardInterrupt:
                 interrupts.asked = True
+            except ZeuxisError:
+                _say_stopped("Stopped", out, chosen.seed, number - 1, len(prompts))
+                raise
         if interrupts.asked:
-            _say_stopped(out, number - 1, len(prompts))
+            _say_stopped("Interrupted", out, chosen.seed, number - 1, len(prompts))
             raise typer.Exit(INTERRUPTED)
         if not quiet:
             summary = RunFolder(place).summary()
@@ -76,10 +80,8 @@ def _check(configs: list[RunConfig], places: list[Path], trust_paths: bool) -> N
         check_session(config, place, last, trust_paths)
 
 
-def _say_stopped(out: Path, done: int, count: int) -> None:
-    words = shlex.join(["--out", str(out)])
-    typer.echo(
-        f"\nInterrupted after {done} of {count} prompts; everything is saved. Go on with the same command, --seed and "
-        f"{words}.",
-        err=True,
-    )
+def _say_stopped(why: str, out: Path, seed: int, done: int, count: int) -> None:
+    """How to go on; the seed is named, since one that was drawn stands in no command."""
+    words = shlex.join(["--seed", str(seed), "--out", str(out)])
+    said = f"{why} after {done} of {count} prompts; everything is saved. Go on with the same command and {words}"
+    typer.echo(f"\n{said}", err=True)
