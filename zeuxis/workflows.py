@@ -6,6 +6,7 @@ summary = generate("a red fire truck", generations=40, listener=lambda event: pr
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from zeuxis.config import TOP, make_config
-from zeuxis.errors import BadInput
+from zeuxis.errors import BadInput, RunError
 from zeuxis.pictures.enlarge import Enlarge
 from zeuxis.plugins import trust_fields
 from zeuxis.run.finish import Summary
 from zeuxis.run.session import Session, open_session, reopen_session
+from zeuxis.storage.files import remove
 from zeuxis.types import Event
 
 
@@ -111,6 +113,7 @@ def carry_out(open_it: Callable[[], Session], listener: Hears = None, outputs: O
                     break
         finally:
             hears.ended(session)
+        _remove_stale(session, outputs)  # first: what is left by a kill in between would pass for the new run's
         summary = session.finish()
         _write(session, outputs)
     return summary
@@ -240,6 +243,23 @@ def evaluate(
 
     study = STUDIES[kind](settings_of(kind, fields))
     return run_study(study, Path(out), report=listener, say=say, parquet=parquet).record
+
+
+def _remove_stale(session: Session, outputs: Outputs) -> None:
+    """Takes away what shows an earlier end of a run that has gone on since, and will not be written anew."""
+    session.flush()  # the log is to be whole
+    folder = session.folder
+    with contextlib.suppress(RunError):  # no end yet, or one that cannot be read
+        if folder.summary()["generations"] == folder.generations:
+            return
+    shown = [*(() if outputs.gif else ("best.gif",)), *(() if outputs.mp4 else ("best.mp4",))]
+    shown += () if outputs.report else ("report.html", "curve.png", "front.png", "archive.png", "collage.png")
+    for name in shown:
+        remove(folder.path / name)
+    if not outputs.top and (folder.path / "top").is_dir():
+        from zeuxis.report.top import remove_top
+
+        remove_top(folder)
 
 
 def _write(session: Session, outputs: Outputs) -> None:

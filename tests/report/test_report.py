@@ -11,6 +11,7 @@ from html import unescape
 import numpy as np
 import pytest
 from PIL import Image
+from run_helpers import toy_config
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import MissingExtra, RunError
@@ -24,6 +25,7 @@ from zeuxis.report.top import distinct, too_few, write_top
 from zeuxis.report.verdict import Picture, short_verdict, verdict
 from zeuxis.run import RunFolder, open_session, read_metadata
 from zeuxis.run.history import Row
+from zeuxis.workflows import Outputs, generate, resume
 
 PROMPT = "<script>alert('x')</script> a red disc on blue & {{ prompt }}"
 NAN = float("nan")
@@ -279,3 +281,20 @@ def test_without_its_package_the_mp4_says_what_to_install(monkeypatch):
 
 def test_the_command_of_a_run_leaves_out_what_is_the_default():
     assert generate_command(RunConfig(prompt=("a cat",), seed=3)) == "zeuxis generate --seed 3 'a cat'"
+
+
+def test_what_shows_the_end_before_goes_when_it_is_not_written_anew(tmp_path):
+    place, mine = tmp_path / "run", tmp_path / "run/top/mine.png"
+    fields = toy_config(generations=1).model_dump()
+    generate(fields.pop("prompt"), out=place, outputs=Outputs(gif=True), **fields)
+    mine.write_bytes(b"mine")
+    none = Outputs(report=False, top=0)
+    shown = {"best.gif", "report.html", "curve.png", "top"}
+    resume(place, outputs=none)  # nothing new: they show this very end
+    assert shown <= {path.name for path in place.iterdir()} and len(list(mine.parent.iterdir())) > 2
+    resume(place, generations=2, outputs=none)
+    assert shown & {path.name for path in place.iterdir()} == {"top"}
+    assert [path.name for path in mine.parent.iterdir()] == ["mine.png"]
+    mine.unlink()
+    resume(place, generations=3, outputs=none)
+    assert not mine.parent.exists()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,8 @@ from zeuxis.pictures.writing import sheet_png
 from zeuxis.report.verdict import pictures
 from zeuxis.run.folder import RunFolder
 from zeuxis.storage.files import atomic_write, make_folder, remove
+
+_OWN = re.compile(r"[0-9]{2,}(_large)?\.png|sheet\.png")
 
 
 def write_top(folder: RunFolder, count: int, enlarge: Enlarge | None = None) -> list[Path]:
@@ -33,8 +37,7 @@ def write_top(folder: RunFolder, count: int, enlarge: Enlarge | None = None) -> 
     ranks = distinct(pixels, count)
     top = folder.path / "top"
     make_folder(top)
-    for stale in top.glob("*.png"):
-        remove(stale)
+    _clear(top)
     paths = [top / f"{place:02d}.png" for place in range(1, len(ranks) + 1)]
     for path, rank in zip(paths, ranks, strict=True):
         atomic_write(path, files[rank])
@@ -44,6 +47,20 @@ def write_top(folder: RunFolder, count: int, enlarge: Enlarge | None = None) -> 
         labels = [score_label(np.nan if (s := population[rank].score) is None else s) for rank in ranks]
         atomic_write(top / "sheet.png", grid_png(np.stack([pixels[rank] for rank in ranks]), labels, None, enlarge))
     return paths
+
+
+def remove_top(folder: RunFolder) -> None:
+    """Takes away what `write_top` wrote, and its folder where that holds nothing else."""
+    top = folder.path / "top"
+    _clear(top)
+    with contextlib.suppress(OSError):  # it holds files of somebody else, or is not there
+        top.rmdir()
+
+
+def _clear(top: Path) -> None:
+    for stale in top.glob("*.png"):
+        if _OWN.fullmatch(stale.name):
+            remove(stale)
 
 
 def distinct(pixels: list[np.ndarray], count: int) -> list[int]:
