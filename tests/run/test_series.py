@@ -98,6 +98,20 @@ def test_what_was_broken_off_says_how_it_goes_on(monkeypatch):
     assert zeuxis_(*words, *more).exit_code == 0 and (Path(more[3]) / "report.html").is_file()
 
 
+def test_one_run_made_longer_is_shown_on_the_page_of_all():
+    assert zeuxis_("generate", "a {red|blue} disc", *TOY, "--out", "many", "--top", "0").exit_code == 0
+    assert Path("many/report.html").read_text().count("after 8 images") == 2
+    result = zeuxis_("resume", "many/1-a-red-disc", "--generations", "2", "--top", "0")
+    assert result.exit_code == 0 and "many/report.html, written again" in result.output.replace("\n", "")
+    page = Path("many/report.html").read_text()
+    assert page.count("after 8 images") == page.count("after 12 images") == 1
+    Path("many/2-a-blue-disc/images/best.png").write_bytes(b"")
+    result = zeuxis_("resume", "many/1-a-red-disc", "--generations", "3", "--top", "0")
+    assert result.exit_code == 0 and "stays as it was" in result.output
+    alone = zeuxis_("generate", "a red disc", *TOY, "--out", "20260131-140502-a-red-disc-1")
+    assert alone.exit_code == 0 and "series" not in zeuxis_("resume", "20260131-140502-a-red-disc-1").output
+
+
 def test_generators_that_draw_other_sizes_share_a_page():
     """Chosen for each prompt by itself: 32 and 64 pixels, and searches of their own."""
     few = ("--population", "2", "--generations", "1", "--augment", "0", "--top", "0", "--out", "many", "--seed", "1")

@@ -10,6 +10,7 @@ import typer
 from zeuxis.cli.generators import TopEnlarged
 from zeuxis.cli.options import given, option
 from zeuxis.config import TOP
+from zeuxis.errors import ZeuxisError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -53,3 +54,18 @@ def resume(
     size = parse_enlarge(enlarge) if enlarge else None
     outputs = Outputs(top=top, gif=gif, mp4=mp4, enlarge=size)
     carry_out(lambda: reopen_session(run, trust_paths=trust_paths, **changes), outputs, quiet)
+    _renew_series(run, quiet)
+
+
+def _renew_series(run: Path, quiet: bool) -> None:
+    """The page of the series that the run is one of. Another run of it that cannot be read is no failure of this."""
+    from zeuxis.report.series import renew_series
+    from zeuxis.storage.reading import printable
+
+    try:
+        page = renew_series(run)
+    except ZeuxisError as error:
+        typer.echo(printable(f"note: the page of the series stays as it was: {error}"), err=True)
+        return
+    if page is not None and not quiet:
+        typer.echo(f"{'series':<14}{printable(str(page))}, written again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from zeuxis.pictures.grid import grid_png
+from zeuxis.prompts.series import OWN
 from zeuxis.report.html import LARGEST, PAGES, SMALLEST, embed
 from zeuxis.report.verdict import pictures, short_verdict
 from zeuxis.run.folder import RunFolder
@@ -46,6 +48,28 @@ def write_series(out: Path, runs: Sequence[RunFolder], columns: int | None = Non
     path = out / "report.html"
     atomic_write(path, page.encode("utf-8", "replace"))
     return [path, sheet]
+
+
+def renew_series(run: Path) -> Path | None:
+    """The page of the series that `run` is one of, written again; None where it is of none, or of one under way."""
+    run = run.absolute()
+    out, digits = run.parent, len(_number(run.name))
+    if not digits or not all((out / name).is_file() for name in OWN):
+        return None
+    places = sorted(
+        path for path in out.iterdir() if len(_number(path.name)) == digits and (path / "run.json").is_file()
+    )
+    runs = [RunFolder(path) for path in places]
+    whole = [int(_number(path.name)) for path in places] == list(range(1, len(places) + 1)) and len(places) > 1
+    if not whole or not all(found.summary_path.is_file() for found in runs):
+        return None
+    return write_series(out, runs)[0]
+
+
+def _number(name: str) -> str:
+    """The digits that the folder of a run in a series begins with; "" for another name."""
+    found = re.match(r"([0-9]{1,3})-", name)
+    return found[1] if found else ""
 
 
 def enlarged(image: Image.Image, size: tuple[int, int]) -> Image.Image:
