@@ -195,3 +195,11 @@ def test_a_dry_run_prints_each_configuration_and_one_prompt_is_an_ordinary_run()
 def test_the_nearest_known_word_is_offered(typed, meant):
     assert f"may not know '{typed}'" in unfamiliar(f"a {typed}") and f"nearest known: '{meant}'" in unfamiliar(typed)
     assert "nearest" not in unfamiliar("a blicket")
+
+
+def test_the_same_command_goes_on_with_the_drawn_seed():
+    words = ["generate", "a {red|blue} disc", *TOY[:-2], "--out", "many"]
+    assert "--seed" not in words
+    for _ in range(2):
+        result = zeuxis_(*words, "--top", "0")
+        assert result.exit_code == 0, result.output

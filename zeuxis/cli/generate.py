@@ -117,8 +117,9 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
     if config in configs.PROGRAMS and named["scorer"] != (configs.CLIP_MODEL,) and "scorer" not in fields:
         said = f"note: {config} is guided by CLIP where it is here; {configs.WITHOUT_CLIP} stands in for it. For CLIP: "
         typer.echo(f"{said}zeuxis models pull {configs.CLIP_MODEL}", err=True)
-    known = RunFolder(out) if out is not None else None
-    seed = known.config.seed if known is not None and known.exists() else secrets.randbelow(2**31)
+    # of the run in `out`, or of the first of a series there
+    known = [place for path in (out, *sorted(out.glob("1-*"))) if (place := RunFolder(path)).exists()] if out else []
+    seed = known[0].config.seed if known else secrets.randbelow(2**31)
     if fields.get("search", named.get("search")) == named.get("search"):
         fields = {**fields, **_merged("options", named, fields)}
     fields = {**fields, **_merged("generator_options", named, fields)}
