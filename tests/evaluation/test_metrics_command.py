@@ -50,6 +50,11 @@ def test_the_table_has_value_interval_and_floor(done):
     assert "1 files could not be read" in done.output and "cat/broken.png" in done.output
 
 
+def test_a_saved_reference_has_all_its_pictures(done, place):
+    more = zeuxis_(place / "made", place / "reference.safetensors", "--most", "50", "--metrics", "kd")
+    assert more.exit_code == 2 and "Expected --most or a saved reference" in more.output
+
+
 def test_the_files_hold_every_number(done, place):
     said = json.loads((place / "out" / "metrics.json").read_text())
     assert said["features"]["name"] == "judge.safetensors" and len(said["features"]["weights"]) == 64

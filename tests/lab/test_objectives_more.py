@@ -133,6 +133,7 @@ WRONG = [
     ("wgan-gp", {"objective": "auxiliary-class"}, BadInput, "discriminator has the option classify = true"),
     ("wgan-gp", {"discriminator": {"classify": 1}}, BadInput, "classify to be true or false, got 1"),
     ("acgan", {"labels": []}, BadInput, "needs labels"),
+    ("dcgan", {"labels": [], "mismatched": True}, BadInput, "mismatched needs labels"),
     ("cgan", {"labels": []}, BadInput, "needs labels"),
     ("cgan-mlp", {"labels": []}, BadInput, "needs labels"),
     ("dcgan", {"style_mixing": 0.5}, BadInput, "style_mixing needs a generator with styles"),

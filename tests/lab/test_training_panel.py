@@ -92,6 +92,9 @@ def test_a_panel_is_trained_seed_after_seed_and_resumed(data, tmp_path, monkeypa
     row = table["held_out_frechet", "32"]
     assert float(row["mean"]) == pytest.approx(sum(found) / 2) and row["seeds"] == "2"
     assert float(row["deviation"]) == pytest.approx(abs(found[0] - found[1]) / math.sqrt(2))
+    other = recipe("sngan", 32, about="<panel>").model_copy(update={"seed": 50})
+    with pytest.raises(BadInput, match="holds a run of another recipe"):  # no mean over two recipes
+        panel.train_panel(other, 2, tmp_path, one)
     said = CliRunner().invoke(app, ["show", str(tmp_path)])
     assert said.exit_code == 0 and "2 training seeds: 3, 4" in said.output and "panel.html" in said.output
 

@@ -11,7 +11,6 @@ from html import unescape
 import numpy as np
 import pytest
 from PIL import Image
-from run_helpers import toy_config
 
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import MissingExtra, RunError
@@ -285,8 +284,8 @@ def test_the_command_of_a_run_leaves_out_what_is_the_default():
 
 def test_what_shows_the_end_before_goes_when_it_is_not_written_anew(tmp_path):
     place, mine = tmp_path / "run", tmp_path / "run/top/mine.png"
-    fields = toy_config(generations=1).model_dump()
-    generate(fields.pop("prompt"), out=place, outputs=Outputs(gif=True), **fields)
+    toys = {"generator": "toy", "scorer": "toy", "judge": "toy", "search": "ga", "augment": 0, "precision": "fp32"}
+    generate("a red disc", out=place, outputs=Outputs(gif=True), generations=1, population=4, seed=7, **toys)
     mine.write_bytes(b"mine")
     none = Outputs(report=False, top=0)
     shown = {"best.gif", "report.html", "curve.png", "top"}

@@ -6,9 +6,12 @@ from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput
+from zeuxis.experiments.jobs import make_plan
+from zeuxis.experiments.results import Results
 from zeuxis.pictures.writing import sheet_png
 from zeuxis.storage.places import KINDS, check_folder_place
 
+GROUP = {"name": "a", "kind": "run", "config": {"prompt": ["a"], "generator": "toy", "scorer": ["toy"]}}
 COMMANDS = {
     "run.json": ["generate", "a red disc", "--generator", "toy", "--scorer", "toy", "--judge", "toy"],
     "train.json": ["train", "dcgan-mnist", "--data", "."],
@@ -17,7 +20,7 @@ COMMANDS = {
     "design.json": ["compare", "--phrase", "a disc", "--generator", "toy", "--scorer", "toy", "--judge", "none"],
     "project": ["project", "a.png"],
     "demo": ["demo", "saturation"],
-    "metrics": ["metrics", "pictures", "pictures"],
+    "metrics.json": ["metrics", "pictures", "pictures"],
     "prompts": ["generate", "--prompts", "phrases.txt"],
     "panel": ["train", "dcgan-mnist", "--data", ".", "--seeds", "2"],
 }
@@ -48,3 +51,24 @@ def test_ones_own_folder_stays_ones_own(tmp_path):
     check_folder_place(tmp_path, own="run.json")
     with pytest.raises(BadInput, match="holds a run"):
         check_folder_place(tmp_path)
+
+
+@pytest.mark.parametrize("words", [["demo", "saturation"], ["metrics", "pictures", "pictures"]])
+def test_files_of_somebody_else_are_not_replaced(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "site").mkdir()
+    for name in ("index.html", "metrics.csv"):
+        (tmp_path / "site" / name).write_text("mine")
+    ended = CliRunner().invoke(app, [*words, "--out", "site"])
+    assert "Expected a new or empty folder" in ended.output + str(ended.exception)
+    assert all(path.read_text() == "mine" for path in (tmp_path / "site").iterdir())
+
+
+def test_an_experiment_of_another_name_keeps_its_tables(tmp_path):
+    plans = [make_plan({"name": name, "jobs": [GROUP]}) for name in ("one", "two")]
+    results = Results(tmp_path / "e")
+    results.open(plans[0], {})
+    results.open(plans[0], {})
+    with pytest.raises(BadInput, match="holds the experiment 'one', got 'two'"):
+        results.open(plans[1], {})
+    assert results.plan().name == "one"

@@ -20,7 +20,8 @@ DEFAULT = ("ga-thesis", "de-rand", "de-best", "best-of-n", "cma-ga", "sep-cma-es
 )
 def compare(
     search: Annotated[
-        list[str] | None, typer.Option(help="a search with its settings, e.g. 'ga augment=4 elite=2'; several times")
+        list[str] | None,
+        typer.Option(help="a search with settings, e.g. 'ga augment=4 tournament=4'; several times"),
     ] = None,
     phrase: Annotated[
         list[str] | None, typer.Option(help="several times; twenty for the pocket models if none", show_default=False)

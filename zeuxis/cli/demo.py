@@ -29,11 +29,13 @@ def demo(
             typer.echo(f"{known:14}{about}")
         return
     DEMONSTRATIONS.check(name)
-    from zeuxis.demonstrations.base import Settings, write_page
-    from zeuxis.storage.places import check_folder_place
+    from zeuxis.demonstrations.base import Settings, is_page_of, write_page
+    from zeuxis.storage.places import check_empty, check_folder_place
 
     folder = out or Path("demos") / name
     check_folder_place(folder)
+    if not is_page_of(name, folder):
+        check_empty(folder, f"a page of {name}")
     shown = DEMONSTRATIONS[name](Settings(seed, effort, data))
     given = [("--data", data, None), ("--seed", seed, 0), ("--effort", effort, 1)]
     words = ["zeuxis", "demo", name, *(w for option, v, plain in given if v != plain for w in (option, f"{v}"))]

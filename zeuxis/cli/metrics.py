@@ -57,10 +57,12 @@ def metrics(
     """Compare generated pictures with real ones."""
     given = dict(locals())
     from zeuxis.evaluation.compare import compare_sets
-    from zeuxis.storage.places import check_file_place, check_folder_place
+    from zeuxis.storage.places import check_empty, check_file_place, check_folder_place
 
     if out is not None:
-        check_folder_place(out)
+        check_folder_place(out, own="metrics.json")
+        if not (out / "metrics.json").exists():
+            check_empty(out, "a table of metrics")
     if save_reference is not None:
         check_file_place(save_reference, "--save-reference")
     names = [name.strip() for word in wanted or () for name in word.split(",") if name.strip()]

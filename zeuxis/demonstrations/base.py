@@ -69,6 +69,12 @@ def write_page(shown: Shown, folder: Path, command: str) -> Path:
     return folder / "index.html"
 
 
+def is_page_of(name: str, folder: Path) -> bool:
+    """Whether the page in `folder` is of the demonstration `name`: its command stands in it."""
+    path = folder / "index.html"
+    return path.is_file() and f"zeuxis demo {name}" in path.read_text(errors="replace")
+
+
 def plot(draw: Callable[..., None], panels: int = 1, size: tuple[float, float] = (4.2, 3.2), dpi: int = 110) -> bytes:
     """A PNG of `panels` axes side by side, each `size` inches: `draw(*axes)` fills them."""
     return sheet_png(plotted(draw, panels, size, dpi))

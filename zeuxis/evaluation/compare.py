@@ -49,6 +49,8 @@ def compare_sets(
     made = FolderPictures(generated)
     place = Path(real).expanduser()
     saved = place if data is None and place.is_file() else None
+    if saved and most is not None:
+        raise BadInput("Expected --most or a saved reference, got both: it has the features of all its pictures.")
     truth = None if saved else open_pictures(real, data, reference)
     other: PictureSet | None = FolderPictures(held_out) if held_out else None
     if other is None and not saved:

@@ -26,7 +26,7 @@ FIXED = ("prompt", "seed", "population", "generations", "budget")  # what the gr
 
 
 class Design(BaseModel):
-    """The whole of an experiment, as written to `design.json`. A variant is a line such as "ga augment=4 elite=2".
+    """The whole of an experiment, as written to `design.json`. A variant is a line such as "ga augment=4 tournament=4".
 
     Every cell may spend population x generations images, the first generation and gradients (3 each) included. A
     variant with a stopping rule ("cma-ga patience=20", target, stop_on_exploitation) may end before that.
@@ -113,7 +113,7 @@ class Cell:
 
 
 def fields(variant: str) -> dict[str, Any]:
-    """ "ga augment=4 elite=2" -> {"search": "ga", "augment": 4, "options": {"elite": 2}}.
+    """ "ga augment=4 tournament=4" -> {"search": "ga", "augment": 4, "options": {"tournament": 4}}.
 
     Names of RunConfig are its fields, all others options of the search. BadInput for what cannot be read.
     """

@@ -27,6 +27,9 @@ def write_metrics(folder: Path, found: Compared, command: str) -> list[Path]:
     further: list[Record] = [dict(zip(DETAILS, row, strict=True)) for row in details(found.results)]
     if further:
         written.append(write_csv(folder / "details.csv", further))
+    else:  # of an earlier table here
+        for name in ("details.csv", "details.parquet"):
+            (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(MissingExtra):
         written.append(write_parquet(folder / "metrics.parquet", list(_records(found))))
         if further:

@@ -133,6 +133,11 @@ class Results:
         """Make the folder and write experiment.json, unless it is as it should be."""
         make_folder(self.root)
         make_folder(self.root / "jobs")
+        if self.record_path.exists() and (known := self.plan().name) != plan.name:
+            raise BadInput(
+                f"{self.root} holds the experiment {known!r}, got {plan.name!r}: its tables would be replaced. Give "
+                "another --out."
+            )
         content = {"format": 1, "plan": plan.model_dump(mode="json", exclude_unset=True), "marks": dict(marks)}
         if not self.record_path.exists() or read_plain(self.record_path, MAX_JSON) != checksummed_json(content):
             atomic_write(self.record_path, checksummed_json(content))

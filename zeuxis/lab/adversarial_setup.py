@@ -56,6 +56,10 @@ def build_guide(
     guide = Guide.of(opt.trunk, lab.weights, train, y, words, lab.device)
     if opt.guidance and guide is None:
         raise BadInput('Guidance needs a trained classifier: set trunk = "trunk" and give its folder by --weights.')
+    if opt.mismatched and not y.shape[1]:
+        raise BadInput(
+            "The option mismatched needs labels: without them a real picture with the label of another is real."
+        )
     if opt.mode_seeking and lab.config.batch < 2:
         raise BadInput("Mode seeking compares pairs within a batch: expected a batch of 2 at least, got 1.")
     if guide is None:

@@ -24,7 +24,7 @@ from zeuxis.lab.tasks.base import Task
 from zeuxis.storage import files
 from zeuxis.storage.checksummed import MAX_JSON, verified_if_checked
 from zeuxis.storage.files import atomic_write
-from zeuxis.storage.places import check_folder_place
+from zeuxis.storage.places import check_empty, check_folder_place
 from zeuxis.storage.reading import LARGEST_BYTES, check_folder, read_plain
 
 FILES = ("train.json", "machine.json", "log.jsonl", "summary.json", "curves.png", "report.html", "lock")
@@ -43,13 +43,7 @@ def check_place(folder: Path) -> None:
     begun = ("train.json", checkpoint.NEWEST, checkpoint.PREVIOUS)
     if not folder.is_dir() or any((folder / name).exists() for name in begun):
         return
-    names = (path.name for path in folder.iterdir())
-    strange = sorted(name for name in names if name not in ("lock", "machine.json") and not files.unfinished(name))
-    if strange:
-        raise BadInput(
-            f"Expected a new or empty folder or a training for --out, but {files.short(folder)} holds "
-            f"{strange[0][:60]!r}{' and more' if strange[1:] else ''}. Give another folder."
-        )
+    check_empty(folder, "a training", ("lock", "machine.json"))
 
 
 def check_inside(folder: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from zeuxis.config import TrainConfig
 from zeuxis.errors import BadInput, SearchStopped
 from zeuxis.lab import curves, history
+from zeuxis.lab.folder import check_recipe
 from zeuxis.lab.history import Line
 from zeuxis.storage.files import atomic_write
 from zeuxis.storage.places import check_folder_place
@@ -49,6 +50,8 @@ def train_panel(
     if not 1 <= seeds <= MOST:
         raise BadInput(f"Expected from 1 to {MOST} seeds, got {seeds}.")
     check_folder_place(folder)
+    for seed in read_panel(folder):  # one mean over two recipes would be of neither
+        check_recipe(config.model_copy(update={"seed": seed}), place(folder, seed))
     files, stopped = [], []
     for seed in range(config.seed, config.seed + seeds):
         say(f"seed {seed}, {seed - config.seed + 1} of {seeds}: {place(folder, seed)}")

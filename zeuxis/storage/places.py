@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from zeuxis.errors import BadInput, RunUnwritable
-from zeuxis.storage.files import PART, calls, reason, short
+from zeuxis.storage.files import PART, calls, reason, short, unfinished
 
 LONGEST_NAME = 255  # bytes, where the file system does not say
 KINDS = {  # of folders, by the file that tells what one holds
@@ -17,6 +17,7 @@ KINDS = {  # of folders, by the file that tells what one holds
     "evaluation.json": "an evaluation",
     "experiment.json": "an experiment",
     "design.json": "a comparison",
+    "metrics.json": "a table of metrics",
 }
 
 
@@ -65,6 +66,17 @@ def check_folder_place(path: Path, what: str = "--out", own: str = "") -> None:
     if not own and _there(path, what):
         _refuse_part(path, what)
     _try_place(path / "x", path, what)
+
+
+def check_empty(folder: Path, kind: str, besides: Sequence[str] = (), what: str = "--out") -> None:
+    """BadInput where a folder is there and holds more than unfinished files and `besides`: it could be lost."""
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    strange = sorted(name for name in names if name not in besides and not unfinished(name))
+    if strange:
+        raise BadInput(
+            f"Expected a new or empty folder or {kind} for {what}, but {short(folder)} holds {strange[0][:60]!r}"
+            f"{' and more' if strange[1:] else ''}. Give another folder."
+        )
 
 
 def _there(path: Path, what: str) -> bool:

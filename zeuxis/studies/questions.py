@@ -50,7 +50,7 @@ class Searches(Settings):
     search: Words = Field(
         ("ga-thesis", "de-rand", "de-best", "cma-ga", "sep-cma-es"),
         min_length=1,
-        description="a line such as 'ga elite=2'; several times; best-of-n and zero-order are always there",
+        description="a line such as 'ga tournament=4'; several times; best-of-n and zero-order are always there",
     )
     phrase: Phrases = Field(("a photo of a cat", "a red fire truck"), min_length=1, description="several times")
     judge: Name = Field("pocket", description="a classifier or scorer that guides nothing")
