@@ -244,3 +244,12 @@ def test_cells_and_runs_are_not_mixed_up(words, tmp_path, no_figures):
     result = evaluate(*words, "--out", tmp_path / "out")
     assert result.exit_code == 0 and "2 lines of cells.jsonl are damaged" in result.output, result.output
     assert carry.StudyFolder(tmp_path / "out").record()["finished"]
+
+
+def test_a_list_of_other_classes_is_another_study(words, classes, tmp_path, no_figures):
+    assert evaluate(*words, "--out", tmp_path / "study").exit_code == 0
+    before = (tmp_path / "study/evaluation.json").read_bytes()
+    classes.write_text("red disc | cold\nblue disc | cold\n")
+    again = evaluate(*words, "--out", tmp_path / "study")
+    assert again.exit_code == 2 and "holds an evaluation of other classes than" in again.output
+    assert (tmp_path / "study/evaluation.json").read_bytes() == before

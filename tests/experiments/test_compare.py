@@ -211,6 +211,11 @@ def test_the_table_says_what_was_counted():
     assert best.rise["judge toy"].value == pytest.approx((3 * 2.75 + 1.25) / 4)
     assert best.rise_remains["judge toy"].value == pytest.approx(9.5 / 18)
     assert best.best.low <= best.best.value <= best.best.high
+    for cell in (cell for cell in rows if cell.phrase == "d"):  # the judge does not know it
+        rows[cell]["judge toy"] = {"best": math.nan, "mean": math.nan}
+    best, _ = table(design, rows, priors)
+    assert best.remains["judge toy"].value == pytest.approx(0.5 / 2.0)  # of the phrases that have both
+    assert best.rise_remains["judge toy"].value == pytest.approx(2.75 / 5.5)
 
 
 def test_a_target_that_is_never_reached_is_never():

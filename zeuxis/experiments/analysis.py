@@ -163,5 +163,7 @@ def _gain(mine: Row, start: float, prior: Row) -> float:
 
 
 def _quotient(columns: Array) -> float:
-    above, below = np.nanmean(columns[:, 0]), np.nanmean(columns[:, 1])
-    return float(above / below) if below else math.nan
+    """Of the means over the rows that have both: a judge has no figure for a phrase that it does not know."""
+    both = columns[np.isfinite(columns).all(axis=1)]
+    below = both[:, 1].mean() if len(both) else 0.0
+    return float(both[:, 0].mean() / below) if below else math.nan

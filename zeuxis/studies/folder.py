@@ -133,6 +133,7 @@ class StudyFolder:
             "command": s.command(self.path),
             "zeuxis": __version__,
         }
+        content |= {"contents": s.contents}
         content |= {"software": software(), "machine": machine(choose_device(s.device)), "seeds": s.seeds}
         atomic_write(self.record_path, checksummed_json(content | {"settings": s.model_dump(mode="json")} | more))
 
@@ -153,6 +154,13 @@ class StudyFolder:
                     f"{self.path} holds an evaluation with {name} = {before!r:.80}, got {value!r:.80}. Give another "
                     "--out, or the same settings."
                 )
+        before, now = known.get("contents", {}), settings.contents
+        changed = [name for name in now if name in before and now[name] != before[name]]
+        if changed:
+            raise BadInput(
+                f"{self.path} holds an evaluation of other {changed[0]} than {getattr(settings, changed[0])} lists "
+                "now. Give another --out, or bring the file back."
+            )
 
 
 def _ours(entry: Path) -> bool:

@@ -29,6 +29,7 @@ class Fooling(Settings):
     """Flags of `zeuxis evaluate fooling`."""
 
     kind = "fooling"
+    lists = ("classes",)
     search: Words = Field(
         ("thesis", "default"), min_length=1, description=f"thesis is its GA, 500 generations, plain score; {_SEARCH}"
     )

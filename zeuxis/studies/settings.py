@@ -15,6 +15,7 @@ from zeuxis.config import MOST_IMAGES, Name, Phrase, Precision, RunConfig, in_wo
 from zeuxis.configs import CLIP
 from zeuxis.errors import BadInput
 from zeuxis.experiments.design import fields as variant_fields
+from zeuxis.hub.cache import file_sha256
 from zeuxis.plugins import trust
 
 SETUPS: dict[str, dict[str, Any]] = {  # searches by a word: with their own length and number of views
@@ -31,6 +32,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     kind: ClassVar[str]
+    lists: ClassVar[tuple[str, ...]] = ()  # fields that may name a text file, whose content is a setting too
     free: ClassVar[tuple[str, ...]] = ("repetitions",)  # of which a study that is there may be asked for more or fewer
 
     generator: Name = Field("pocket", description="as for `zeuxis generate`")
@@ -50,6 +52,12 @@ class Settings(BaseModel):
         """By which files of a study are told from those of another: all settings but those that are free to change."""
         fixed = self.model_dump(mode="json", exclude=set(self.free))
         return hashlib.sha256(json.dumps([self.kind, fixed], sort_keys=True).encode()).hexdigest()[:16]
+
+    @property
+    def contents(self) -> dict[str, str]:
+        """sha256 of the text files that `lists` name."""
+        files = {name: Path(getattr(self, name)) for name in self.lists}
+        return {name: file_sha256(path) for name, path in files.items() if path.is_file()}
 
     @property
     def seeds(self) -> list[int]:
