@@ -118,8 +118,9 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
         said = f"note: {config} is guided by CLIP where it is here; {configs.WITHOUT_CLIP} stands in for it. For CLIP: "
         typer.echo(f"{said}zeuxis models pull {configs.CLIP_MODEL}", err=True)
     # of the run in `out`, or of the first of a series there
-    known = [place for path in (out, *sorted(out.glob("1-*"))) if (place := RunFolder(path)).exists()] if out else []
-    seed = known[0].config.seed if known else secrets.randbelow(2**31)
+    places = map(RunFolder, (out, *sorted(out.glob("1-*"))) if out is not None else ())
+    known = next((place for place in places if place.exists()), None)
+    seed = secrets.randbelow(2**31) if known is None else known.config.seed
     if fields.get("search", named.get("search")) == named.get("search"):
         fields = {**fields, **_merged("options", named, fields)}
     fields = {**fields, **_merged("generator_options", named, fields)}

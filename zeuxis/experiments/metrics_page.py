@@ -16,6 +16,7 @@ from zeuxis.evaluation.report import DETAILS, Compared, details, write_report
 from zeuxis.experiments.records import Record, write_csv, write_parquet
 from zeuxis.report.evaluation import Page, Section, TableView, counted, figure, png, write_page
 from zeuxis.report.search_figures import Interval, pairs_png
+from zeuxis.storage.files import remove
 
 SHARES = 1.0  # metrics whose values are of this size are drawn together
 LEFT_OUT = 20  # files named one by one
@@ -29,7 +30,7 @@ def write_metrics(folder: Path, found: Compared, command: str) -> list[Path]:
         written.append(write_csv(folder / "details.csv", further))
     else:  # of an earlier table here
         for name in ("details.csv", "details.parquet"):
-            (folder / name).unlink(missing_ok=True)
+            remove(folder / name)
     with contextlib.suppress(MissingExtra):
         written.append(write_parquet(folder / "metrics.parquet", list(_records(found))))
         if further:
