@@ -27,7 +27,7 @@ from zeuxis.data import ImageSet
 from zeuxis.errors import BadInput, MissingModel, SearchStopped, UnknownName, WeightsRefused
 from zeuxis.generators.choose import make_generator
 from zeuxis.generators.lab import LabGenerator
-from zeuxis.hub.model_file import build, read_model
+from zeuxis.hub.model_file import build, read_model, tensors_of
 from zeuxis.lab import adversarial, checkpoint, draws, watch
 from zeuxis.lab.adversarial import Adversarial
 from zeuxis.lab.adversarial_options import Options, options_of
@@ -580,6 +580,20 @@ def test_a_start_that_does_not_fit_is_refused(data, weights, trained, tmp_path):
         task_of("dcgan", data, tmp_path, options={"start": "absent"})
     with pytest.raises(BadInput, match="other labels"):  # as many, but not the same
         task_of("stylegan2", _relabelled(data, tmp_path), tmp_path, options={"start": "stylegan2"})
+
+
+def test_a_transfer_takes_all_but_what_is_known_of_labels(data, trained, tmp_path):
+    path = trained("stylegan2") / "export" / "stylegan2.safetensors"
+    (tmp_path / path.name).write_bytes(path.read_bytes())
+    options = {"start": "stylegan2", "transfer": True}
+    task = task_of("stylegan2", _relabelled(data, tmp_path), tmp_path, options=options)
+    new = task_of("stylegan2", data)
+    for part, net in (("generator", task.generator), ("discriminator", task.discriminator)):
+        given, fresh = tensors_of(path, part), new.nets[part].state_dict()
+        of_labels = [name for name in given if "labels." in name]
+        assert of_labels
+        for name, value in net.state_dict().items():
+            assert torch.equal(value, fresh[name] if name in of_labels else given[name].float())
 
 
 def _relabelled(data, folder):

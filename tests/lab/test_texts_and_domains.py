@@ -13,7 +13,7 @@ from zeuxis.hub.pocket import pocket_path
 from zeuxis.hub.sentences import Sentences
 from zeuxis.lab import exports
 from zeuxis.lab.adversarial import Adversarial
-from zeuxis.lab.domains import captioned, chosen, edges, negative, read_texts, second_domain, text_vectors
+from zeuxis.lab.domains import captioned, chosen, edges, negative, read_texts, second_domain, selected, text_vectors
 from zeuxis.lab.penalties import Conditioning
 from zeuxis.lab.tasks.base import Lab
 from zeuxis.nets.gan import dcgan
@@ -45,6 +45,40 @@ def test_edges_and_negatives_by_hand():
     assert torch.equal(found[0, :, :, 0], ring)
     assert not edges(torch.full((1, 4, 4, 3), 7, dtype=torch.uint8)).any()
     assert negative(picture)[0, 2, 2] == 55 and negative(negative(picture)).equal(picture)
+
+
+def test_where_keeps_the_kinds_that_it_names_numbered_alike(data):
+    both = tuple(read_images("cifar10", data, split) for split in ("train", "test"))
+    wanted = both[0].names["class"][2], both[0].names["class"][0]
+    for before, after in zip(both, selected(*both, {"class": wanted}), strict=True):
+        old = [before.names["class"][k] for k in before.labels["class"].tolist()]
+        rows = [row for row, word in enumerate(old) if word in wanted]
+        assert 0 < len(rows) < len(before) and torch.equal(after.pixels, before.pixels[rows])
+        assert after.names["class"] == wanted
+        assert [wanted[k] for k in after.labels["class"].tolist()] == [old[row] for row in rows]
+        terms = [before.names["term"][k] for k in before.labels["term"][rows].tolist()]
+        assert [after.names["term"][k] for k in after.labels["term"].tolist()] == terms
+        assert set(after.names["term"]) == set(terms)  # no word is left of which there is no picture
+    task = task_of_class(data, where={"class": list(wanted)})
+    assert task.words["class"] == wanted and task.facts["classes"][0] == 2
+
+
+def test_where_names_what_the_data_lack(data):
+    with pytest.raises(UnknownName, match="zebra"):
+        task_of_class(data, where={"class": ["zebra"]})
+    with pytest.raises(UnknownName, match="colour"):
+        task_of_class(data, where={"colour": ["red"]})
+    with pytest.raises(BadInput, match="found none"):
+        task_of_class(data, where={"class": []})
+    both = tuple(read_images("cifar10", data, split) for split in ("train", "test"))
+    first = both[0].labels["class"] == 0
+    term = both[0].names["term"][int(both[0].labels["term"][~first][0])]
+    with pytest.raises(BadInput, match="found none"):
+        selected(*both, {"class": [both[0].names["class"][0]], "term": [term]})
+
+
+def task_of_class(data, **options):
+    return Adversarial(Lab(recipe("stylegan2", options=options), data, CPU, torch.float32))
 
 
 def test_every_other_picture_is_of_the_second_domain(data):

@@ -38,8 +38,8 @@ class Adversarial:
     def __init__(self, lab: Lab) -> None:
         self.lab, self.opt = lab, (opt := options_of(lab.config.options))
         size = {"resolution": opt.resolution, "channels": opt.channels}
-        sets = (read_images(lab.config.data, lab.data, s, **size) for s in ("train", "test"))
-        self.train, self.test = (setup.conditioned(images, opt) for images in sets)
+        train, test = (read_images(lab.config.data, lab.data, s, **size) for s in ("train", "test"))
+        self.train, self.test = setup.conditioned(train, test, opt)
         names = tuple(self.train.labels) if opt.labels is None else opt.labels
         self.y, self.words = setup.conditions(self.train, names)  # (N, L)
         sizes = tuple(len(words) for words in self.words.values())

@@ -89,6 +89,8 @@ class Options(Strict):
     trunk: str | None = Field(None, description="weight file in --weights of a trained trunk: discriminator, guidance")
     name: str = "generator"  # of the exported file
     start: str | None = Field(None, description="model file in --weights to start from in place of random weights")
+    transfer: bool = Field(False, description="start from a file with other labels: their tables start anew")
+    where: dict[str, tuple[str, ...]] = Field({}, description="labels and the names of each that are trained on")
     watch: int = Field(2000, ge=20, description="pictures in each held-out figure")
 
 

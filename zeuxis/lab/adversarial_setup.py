@@ -14,7 +14,7 @@ from zeuxis.errors import BadInput
 from zeuxis.lab.adaptive_augment import Adaptive
 from zeuxis.lab.adversarial_options import Adam, Options, check_known
 from zeuxis.lab.augment import ADAPTIVE
-from zeuxis.lab.domains import captioned, second_domain
+from zeuxis.lab.domains import captioned, second_domain, selected
 from zeuxis.lab.guidance import Guide
 from zeuxis.lab.objectives import OBJECTIVES, Objective
 from zeuxis.lab.parts import identity
@@ -24,10 +24,17 @@ from zeuxis.nets.gan import ARCHITECTURES
 from zeuxis.nets.gan.base import LatentGenerator
 
 
-def conditioned(images: ImageSet, opt: Options) -> ImageSet:
-    """The data with the labels that the recipe makes of them: captions, a second domain. BadInput where it cannot."""
-    images = captioned(images) if opt.texts else images
-    return second_domain(images, opt.second_domain) if opt.second_domain else images
+def conditioned(train: ImageSet, test: ImageSet, opt: Options) -> tuple[ImageSet, ImageSet]:
+    """The data that the recipe makes of both splits: the kinds that `where` names, captions or a second domain as
+    labels. BadInput where it cannot."""
+    if opt.where:
+        train, test = selected(train, test, opt.where)
+
+    def relabelled(images: ImageSet) -> ImageSet:
+        images = captioned(images) if opt.texts else images
+        return second_domain(images, opt.second_domain) if opt.second_domain else images
+
+    return relabelled(train), relabelled(test)
 
 
 def build_networks(

@@ -89,6 +89,42 @@ def text_vectors(texts: Sequence[str], size: int) -> tuple[Tensor, Tensor, Tenso
     return (x @ axes).float(), mean.float(), axes.float()
 
 
+def selected(train: ImageSet, test: ImageSet, where: Mapping[str, Sequence[str]]) -> tuple[ImageSet, ImageSet]:
+    """Both splits with the pictures whose labels are as `where` says, numbered alike: 0, 1, ... in its order; of other
+    labels the names that still occur in `train`.
+
+    BadInput or UnknownName for what the data do not have, and for names of which no picture is left.
+    """
+    keep = torch.ones(len(train), dtype=torch.bool)
+    for name, words in where.items():
+        keep &= torch.isin(_label(train, name), torch.tensor(_numbers(train, name, words)))
+    if not keep.any():
+        raise BadInput("Expected pictures with all labels of the option where, found none. Ask for fewer at once.")
+    numbers = {name: sorted(set(rows[keep].tolist())) for name, rows in train.labels.items()}
+    numbers |= {name: _numbers(train, name, list(dict.fromkeys(words))) for name, words in where.items()}
+    kept = [_renumbered(images, numbers) for images in (train, test)]
+    for name in where:
+        for k, count in enumerate(torch.bincount(kept[0].labels[name], minlength=len(numbers[name])).tolist()):
+            if not count:
+                raise BadInput(f"Expected pictures of {kept[0].names[name][k]!r}, found none. Leave it out of where.")
+    return kept[0], kept[1]
+
+
+def _renumbered(images: ImageSet, numbers: Mapping[str, Sequence[int]]) -> ImageSet:
+    """The pictures all of whose labels are among `numbers`, and their labels 0, 1, ... in that order."""
+    keep = torch.ones(len(images), dtype=torch.bool)
+    for name, allowed in numbers.items():
+        keep &= torch.isin(images.labels[name], torch.tensor(allowed))
+    labels, names = {}, {}
+    for name, allowed in numbers.items():
+        place = torch.full((len(images.names[name]),), -1)
+        place[torch.tensor(allowed)] = torch.arange(len(allowed))
+        labels[name] = place[images.labels[name][keep]]
+        names[name] = tuple(images.names[name][k] for k in allowed)
+    captions = None if images.captions is None else tuple(c for c, k in zip(images.captions, keep, strict=True) if k)
+    return replace(images, pixels=images.pixels[keep], labels=labels, names=names, captions=captions)
+
+
 def chosen(
     images: ImageSet, label: str, domains: Sequence[str], where: Mapping[str, Sequence[str]]
 ) -> tuple[ImageSet, tuple[str, ...]]:

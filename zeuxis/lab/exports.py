@@ -77,7 +77,9 @@ def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
 
     Or from a converted file of a published network, where the generator is of its class (`published` is its family);
     a discriminator that is not in it starts anew, as do the parts that a discriminator adds to that of the architecture
-    it extends (`extends`: prefixes of their names). Optimisers start anew. BadInput for another training's export.
+    it extends (`extends`: prefixes of their names) and, with the option `transfer`, the tables of the labels where the
+    data have others (Wang et al. 2018, "Transferring GANs", arXiv 1805.01677). Optimisers start anew. BadInput for
+    another training's export.
     """
     model, published = read_model(path), getattr(nets[0], "published", None)
     extended, added = getattr(nets[1], "extends", (None, ()))
@@ -85,8 +87,12 @@ def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
         other = f" or a converted {published}" if published else ""
         raise BadInput(f"{path} holds a {model.family}, expected gan-{task.opt.architecture}{other} to start from.")
     words = {name: list(words) for name, words in task.words.items()}
-    if model.family != published and model.about.get("labels") != words:
-        raise BadInput(f"{path} was trained with other labels than those of the data. Start without it.")
+    others = model.family != published and model.about.get("labels") != words
+    if others and not task.opt.transfer:
+        raise BadInput(
+            f"{path} was trained with other labels than those of the data. Start without it, or set transfer = true: "
+            "then what it knows of labels is left out."
+        )
     for part, net in zip(("generator", "discriminator"), nets, strict=True):
         if model.family == published and part not in model.parts:
             continue
@@ -95,7 +101,10 @@ def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
         apart = ("trunk.",) if task.guide else ()  # its trunk is the one that --weights names
         if model.family == f"gan-{extended}":
             apart += added
-        own, given = ({n: v for n, v in d.items() if not n.startswith(apart)} for d in (own, given))
+        own, given = (
+            {n: v for n, v in d.items() if not (n.startswith(apart) or (others and ".labels." in f".{n}"))}
+            for d in (own, given)
+        )
         every = own.keys() | given.keys()
         wrong = [n for n in every if not (n in own and n in given and own[n].shape == given[n].shape)]
         if wrong:
