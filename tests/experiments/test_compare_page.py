@@ -134,3 +134,21 @@ def test_the_page_has_the_command_that_makes_the_same_again_and_the_versions(don
     assert heard["out"] == folder.path
     names = [name for name in folder.design().model_dump() if name != "micro_batch"]
     assert make_design(**{name: heard[name] for name in names}) == folder.design()
+
+
+def test_a_grid_that_has_grown_says_which_lines_can_be_compared(tmp_path):
+    said = []
+    folder = ExperimentFolder(tmp_path / "run", said.append)
+    carry_out(make_design(**TOY, judge="toy", variants=("ga", "best-of-n"), phrases=PHRASES), folder)
+    page = write_results(folder)[0]
+    assert not said and "not every search" not in page.read_text(encoding="utf-8")
+    carry_out(make_design(**TOY, judge="toy", variants=("ga elite=2", "best-of-n"), phrases=PHRASES[:1]), folder)
+    assert said == [
+        "ga elite=2: The option elite has no effect with replacement=plus, only with replacement=generational."
+    ]
+    write_results(folder)
+    assert "not every search has been run on every phrase and seed" in said[1] and "ga elite=2 1" in said[1]
+    assert said[1] in page.read_text(encoding="utf-8") and said[1] in (folder.path / "table-4.md").read_text()
+    carry_out(make_design(**TOY, judge="toy", variants=("ga elite=2",), phrases=PHRASES), folder)
+    write_results(folder)
+    assert len(said) == 3 and "no effect" in said[2]

@@ -97,6 +97,26 @@ def test_metrics_are_an_evaluation(tmp_path, pictures):
     assert next((tmp_path / "out").glob("jobs/*/work/metrics.csv")).exists()
 
 
+def test_metrics_none_of_which_can_be_computed_are_no_result(tmp_path, pictures):
+    config = {"evaluation": "metrics", "generated": str(pictures / "cat"), "real": str(pictures / "dog")}
+    config |= {"metrics": ["is"]}
+    result = carry_out_job(str(tmp_path / "out"), Job("evaluate", config), 3, False).result
+    assert result.status == "failed" and "None of the metrics could be computed" in result.reason
+
+
+def test_a_recipe_that_was_changed_is_another_job(tmp_path):
+    recipe = tmp_path / "own.toml"
+    recipe.write_text('task = "classifier"\n')
+    configs = [{"recipe": str(recipe), "data": "."}, {"recipe": "pocket-judge", "data": "."}]
+    first, packaged = (Job("train", config).key for config in configs)
+    assert [Job("train", config).key for config in configs] == [first, packaged]
+    recipe.write_text('task = "classifier"\nimages = 5\n')
+    changed = Job("train", configs[0]).key
+    assert changed != first and Job("train", configs[1]).key == packaged
+    recipe.unlink()
+    assert Job("train", configs[0]).key not in (first, changed)  # refused when it is checked
+
+
 def test_a_job_that_fails_says_why_without_naming_its_place(tmp_path):
     config = {**RUN, "generator": str(tmp_path / "none.safetensors")}
     result = carry_out_job(str(tmp_path / "out"), Job("run", config), 3, False).result

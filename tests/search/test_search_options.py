@@ -7,7 +7,14 @@ import pytest
 
 import zeuxis.search
 from zeuxis.errors import BadInput, UnknownName
-from zeuxis.search import MULTI_OBJECTIVE, QUALITY_DIVERSITY, SEARCHES, check_options, search_options
+from zeuxis.search import (
+    MULTI_OBJECTIVE,
+    QUALITY_DIVERSITY,
+    SEARCHES,
+    check_options,
+    idle_options,
+    search_options,
+)  # fmt: skip
 from zeuxis.search.genetic import GeneticOptions, VariationOptions
 from zeuxis.search.options import Options, check, option, options_of, same_but
 from zeuxis.spaces import Normal
@@ -148,3 +155,32 @@ def test_traits_stand_in_the_table():
     assert SEARCHES.with_trait("wings") == ()
     traits = {trait for entry in SEARCHES.rows.values() for trait in entry.traits}
     assert all(f'"{trait}"' in zeuxis.search.__doc__ for trait in traits)  # the module says what each means
+
+
+@pytest.mark.parametrize("name", list(SEARCHES))
+def test_an_option_that_hangs_on_another_names_one_that_is_there(name):
+    infos = search_options(name)
+    for info in infos.values():
+        if info.only is not None:
+            other, value = info.only
+            assert infos[other].check(other, value) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "idle"),
+    [
+        ("ga", {"elite": 2}, ("elite", "replacement", "plus", "generational")),
+        ("ga", {"elite": 2, "replacement": "generational"}, None),
+        ("ga", {"mutation_genes": 4}, ("mutation_genes", "mutation_prob", "0.4", "0")),
+        ("ga-thesis", {"crossover_eta": 9.0}, None),
+        ("map-elites", {"line_sigma": 0.1}, ("line_sigma", "operator", "gaussian", "iso-line")),
+        ("hybrid", {"mutation": "prior"}, ("mutation", "evolution", "sep-cma-es", "ga")),
+    ],
+)
+def test_options_without_effect_are_named(name, options, idle):
+    said = idle_options(name, check_options(name, options))
+    if idle is None:
+        assert not said
+    else:
+        option, other, value, needed = idle
+        assert said == [f"The option {option} has no effect with {other}={value}, only with {other}={needed}."]

@@ -87,6 +87,18 @@ def table(design: Design, rows: Mapping[Cell, Row], priors: Mapping[str, Row]) -
     return lines
 
 
+def uneven(lines: Sequence[Line], population: int) -> str:
+    """In a sentence, that lines of a population are over different phrases and seeds: a grid has grown. "" if not."""
+    counts = {line.variant: line.pairs for line in lines if line.population == population}
+    if len(set(counts.values())) < 2:
+        return ""
+    said = ", ".join(f"{variant} {count}" for variant, count in counts.items())
+    return (
+        f"With population {population} not every search has been run on every phrase and seed ({said}): compare only "
+        "those with as many runs. One command with all searches, phrases and seeds runs what is missing."
+    )
+
+
 def images_to(row: Row, target: float) -> float:
     """Images until the curve first reaches `target`; infinity if it never does."""
     at = np.flatnonzero(np.asarray(row["curve"]) >= target)

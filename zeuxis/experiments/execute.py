@@ -14,12 +14,13 @@ from torch import Tensor
 
 from zeuxis.errors import RunError
 from zeuxis.experiments.cell import Bench, bench, evaluator_names
-from zeuxis.experiments.design import Cell, Design
+from zeuxis.experiments.design import Cell, Design, fields
 from zeuxis.experiments.executors import Call, Open, Reply, check_executor, spread
 from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.worker import Setup
 from zeuxis.plugins import trusted
 from zeuxis.run import check_config
+from zeuxis.search import idle_options
 from zeuxis.storage.lock import RunLock
 
 ATTEMPTS = 3  # times that a cell is begun whose worker dies
@@ -44,8 +45,13 @@ def carry_out(
     """
     executor = check_executor(executor or ("local" if workers <= 1 else "processes"))
     if not os.path.lexists(folder.path):  # nor an impossible name; what cannot work leaves no folder behind
-        for variant in design.variants:
-            check_config(design.config(Cell(variant, design.phrases[0], design.first_seed, design.populations[0])))
+        firsts = [(variant, design.phrases[0]) for variant in design.variants]
+        for variant, phrase in firsts + [(design.variants[0], phrase) for phrase in design.phrases[1:]]:
+            check_config(design.config(Cell(variant, phrase, design.first_seed, design.populations[0])))
+    for variant in design.variants:
+        own = fields(variant)
+        for sentence in idle_options(own["search"], own.get("options", {})):
+            folder.say(f"{variant}: {sentence}")
     design = folder.open(design, trust_paths)
     lock = RunLock(folder.path, "give another --out")
     try:

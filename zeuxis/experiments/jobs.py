@@ -28,7 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from zeuxis.config import Name, in_words
 from zeuxis.errors import BadInput, unreadable
 from zeuxis.experiments.executors import Needs
-from zeuxis.experiments.kinds import KINDS
+from zeuxis.experiments.kinds import KINDS, own_recipe
 from zeuxis.storage.reading import MOST_DEPTH, bounded, read_bounded
 
 LARGEST = 4 * 2**20  # bytes of an experiment file
@@ -57,8 +57,11 @@ class Job:
 
     @cached_property
     def key(self) -> str:
-        """16 hex digits of kind, configuration and threads: all that the result depends on."""
+        """16 hex digits of kind, configuration, threads and what is written in a recipe of the user's own: all that the
+        result depends on but data and networks, which are known by their places.
+        """
         told = json.dumps({"kind": self.kind, "config": self.config, "threads": self.threads}, sort_keys=True)
+        told += own_recipe(self.config) if self.kind == "train" else ""
         return hashlib.sha256(told.encode()).hexdigest()[:DIGITS]
 
     @property

@@ -23,6 +23,7 @@ from zeuxis.config import RunConfig, TrainConfig, in_words, make_config
 from zeuxis.errors import BadInput
 from zeuxis.experiments.worker import asked
 from zeuxis.registry import Entry, Table
+from zeuxis.storage.reading import read_bounded
 
 Config = Mapping[str, Any]
 Numbers = dict[str, float | int | str | bool | None]
@@ -96,7 +97,7 @@ class Train:
         options = config.get("options")
         found += [(name, str(options[name])) for name in PATHS if isinstance(options, dict) and options.get(name)]
         recipe = str(config.get("recipe"))
-        return found + ([("recipe", recipe)] if recipe.endswith(".toml") or "/" in recipe else [])
+        return found + ([("recipe", recipe)] if _is_file(recipe) else [])
 
     def work(self, config: Config, folder: Path) -> Numbers:
         """A training folder, without its page: `zeuxis show FOLDER --report` draws it."""
@@ -185,6 +186,8 @@ def metrics(folder: Path, generated: str, real: str, **settings: Any) -> Numbers
     for name in ("data", "held_out"):
         settings[name] = Path(settings[name]) if settings.get(name) else None
     found = compare_sets(Path(generated), real, **settings)
+    if all(result.refused for result in found.results):
+        raise BadInput(f"None of the metrics could be computed. {found.results[0].refused}")
     write_metrics(folder, found, shlex.join(words))
     numbers: Numbers = {}
     for result in found.results:
@@ -234,6 +237,22 @@ def run_config(config: Config) -> RunConfig:
     if isinstance(fields.get("prompt"), str):
         fields["prompt"] = (fields["prompt"],)
     return make_config(**fields)
+
+
+def own_recipe(config: Config) -> str:
+    """What is written in the recipe of a training where that is a file, not one of the package; "" without it."""
+    from zeuxis.lab.recipe_files import LARGEST
+
+    recipe = str(config.get("recipe"))
+    try:
+        data = read_bounded(recipe, LARGEST, "recipe in TOML") if _is_file(recipe) else b""
+    except BadInput:  # the check of the job says so
+        return ""
+    return data.decode("utf-8", "replace")
+
+
+def _is_file(recipe: str) -> bool:
+    return recipe.endswith(".toml") or "/" in recipe
 
 
 def train_config(config: Config, trusted: bool = False) -> TrainConfig:

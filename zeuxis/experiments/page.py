@@ -10,7 +10,7 @@ import torch
 
 from zeuxis.compute.device import choose_device, software
 from zeuxis.errors import MissingExtra, RunDamaged, ZeuxisError
-from zeuxis.experiments.analysis import table
+from zeuxis.experiments.analysis import table, uneven
 from zeuxis.experiments.cell import evaluator_names
 from zeuxis.experiments.design import Cell, Design
 from zeuxis.experiments.figures import curves_png, reversed_png
@@ -43,6 +43,9 @@ def write_results(folder: ExperimentFolder, *, parquet: bool = False) -> list[Pa
     if lost:
         raise RunDamaged(f"{folder.priors_path} has no scale for {lost[0]!r}. Run `zeuxis compare` again.")
     lines = table(design, rows, priors)
+    warnings = {population: uneven(lines, population) for population in design.populations}
+    for sentence in filter(None, warnings.values()):
+        folder.say(sentence)
     cells, summary = cell_records(design, rows), line_records(lines)
     written = [write_csv(folder.path / "cells.csv", cells), write_csv(folder.path / "table.csv", summary)]
     try:
@@ -68,6 +71,7 @@ def write_results(folder: ExperimentFolder, *, parquet: bool = False) -> list[Pa
     html = PAGES.get_template("experiment.html").render(
         design=design,
         lines=lines,
+        warnings=warnings,
         evaluators=names,
         others=[name for name in names if name not in design.scorer],
         done=len(rows),

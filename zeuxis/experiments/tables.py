@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zeuxis.experiments.analysis import Estimate, Line, images_to
+from zeuxis.experiments.analysis import Estimate, Line, images_to, uneven
 from zeuxis.experiments.cell import evaluator_names
 from zeuxis.experiments.design import Cell, Design, is_warm
 from zeuxis.experiments.records import Record
@@ -70,7 +70,8 @@ def markdown(design: Design, lines: Sequence[Line], population: int) -> str:
         cells += [f"{line.judged[o].value:.2f} / {line.population_judged[o].value:.2f}" for o in others]
         cells += [_percent(line.spent)] if stopped else []
         rows.append(cells)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n"
+    below = f"\n{warning}\n" if (warning := uneven(lines, population)) else ""
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in rows) + "\n" + below
 
 
 def _percent(e: Estimate) -> str:

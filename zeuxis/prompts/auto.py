@@ -27,6 +27,7 @@ from zeuxis.scorers.prompts import all_single_words, parse_prompt
 from zeuxis.scorers.templates import USUAL
 from zeuxis.scorers.vocabulary import unfamiliar
 from zeuxis.scorers.weights import quoted
+from zeuxis.search import idle_options
 
 AUTO = "auto"
 CAPTION = "caption"  # the label that the training lab makes of captions
@@ -261,15 +262,16 @@ def choose(config: RunConfig) -> Choice:
 
 
 def advise(config: RunConfig) -> list[str]:
-    """What to know before a run of this settled configuration: phrases that its generator was not trained on, and
-    phrases to avoid that are nearly those to move towards.
+    """What to know before a run of this settled configuration: options without effect, phrases that its generator was
+    not trained on, and phrases to avoid that are nearly those to move towards.
     """
+    idle = idle_options(config.search, config.options)
     if not config.prompt:
-        return []
+        return idle
     prompt = parse_prompt(config.prompt, config.negative, (), templates=False)
     wanted = _wanted(prompt)
     avoided = [phrase for phrase in prompt.phrases if phrase.weight < 0]
-    return [*_strange_to_generator(config.generator, wanted), *_cancelling(wanted, avoided)]
+    return [*idle, *_strange_to_generator(config.generator, wanted), *_cancelling(wanted, avoided)]
 
 
 def preview(config: RunConfig, prompt: Prompt) -> list[str]:

@@ -7,7 +7,7 @@ Traits: "archive" keeps a map of measures and must be told them; "objectives" ne
 from collections.abc import Iterable, Mapping
 
 from zeuxis.registry import Entry, Table
-from zeuxis.search.options import Option, OptionInfo, check, options_of
+from zeuxis.search.options import Option, OptionInfo, check, idle, options_of
 
 SEARCHES = Table(
     "search",
@@ -83,3 +83,8 @@ def check_options(name: str, options: Mapping[str, Option], more: Iterable[str] 
     `more` are names that an unknown one may stand for: settings of a run.
     """
     return check(name, search_options(name), options, more)
+
+
+def idle_options(name: str, options: Mapping[str, Option]) -> list[str]:
+    """A sentence for each of a search's `options` that another makes meaningless, as elite where replacement=plus."""
+    return idle(search_options(name), options)

@@ -42,7 +42,9 @@ class VariationOptions(Options):
     crossover: str = option("uniform", "how two parents mix", choices=CROSSOVERS)
     crossover_prob: float = option(1.0, "chance that a pair mates at all", low=0, high=1)
     crossover_gene_prob: float = option(0.5, "chance per gene of a mating pair", low=0, high=1)
-    crossover_eta: float = option(15.0, "sbx only: larger keeps children nearer to their parents", low=0)
+    crossover_eta: float = option(
+        15.0, "sbx only: larger keeps children nearer to their parents", low=0, only=("crossover", "sbx")
+    )
     mutation: str = option(
         "gaussian",
         "how a gene changes; prior: normal genes so that they stay normal, all others like gaussian",
@@ -50,16 +52,26 @@ class VariationOptions(Options):
     )
     mutation_prob: float = option(0.4, "chance per gene; 0 leaves it to mutation_genes", low=0, high=1)
     mutation_genes: float = option(
-        8.0, "used when mutation_prob is 0: genes per latent on average, at most half of them", low=0
+        8.0,
+        "used when mutation_prob is 0: genes per latent on average, at most half of them",
+        low=0,
+        only=("mutation_prob", 0),
     )
     mutation_eta: float = option(
-        20.0, "polynomial only: a step is about 1 / (eta + 2) of the range between the bounds", low=0
+        20.0,
+        "polynomial only: a step is about 1 / (eta + 2) of the range between the bounds",
+        low=0,
+        only=("mutation", "polynomial"),
     )
     mutation_sigma: float = option(
         0.85, "gaussian only: deviation of a step, in deviations of the prior per gene", low=0
     )
     mutation_strength: float = option(
-        0.5, "prior only: b of sqrt(1 - b^2) x + b N(0, 1), from 0 (nothing changes) to 1 (drawn anew)", low=0, high=1
+        0.5,
+        "prior only: b of sqrt(1 - b^2) x + b N(0, 1), from 0 (nothing changes) to 1 (drawn anew)",
+        low=0,
+        high=1,
+        only=("mutation", "prior"),
     )
 
 
@@ -72,7 +84,9 @@ class GeneticOptions(VariationOptions):
         "plus: the best of parents and children survive; generational: the children and `elite` parents",
         choices=("plus", "generational"),
     )
-    elite: int = option(1, "generational only: the best so many parents survive", low=0)
+    elite: int = option(
+        1, "generational only: the best so many parents survive", low=0, only=("replacement", "generational")
+    )
 
 
 class GeneticSearch(PopulationSearch):

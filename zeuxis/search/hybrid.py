@@ -31,8 +31,12 @@ class HybridOptions(Options):
     elite: int = option(0, "latents that climb; 0 is an eighth of the population", low=0)
     rate: float = option(0.05, "Adam's learning rate, in deviations of the prior", low=0, high=100)
     norm: float = option(NORM, NORM_HELP, low=0, high=100)
-    mutation: str = option(OWN, "evolution=ga only; own: as in `ga`", choices=(OWN, *MUTATIONS))
-    crossover: str = option(OWN, "evolution=ga only; own: as in `ga`", choices=(OWN, *CROSSOVERS))
+    mutation: str = option(
+        OWN, "evolution=ga only; own: as in `ga`", choices=(OWN, *MUTATIONS), only=("evolution", "ga")
+    )
+    crossover: str = option(
+        OWN, "evolution=ga only; own: as in `ga`", choices=(OWN, *CROSSOVERS), only=("evolution", "ga")
+    )
     lamarckian: int = option(
         1,
         "1: the climbed latent replaces its parent; 0 (Baldwin): the parent gets the score, not the genes",

@@ -25,7 +25,11 @@ class MapElitesOptions(ArchiveOptions):
     operator: str = option("gaussian", "how an elite is mutated", choices=("gaussian", "iso-line"))
     sigma: float = option(0.35, "deviation of a step, in deviations of the prior", low=0, high=100)
     line_sigma: float = option(
-        0.3, "iso-line only: of the step towards a second elite, in distances between the two", low=0, high=100
+        0.3,
+        "iso-line only: of the step towards a second elite, in distances between the two",
+        low=0,
+        high=100,
+        only=("operator", "iso-line"),
     )
 
 

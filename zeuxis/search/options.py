@@ -41,6 +41,7 @@ class OptionInfo:
     low: float = -MOST
     high: float = MOST
     choices: tuple[str, ...] = ()
+    only: tuple[str, Option] | None = None  # an option and the value of it without which this one has no effect
 
     def check(self, name: str, value: Any) -> Any:
         """`value` if it fits, a whole number as int; else BadInput."""
@@ -83,9 +84,12 @@ def option(
     high: float = MOST,
     choices: tuple[str, ...] = (),
     kind: type | None = None,
+    only: tuple[str, Option] | None = None,
 ) -> Any:
-    """A field of an `Options` class. `kind` is the type of `default` unless given."""
-    info = OptionInfo(kind or type(default), default, help, low, high, choices)
+    """A field of an `Options` class. `kind` is the type of `default` unless given; `only` names another option and the
+    value that it must have for this one to have an effect.
+    """
+    info = OptionInfo(kind or type(default), default, help, low, high, choices, only)
     return field(default=default, metadata={"option": info})
 
 
@@ -176,3 +180,16 @@ def check(
                 f"Search {search!r} has no option {str(name)[:40]!r}.{hint} Known options and defaults: {listed}."
             )
     return {name: infos[name].check(f"{name} of {search}", value) for name, value in options.items()}
+
+
+def idle(infos: Mapping[str, OptionInfo], options: Mapping[str, Any]) -> list[str]:
+    """A sentence for each of `options` that has no effect because of the value of another."""
+    found = []
+    for name in options:
+        if name not in infos or (only := infos[name].only) is None:
+            continue
+        other, needed = only
+        value = options.get(other, infos[other].default)
+        if value != needed:
+            found.append(f"The option {name} has no effect with {other}={value}, only with {other}={needed}.")
+    return found
