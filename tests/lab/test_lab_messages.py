@@ -38,6 +38,7 @@ OPTIONS = [
     ("dcgan", {"objective": "hinges"}, "Unknown GAN objective 'hinges'. Did you mean hinge"),
     ("dcgan", {"penalties": {"r3": {"weight": 1.0}}}, "Unknown penalty 'r3'. Did you mean r"),
     ("dcgan", {"penalties": {"r1": {"wieght": 1.0}}}, "Did you mean weight"),
+    ("dcgan", {"penalties": {"r1": 1.0}}, "penalties.r1 to be a table of names and values, got 1.0"),
     ("dcgan", {"augmentation": ["color"]}, "Unknown augmentation 'color'. Did you mean colour"),
     ("dcgan", {"objectiv": "hinge"}, "Did you mean objective.* Known: architecture"),
     ("dcgan", {"generator": {"z_dims": 4}}, "option of the generator of dcgan 'z_dims'. Did you mean z_dim"),

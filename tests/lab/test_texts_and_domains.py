@@ -77,6 +77,19 @@ def test_where_names_what_the_data_lack(data):
         selected(*both, {"class": [both[0].names["class"][0]], "term": [term]})
 
 
+def test_renamed_labels_are_exported_under_the_new_word(data):
+    plain = read_images("cifar10", data)
+    first, second = plain.names["class"][:2]
+    task = task_of_class(data, where={"class": [second, first]}, rename={"class": {first: "kitten"}})
+    assert task.words["class"] == (second, "kitten") and plain.names["class"][0] == first
+    with pytest.raises(UnknownName, match="zebra"):
+        task_of_class(data, rename={"class": {"zebra": "horse"}})
+    with pytest.raises(UnknownName, match="label of the data"):
+        task_of_class(data, rename={"colour": {"red": "pink"}})
+    with pytest.raises(BadInput, match="twice"):
+        task_of_class(data, rename={"class": {first: second}})
+
+
 def task_of_class(data, **options):
     return Adversarial(Lab(recipe("stylegan2", options=options), data, CPU, torch.float32))
 

@@ -20,6 +20,7 @@ TYPES = {
     "tuple": "a list",
     "list": "a list",
     "dict": "a table of names and values",
+    "model": "a table of names and values",
 }
 TABLES = ("jobs",)  # fields that are lists of tables in TOML
 
@@ -57,6 +58,10 @@ def _in_words(wrong: Mapping[str, Any], known: Sequence[str], spelled: Callable[
         return f"Expected {name} to have at most {context['max_length']:,} {what}, {got}."
     if wrong["type"] == "string_pattern_mismatch":
         return f"Expected {name} to be on one line without control characters, {got}."
+    if wrong["type"] == "string_too_short":
+        return f"Expected {name} to have at least {context['min_length']:,} letters, {got}."
+    if wrong["type"] == "value_error":
+        return f"{name}: {context['error']}, {got}."
     if wrong["type"] == "too_short":
         return f"Expected {name} at least {context['min_length']} time(s), {got}."
     wanted = next((words for part, words in TYPES.items() if wrong["type"].startswith(part)), None)

@@ -91,6 +91,7 @@ class Options(Strict):
     start: str | None = Field(None, description="model file in --weights to start from in place of random weights")
     transfer: bool = Field(False, description="start from a file with other labels: their tables start anew")
     where: dict[str, tuple[str, ...]] = Field({}, description="labels and the names of each that are trained on")
+    rename: dict[str, dict[str, str]] = Field({}, description="labels and the words that names of each are given")
     watch: int = Field(2000, ge=20, description="pictures in each held-out figure")
 
 

@@ -14,7 +14,7 @@ from zeuxis.errors import BadInput
 from zeuxis.lab.adaptive_augment import Adaptive
 from zeuxis.lab.adversarial_options import Adam, Options, check_known
 from zeuxis.lab.augment import ADAPTIVE
-from zeuxis.lab.domains import captioned, second_domain, selected
+from zeuxis.lab.domains import captioned, renamed, second_domain, selected
 from zeuxis.lab.guidance import Guide
 from zeuxis.lab.objectives import OBJECTIVES, Objective
 from zeuxis.lab.parts import identity
@@ -25,10 +25,12 @@ from zeuxis.nets.gan.base import LatentGenerator
 
 
 def conditioned(train: ImageSet, test: ImageSet, opt: Options) -> tuple[ImageSet, ImageSet]:
-    """The data that the recipe makes of both splits: the kinds that `where` names, captions or a second domain as
-    labels. BadInput where it cannot."""
+    """The data that the recipe makes of both splits: the kinds that `where` names, under the words that `rename`
+    gives them, captions or a second domain as labels. BadInput where it cannot."""
     if opt.where:
         train, test = selected(train, test, opt.where)
+    if opt.rename:
+        train, test = renamed(train, opt.rename), renamed(test, opt.rename)
 
     def relabelled(images: ImageSet) -> ImageSet:
         images = captioned(images) if opt.texts else images

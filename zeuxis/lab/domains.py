@@ -110,6 +110,22 @@ def selected(train: ImageSet, test: ImageSet, where: Mapping[str, Sequence[str]]
     return kept[0], kept[1]
 
 
+def renamed(images: ImageSet, words: Mapping[str, Mapping[str, str]]) -> ImageSet:
+    """The pictures with other words for some of their labels' names: {"class": {"beacon": "lighthouse"}}.
+
+    BadInput or UnknownName for what the data do not have, and for two names that would become the same.
+    """
+    names = dict(images.names)
+    for label, given in words.items():
+        _label(images, label)
+        _numbers(images, label, list(given))
+        names[label] = tuple(given.get(name, name) for name in names[label])
+        if len(set(names[label])) < len(names[label]):
+            twice = next(name for name in names[label] if names[label].count(name) > 1)
+            raise BadInput(f"Expected a word for each {label} of its own, got {twice!r} twice. Change rename.")
+    return replace(images, names=names)
+
+
 def _renumbered(images: ImageSet, numbers: Mapping[str, Sequence[int]]) -> ImageSet:
     """The pictures all of whose labels are among `numbers`, and their labels 0, 1, ... in that order."""
     keep = torch.ones(len(images), dtype=torch.bool)
