@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from zeuxis.evaluation.realness import realness, together
 from zeuxis.evaluation.recognition import accuracy, confusion, of_groups
 from zeuxis.scorers.choose import make_scorer
 from zeuxis.studies import breed, carry, fooling_answer
+from zeuxis.studies.fooling_records import _of_class
 
 
 @pytest.fixture
@@ -253,3 +255,9 @@ def test_a_list_of_other_classes_is_another_study(words, classes, tmp_path, no_f
     again = evaluate(*words, "--out", tmp_path / "study")
     assert again.exit_code == 2 and "holds an evaluation of other classes than" in again.output
     assert (tmp_path / "study/evaluation.json").read_bytes() == before
+
+
+def test_the_figures_of_the_thesis_are_shares_in_the_table_as_all_others_are():
+    study = SimpleNamespace(class_list=read_classes("cifar10"))
+    records = [_of_class(study, {}, "thesis", name, "pocket") for name in ("airplane", "deer", None)]
+    assert [record["thesis"] for record in records] == [0.9297, 0.0, 0.2477]

@@ -81,7 +81,8 @@ def _of_class(study: FoolingStudy, seen: SeenBy, search: str, name: str | None, 
         record |= {"positive": found.positive, "negative": found.negative, "accuracy": found.share}
         record |= {"low": found.interval[0], "high": found.interval[1]}
         record |= dict(zip(("runs_low", "runs_high"), found.over_runs or (), strict=False))
-    return record | {"top5": None if top is None else top.share, "thesis": thesis}
+    share = None if thesis is None else round(thesis / 100, 4)  # the thesis counts in per cent, this table in shares
+    return record | {"top5": None if top is None else top.share, "thesis": share}
 
 
 def confusions(study: FoolingStudy, seen: SeenBy) -> Iterator[Record]:
