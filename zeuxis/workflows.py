@@ -27,7 +27,8 @@ from zeuxis.types import Event
 class Outputs:
     """What is written when a run ends, beside its pictures: the report, `top` pictures, a GIF, an MP4.
 
-    `enlarge` is the size of the enlarged copies in `top/`, 256 pixels across if not given.
+    `enlarge` is the size of the enlarged copies in `top/`, 256 pixels across if not given. BadInput for a `top` below 0
+    and for an `enlarge` that is no `Enlarge`.
     """
 
     report: bool = True
@@ -35,6 +36,12 @@ class Outputs:
     gif: bool = False
     mp4: bool = False
     enlarge: Enlarge | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.top, bool) or not isinstance(self.top, int) or self.top < 0:
+            raise BadInput(f"Expected top to be a whole number of 0 or more, got {self.top!r}.")
+        if self.enlarge is not None and not isinstance(self.enlarge, Enlarge):
+            raise BadInput(f"Expected enlarge to be an Enlarge, e.g. Enlarge(512), got {self.enlarge!r}.")
 
 
 class Listener:

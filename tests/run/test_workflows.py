@@ -8,6 +8,7 @@ import pytest
 from zeuxis.cli.progress import place_of, progress_of
 from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput
+from zeuxis.pictures.enlarge import Enlarge
 from zeuxis.workflows import Listener, Outputs, compare, generate, resume, train
 
 TOY = {"generator": "toy", "scorer": "toy", "judge": "toy", "search": "ga", "augment": 0, "device": "cpu", "seed": 3}
@@ -75,3 +76,15 @@ def test_progress_is_told_in_what_ends_the_run_first(generation, images, done, p
     config = RunConfig(prompt=("a red disc",), generations=100, budget=40, population=16)
     event = SimpleNamespace(generation=generation, images_so_far=images)
     assert progress_of(config, event) == done and place in place_of(config, event)
+
+
+@pytest.mark.parametrize("wrong", [{"top": -3}, {"top": 2.5}, {"top": True}, {"enlarge": 300}])
+def test_outputs_that_cannot_be_are_refused_before_the_run(wrong):
+    with pytest.raises(BadInput, match=f"Expected {next(iter(wrong))} to be"):
+        Outputs(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [(0,), (1.5,), (256, "cubic")])
+def test_a_size_that_cannot_be_is_refused(wrong):
+    with pytest.raises(BadInput, match="Expected a number of pixels across and a filter"):
+        Enlarge(*wrong)

@@ -18,10 +18,18 @@ FILTERS = {"lanczos": Image.Resampling.LANCZOS, "nearest": Image.Resampling.NEAR
 
 @dataclass(frozen=True)
 class Enlarge:
-    """Each picture at least `across` pixels wide, by a whole factor; 1 leaves all as they are."""
+    """Each picture at least `across` pixels wide, by a whole factor; 1 leaves all as they are. BadInput."""
 
     across: int
     filter: str = "lanczos"
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.across, int) and not isinstance(self.across, bool)
+        if not whole or self.across < 1 or self.filter not in FILTERS:
+            raise BadInput(
+                f"Expected a number of pixels across and a filter ({', '.join(FILTERS)}), got {self.across!r} and "
+                f"{self.filter!r}."
+            )
 
 
 SHOWN = Enlarge(256)  # what tools show where nothing else is asked for
