@@ -1,6 +1,7 @@
 """Several prompts: matrices, files, one run each, one page."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 
@@ -11,9 +12,11 @@ from typer.testing import CliRunner
 from zeuxis import workflows
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput
-from zeuxis.prompts.series import MOST, expanded, folders, read_prompts
+from zeuxis.experiments.folder import ExperimentFolder
+from zeuxis.prompts.series import MOST, every, expanded, folders, read_prompts
 from zeuxis.run import RunFolder
 from zeuxis.scorers.vocabulary import unfamiliar
+from zeuxis.studies.questions import Similarity
 
 TOY = ("--config", "toy-ga", "--population", "4", "--generations", "1", "--precision", "fp32", "--seed", "1")
 
@@ -203,3 +206,19 @@ def test_the_same_command_goes_on_with_the_drawn_seed():
     for _ in range(2):
         result = zeuxis_(*words, "--top", "0")
         assert result.exit_code == 0, result.output
+
+
+def test_alternatives_are_phrases_of_their_own_in_comparisons_and_studies():
+    assert every(["a {red|blue} disc", "a cat"]) == ("a red disc", "a blue disc", "a cat")
+    toys = ("--generator", "toy", "--scorer", "toy", "--judge", "none", "--phrase", "a {red|blue} \\{disc\\}")
+    few = ("--search", "ga", "--baseline", "ga", "--population", "4", "--generations", "2", "--seeds", "1")
+    result = CliRunner().invoke(app, ["compare", *toys, *few, "--out", "c"])
+    assert result.exit_code == 0, result.output
+    design = ExperimentFolder("c").design()
+    assert design.phrases == ("a red {disc}", "a blue {disc}")
+    said = shlex.split(design.command("c"))
+    assert every([word.removeprefix("--phrase=") for word in said if word.startswith("--phrase")]) == design.phrases
+    study = Similarity.made({"phrase": ("a {red|blue} disc",)})  # in Python a phrase is what it is
+    assert study.phrase == ("a {red|blue} disc",) and "\\{red|blue\\}" in study.command("s")
+    result = CliRunner().invoke(app, ["evaluate", "similarity", *toys[:4], "--phrase", "a {red|blue disc"])
+    assert result.exit_code == 2 and "not closed" in result.output

@@ -13,7 +13,7 @@ from serving import start, stop
 from stock import stock
 
 pytestmark = needs_browser()
-SIZES = [2000, pytest.param(25_000, marks=pytest.mark.long)]
+SIZES = [1000, pytest.param(25_000, marks=pytest.mark.long)]
 SEEN = 160  # cells that may be in the page at once
 
 

@@ -55,6 +55,7 @@ def compare(
     check_folder_place(out, own="design.json")
     from zeuxis import workflows
     from zeuxis.experiments.phrases import TWENTY
+    from zeuxis.prompts.series import every
 
     try:
         files = workflows.compare(
@@ -65,7 +66,7 @@ def compare(
             listener=_say,
             say=lambda sentence: typer.echo(f"note: {sentence}", err=True),
             variants=tuple(search or DEFAULT),
-            phrases=tuple(phrase or TWENTY),
+            phrases=every(phrase) if phrase else TWENTY,
             seeds=seeds,
             first_seed=first_seed,
             populations=tuple(population or (16, 64)),

@@ -32,9 +32,12 @@ def _command(kind: type[Settings]) -> None:
     """A command whose flags are the fields of its settings."""
 
     def evaluate(out: Path, parquet: bool, quiet: bool, **given: Any) -> None:
+        from zeuxis.prompts.series import every
         from zeuxis.storage.places import check_folder_place
 
         check_folder_place(out, own="evaluation.json")
+        if given.get("phrase"):
+            given["phrase"] = every(given["phrase"])
         settings = kind.made(given)
         _carry_out(settings, out, parquet, quiet)
 

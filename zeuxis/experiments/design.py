@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from zeuxis.config import MOST_IMAGES, Precision, RunConfig, flag, in_words, make_config, parse_options
 from zeuxis.errors import BadInput
 from zeuxis.experiments.phrases import TWENTY
+from zeuxis.prompts.series import escaped
 
 BASELINE = "ga-thesis"
 MOST_CELLS = 1_000_000
@@ -75,7 +76,8 @@ class Design(BaseModel):
             if name == "micro_batch" or (value == default and name != "variants"):
                 continue
             for one in value if isinstance(value, tuple) else (value,):
-                words += [f"{FLAGS.get(name, flag(name))}={'none' if one is None else one}"]
+                said = "none" if one is None else escaped(one) if name == "phrases" else one
+                words += [f"{FLAGS.get(name, flag(name))}={said}"]
         return shlex.join([*words, f"--out={out}"])
 
     def cells(self) -> Iterator[Cell]:

@@ -47,6 +47,11 @@ def expanded(phrases: Sequence[str]) -> list[Phrases]:
     return list(product(*found))
 
 
+def every(phrases: Sequence[str]) -> Phrases:
+    """Phrases that are each a prompt of their own, those with alternatives once for each; see `expanded`."""
+    return tuple(one for phrase in phrases for (one,) in expanded([phrase]))
+
+
 def escaped(phrase: str) -> str:
     """`phrase` as it is given, so that its braces are text and no alternatives."""
     return phrase.replace("{", "\\{").replace("}", "\\}")

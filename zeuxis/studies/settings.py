@@ -17,6 +17,7 @@ from zeuxis.errors import BadInput
 from zeuxis.experiments.design import fields as variant_fields
 from zeuxis.hub.cache import file_sha256
 from zeuxis.plugins import trust
+from zeuxis.prompts.series import escaped
 
 SETUPS: dict[str, dict[str, Any]] = {  # searches by a word: with their own length and number of views
     "thesis": {"search": "ga-thesis", "augment": CLIP["augment"], "generations": CLIP["generations"]},
@@ -79,7 +80,7 @@ class Settings(BaseModel):
             value = getattr(self, name)
             if value != field.get_default(call_default_factory=True):
                 for one in value if isinstance(value, tuple) else (value,):
-                    words += _pair(f"--{name.replace('_', '-')}", str(one))
+                    words += _pair(f"--{name.replace('_', '-')}", escaped(one) if name == "phrase" else str(one))
         return shlex.join([*words, *_pair("--out", str(out))])
 
     @classmethod
