@@ -28,6 +28,7 @@ FIELDS = ("generator", "scorer", "judge", "search", "held_out")  # of a configur
 
 T = TypeVar("T")
 _trusted: set[str] = set()
+_places: dict[str, str] = {}  # file, or folder of a package, of code from outside -> what it was named
 
 
 def is_reference(name: str) -> bool:
@@ -88,6 +89,7 @@ def load(kind: str, name: str) -> Any:
             f"The {kind} {name!r} cannot be imported: {_words(error)}. Modules are looked for on Python's path "
             "(PYTHONPATH) and in the current folder."
         ) from error
+    _remember(module, name)
     factory = getattr(found, attribute, None)
     if not callable(factory):
         where = getattr(found, "__file__", None) or "built into Python"
@@ -118,9 +120,30 @@ def load_installed(kind: str, point: EntryPoint) -> Any:
             f"The {kind} {point.name!r} ({origin(point)}) cannot be imported: {_words(error)}. Mend or remove that "
             "package."
         ) from error
+    _remember(point.module, point.name)
     if not callable(factory):
         raise BadInput(f"The {kind} {point.name!r} ({origin(point)}) is {point.value!r}, no class or function.")
     return factory
+
+
+def _remember(module: str, name: str) -> None:
+    """That faults in the files of a module, or of the package that it belongs to, are those of `name`."""
+    root = sys.modules.get(module.partition(".")[0])
+    folders = list(getattr(root, "__path__", None) or ())
+    for place in folders or filter(None, [getattr(sys.modules.get(module), "__file__", None)]):
+        _places[str(place)] = name
+
+
+def blamed(error: BaseException) -> str:
+    """The code from outside in which an error came up, "own:Walk, own.py line 12", the innermost place; "" for none."""
+    found, at = "", error.__traceback__
+    while at is not None:
+        file = at.tb_frame.f_code.co_filename
+        for place, name in _places.items():
+            if file == place or file.startswith(f"{place}/"):
+                found = f"{name}, {Path(file).name} line {at.tb_lineno}"
+        at = at.tb_next
+    return found
 
 
 def origin(point: EntryPoint) -> str:

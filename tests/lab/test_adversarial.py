@@ -578,7 +578,7 @@ def test_a_start_that_does_not_fit_is_refused(data, weights, trained, tmp_path):
         task_of("dcgan", data, tmp_path, options={"start": "dcgan", "generator": {"width": 8}})
     with pytest.raises(MissingModel, match=r"absent\.safetensors"):
         task_of("dcgan", data, tmp_path, options={"start": "absent"})
-    with pytest.raises(BadInput, match="other labels"):  # as many, but not the same
+    with pytest.raises(BadInput, match=r"other labels than those of the data: its class .* is .* here"):
         task_of("stylegan2", _relabelled(data, tmp_path), tmp_path, options={"start": "stylegan2"})
 
 

@@ -86,6 +86,10 @@ def test_renamed_labels_are_exported_under_the_new_word(data):
         task_of_class(data, rename={"class": {"zebra": "horse"}})
     with pytest.raises(UnknownName, match="label of the data"):
         task_of_class(data, rename={"colour": {"red": "pink"}})
+    with pytest.raises(BadInput, match="got an empty one"):
+        task_of_class(data, rename={"class": {first: " "}})
+    with pytest.raises(BadInput, match="start beside transfer"):
+        task_of_class(data, transfer=True)
     with pytest.raises(BadInput, match="twice"):
         task_of_class(data, rename={"class": {first: second}})
 

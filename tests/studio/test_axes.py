@@ -39,7 +39,7 @@ def test_lists_and_ranges(field, values, found):
     ("field", "values", "said"),
     [
         ("sed", "1", "Did you mean seed"),
-        ("options", "F=1", "Expected a field"),
+        ("options", "F=1", "Expected a setting"),
         ("realism", "0..1", "Expected a step for realism, e.g. 0..1 step 0.25"),
         ("population", "0, 8", "--population to be at least 1, got '0'"),
         ("population", "1.5..3 step 0.5", "--population to be a whole number"),

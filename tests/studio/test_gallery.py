@@ -86,10 +86,20 @@ def test_a_deleted_run_comes_back(gallery):
     gallery.restore(place)
     assert gallery.count() == 12
     gallery.delete(run)
-    assert gallery.empty_bin() == 1 and gallery.count() == 6
+    assert gallery.empty_bin() == 1 and gallery.count() == 6 and gallery.binned() == []
     for name in ("../run-1", "nothing", ""):
         with pytest.raises(BadInput, match="no run"):
             gallery.delete(name)
+
+
+def test_every_run_in_the_bin_can_come_back(gallery):
+    runs = list(dict.fromkeys(found.run for found in gallery.find()))
+    places = [gallery.delete(run) for run in runs]
+    (gallery.own / "bin" / "stray").mkdir()
+    assert gallery.binned() == places and gallery.count() == 0 and len(places) == 2
+    while gallery.binned():
+        assert gallery.restore(gallery.binned()[-1]).name == runs.pop()
+    assert gallery.count() == 12
 
 
 def test_damaged_folders_are_named_and_links_left_out(gallery):

@@ -114,7 +114,7 @@ def test_axes_are_kept_beside_the_settings(presets, tmp_path):
     [
         ({"field": "generator", "values": "toy, os:system"}, "os:system"),
         ({"field": "start_from", "values": "/home/me/private.png"}, r"private\.png"),
-        ({"field": "nothing", "values": "1"}, "Expected a field"),
+        ({"field": "nothing", "values": "1"}, "Expected a setting of a run"),
     ],
 )
 def test_axes_of_others_run_no_code_and_read_no_file(presets, axis, said):
@@ -167,7 +167,7 @@ def test_a_form_and_its_fields_are_the_same():
     wrong = {
         "augment": "name=value",
         "prompt=x": "name=value",
-        "a=1": "field",
+        "a=1": "setting of a run",
         "augment=x": "--augment",
         "'": "in pairs",
     }
@@ -176,3 +176,19 @@ def test_a_form_and_its_fields_are_the_same():
             read_form({"prompt": "x", "more": more})
     with pytest.raises(BadInput, match="do not fit"):
         write_form({"prompt": ("x",), "negative": ("a+b",)})
+
+
+def test_what_is_typed_under_other_settings_counts_and_numbers_have_their_range():
+    from zeuxis.studio.pages.form import FIRST, read_form
+
+    form = FIRST | {"prompt": "x"}
+    typed = {"generator": "stripes:Stripes", "search": "ga", "population": 16}
+    more = " ".join(f"{name}={value}" for name, value in typed.items())
+    fields = read_form(form | {"more": more})[1]
+    assert {name: fields[name] for name in typed} == typed and fields["generations"] == 160
+    assert read_form(form | {"more": "search=ga", "search": "ga"})[1]["search"] == "ga"
+    with pytest.raises(BadInput, match="search once, got de and, under other settings, ga"):
+        read_form(form | {"more": "search=ga", "search": "de"})
+    for wrong in ({"population": "3"}, {"generations": "200000"}, {"population": "many"}, {"seed": "-1"}):
+        with pytest.raises(BadInput, match=r"Expected \w+ from [\d,]+ to [\d,]+, got "):
+            read_form(form | wrong)

@@ -93,7 +93,7 @@ def test_a_search_is_queued_moved_cancelled_and_carried_out(studio):
         press(user, "Pause")
         await until(user, "the queue is paused")
         studio.runner.start()
-        press(user, "Pause")
+        press(user, "Go on")
         await until(user, "Nothing waits. Shift+Enter")
         named(user, "Open: a red disc <b>").click()
         await until(user, "Best score")

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, RunLocked
 from zeuxis.pictures.metadata import read_metadata
 from zeuxis.run import RunFolder
@@ -59,6 +60,34 @@ def test_a_favourite_is_kept_verified_and_searched_on_from(studio):
     assert config.start_from == (str(path),) and f"--start-from {path}" in studio.live.status.command
     with pytest.raises(BadInput, match="at least one"):
         studio.evolve(())
+
+
+def test_a_search_on_from_a_breeding_keeps_all_its_settings(studio):
+    told = {"generator": "toy", "scorer": ("toy",), "judge": None, "search": "ga", "options": {"tournament": 3}}
+    told |= {"population": 8, "generations": 3, "augment": 2, "negative": ("blue",), "standardise": True}
+    studio.live.start("a red disc", **told)
+    studio.live.wait(120)
+    for place in range(2):
+        studio.pick(place)
+    bench = studio.breed()
+    number = bench.family.table.shown[0]
+    bench.act(lambda: bench.breeding.favour(number))
+    config = studio.evolve(bench.family.table.favourites)
+    studio.live.wait(120)
+    assert {name: getattr(config, name) for name in told} == told
+    assert RunFolder(studio.live.status.folder).config.start_from == config.start_from != ()
+
+
+def test_a_search_on_from_draws_breeds(studio):
+    bench = studio.breed("a frog", scorer=("pocket",), generator="pocket")
+    assert bench.artist.config.search == "samples"
+    bench.act(lambda: bench.breeding.favour(bench.family.table.shown[0]))
+    config = studio.evolve(bench.family.table.favourites)
+    studio.live.stop()
+    studio.live.wait(120)
+    known = RunFolder(studio.live.status.folder).config
+    assert (known.search, known.generations) == ("cma-ga", RunConfig().generations)
+    assert (config.classes, config.truncation) == (bench.artist.config.classes, bench.artist.config.truncation)
 
 
 def test_a_breeding_goes_on_another_day(studio):

@@ -17,6 +17,7 @@ from zeuxis.cli.process import INTERRUPTED, Interrupts, run_command
 from zeuxis.cli.terminal import plain_output, styled
 from zeuxis.compute.threads import busy
 from zeuxis.errors import BadInput, ZeuxisError
+from zeuxis.plugins import blamed
 from zeuxis.registry import Entry, Table, nearest
 from zeuxis.storage.reading import printable
 
@@ -103,6 +104,11 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             typer.echo("\nInterrupted.", err=True)
             raise typer.Exit(INTERRUPTED) from None
+        except SystemExit as error:
+            if not (place := blamed(error)):
+                raise
+            typer.echo(f"Error: Code from outside the program ended it: {place}. Let it raise an error.", err=True)
+            raise typer.Exit(2) from error
         except Exception as error:
             ours = isinstance(error, typer.Exit | typer.Abort) or hasattr(error, "show")  # of the option parser
             if ours or os.environ.get("ZEUXIS_DEBUG"):
@@ -145,11 +151,13 @@ def _in_words(error: Exception) -> tuple[str, int]:
     if isinstance(error, MemoryError) or re.search(OUT_OF_MEMORY, said, re.I):
         less = "Ask for less at once (--micro-batch, --population, fewer seeds, --enlarge), or close other programs"
         return f"There is not enough memory for this. {less}.", 2
+    words = f"{type(error).__name__}: {said}" if said else type(error).__name__
+    if place := blamed(error):
+        return f"Code from outside the program failed ({place}): {words}. ZEUXIS_DEBUG=1 shows where.", 2
     if isinstance(error, OSError):
         where = f" {str(error.filename)[-120:]}" if error.filename else ""
         reason = error.strerror or said or type(error).__name__
         return f"Cannot read or write{where}: {reason}. Check the path and the disk.", 2
-    words = f"{type(error).__name__}: {said}" if said else type(error).__name__
     return f"This should not have happened: {words}. ZEUXIS_DEBUG=1 shows where; please report it.", 1
 
 

@@ -9,7 +9,6 @@ import typer
 from zeuxis import workflows
 from zeuxis.cli.process import INTERRUPTED, Interrupts
 from zeuxis.cli.progress import Progress, make_progress
-from zeuxis.errors import ZeuxisError
 from zeuxis.report.commands import folder_command, repeated, resume_command
 from zeuxis.report.facts import archive_words, best_words, front_facts, speed
 from zeuxis.report.verdict import pictures, short_verdict
@@ -77,9 +76,9 @@ def carry_out(open_it: Callable[[], Session], outputs: Outputs, quiet: bool) -> 
         except KeyboardInterrupt:
             _say_stopped(listener.folder)
             raise typer.Exit(INTERRUPTED) from None
-        except ZeuxisError:
+        except Exception:
             if listener.folder is not None and listener.folder.generations:
-                again = folder_command("resume", listener.folder.path)
+                again = folder_command("resume", listener.folder.path, *repeated(listener.folder.config))
                 typer.echo(f"What was written before is safe. Go on with: {again}", err=True)
             raise
     assert listener.folder is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
@@ -121,6 +122,11 @@ class Bench:
             curve.append(round(float(plain), 5))
         if not curve:
             self._check_budget(cell.variant, cell.population, event.images_so_far)
+        if not math.isfinite(curve[-1]):
+            raise BadInput(
+                f"No picture of {cell.variant!r} on {cell.phrase!r} could be scored: all scores are NaN. Try "
+                "--precision fp32, or another scorer."
+            )
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         x = torch.cat([session.search.best[0][None], session.search.population_x[: cell.population]]).cpu()
         row: Row = {"variant": cell.variant, "phrase": cell.phrase, "seed": cell.seed, "population": cell.population}

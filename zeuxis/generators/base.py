@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 
 from zeuxis.errors import BadInput, WeightsRefused
+from zeuxis.rng import stream
 from zeuxis.spaces import Space
 
 if TYPE_CHECKING:
     from zeuxis.hub.header import Model
 
+RANGE = 1e-3  # of colours beyond [0, 1], by rounding
 COLOURS = {1: "grey", 3: "RGB", 4: "RGBA"}
 
 
@@ -50,6 +52,33 @@ class HasRealism(Protocol):
     def realism(self, images: Tensor) -> Tensor:
         """`(N, 3, H, W) -> (N,)`, the discriminator's output, higher is more real."""
         ...
+
+
+def check_drawn(generator: Generator, name: str) -> None:
+    """BadInput for a generator whose pictures or words are not what the protocol asks for, seen at two draws."""
+    size, count = generator.resolution, 2
+    if not isinstance(size, int) or size < 1:
+        raise BadInput(f"Expected the resolution of the generator {name!r} to be a whole number, got {size!r:.40}.")
+    if not hasattr(generator.space, "sample"):
+        raise BadInput(f"Expected the space of the generator {name!r} to be one of zeuxis.spaces, got "
+                       f"{type(generator.space).__name__}.")  # fmt: skip
+    x = generator.space.sample(count, stream(0, "check")).to(generator.device)
+    with torch.no_grad():
+        images = generator.render(x)
+    got = f"{images.dtype} {tuple(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
+    if got != f"torch.float32 {(count, 3, size, size)}":
+        raise BadInput(
+            f"Expected the generator {name!r} to draw {count} latents as torch.float32 {(count, 3, size, size)}, got "
+            f"{got}. What render gives: zeuxis.generators.base.Generator."
+        )
+    low, high = float(images.min()), float(images.max())
+    if low < -RANGE or high > 1 + RANGE:
+        raise BadInput(
+            f"Expected the pictures of the generator {name!r} in [0, 1], got values from {low:.3g} to {high:.3g}. "
+            "Scale them, e.g. by (images / 2 + 0.5).clamp(0, 1) or images / 255."
+        )
+    if not isinstance(words := generator.describe(x[0].cpu()), str):
+        raise BadInput(f"Expected describe of the generator {name!r} to give a text, got {type(words).__name__}.")
 
 
 def layer_sizes(generator: Any) -> list[int]:

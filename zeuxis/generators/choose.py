@@ -13,7 +13,7 @@ import torch
 
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.generators import FAMILIES, GENERATORS
-from zeuxis.generators.base import Generator, check_colours
+from zeuxis.generators.base import Generator, check_colours, check_drawn
 from zeuxis.generators.diffusion import Diffusion, is_pipeline
 from zeuxis.generators.mixed import OPTION, Mixed, without_mixture
 from zeuxis.nets.gan import TRANSLATORS
@@ -77,6 +77,7 @@ def _made(name: str, device: torch.device | None, options: Mapping[str, Any]) ->
         generator: Generator = _call(GENERATORS[name], name, device=device, **options)
         if GENERATORS.is_plugin(name):
             fits(generator, Generator, "generator", name).name = name  # under which a run and its pictures know it
+            check_drawn(generator, name)
         return generator
     path = _located(name)
     made: Generator

@@ -133,5 +133,7 @@ def options_of(raw: dict[str, Any]) -> Options:
     for name in options.optimizers:
         if name not in ("generator", "discriminator"):
             raise unknown("network in optimizers", name, ("generator", "discriminator"))
+    if options.transfer and options.start is None:
+        raise BadInput("Expected start beside transfer = true, got none. Name the model, or leave transfer out.")
     check_augmentation(options.augmentation)
     return options

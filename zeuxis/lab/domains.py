@@ -119,6 +119,8 @@ def renamed(images: ImageSet, words: Mapping[str, Mapping[str, str]]) -> ImageSe
     for label, given in words.items():
         _label(images, label)
         _numbers(images, label, list(given))
+        if empty := [name for name, word in given.items() if not word.strip()]:
+            raise BadInput(f"Expected a word for {empty[0]!r} in rename, got an empty one.")
         names[label] = tuple(given.get(name, name) for name in names[label])
         if len(set(names[label])) < len(names[label]):
             twice = next(name for name in names[label] if names[label].count(name) > 1)

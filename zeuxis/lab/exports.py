@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,9 +90,10 @@ def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
     words = {name: list(words) for name, words in task.words.items()}
     others = model.family != published and model.about.get("labels") != words
     if others and not task.opt.transfer:
+        differ = next((f"its {k} {a!r} is {b!r} here" for k, a, b in _differing(model.about.get("labels"), words)), "")
         raise BadInput(
-            f"{path} was trained with other labels than those of the data. Start without it, or set transfer = true: "
-            "then what it knows of labels is left out."
+            f"{path} was trained with other labels than those of the data{f': {differ}' if differ else ''}. Start "
+            "without it, or set transfer = true: then what it knows of labels is left out."
         )
     for part, net in zip(("generator", "discriminator"), nets, strict=True):
         if model.family == published and part not in model.parts:
@@ -111,6 +113,12 @@ def start_from(task: Adversarial, path: Path, *nets: nn.Module) -> None:
             raise BadInput(f"{path} does not fit this recipe's {part}: {min(wrong)} differs. Start without it.")
         net.load_state_dict(given, strict=False)
         _find_spectrum(net)
+
+
+def _differing(known: Any, words: dict[str, list[str]]) -> Iterator[tuple[str, str, str]]:
+    """(label, word, other word) at each place where two sets of labels differ; nothing where their sizes do."""
+    if isinstance(known, dict) and {k: len(v) for k, v in known.items()} == {k: len(v) for k, v in words.items()}:
+        yield from ((k, a, b) for k in words for a, b in zip(known[k], words[k], strict=True) if a != b)
 
 
 def _normalised_name(name: str, own: dict[str, Tensor]) -> str:

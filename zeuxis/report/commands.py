@@ -35,10 +35,15 @@ def folder_command(command: str, path: Path, *rest: str) -> str:
     return shlex.join(["zeuxis", command, str(path), *rest])
 
 
+def next_limits(folder: RunFolder) -> dict[str, int | float] | None:
+    """The limits with which the run of a folder goes on; {} for those that it has, None where none helps."""
+    summary = folder.summary()
+    return longer(folder.config, summary["reason"], float(summary["best"]["score"] or 0))
+
+
 def resume_command(folder: RunFolder) -> str:
     """`zeuxis resume PATH ...` with a limit that lets the run go on; "" where no limit does."""
-    config, summary = folder.config, folder.summary()
-    limits = longer(config, summary["reason"], float(summary["best"]["score"] or 0))
+    config, limits = folder.config, next_limits(folder)
     if limits is None:
         return ""
     words = [word for name, value in limits.items() for word in (flag(name), str(value))]

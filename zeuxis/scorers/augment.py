@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.rng import sent
-from zeuxis.scorers.base import Prompt, Scorer
+from zeuxis.scorers.base import Prompt, Scorer, checked_scores
 
 MAX_VIEWS = 64
 CROP = 0.7  # smallest side of the window, as a part of the image's side
@@ -123,7 +123,7 @@ class Augmented:
         """`(N, 3, H, W) -> (N,)` float32, the mean over V + 1 views. BadInput before the first `generation`."""
         if self.drawn is None:
             raise BadInput('Expected generation(rng) before score, with rng = stream(seed, generation, "augment").')
-        total = self.scorer.score(images, prepared)
+        total = checked_scores(self.scorer.score(images, prepared), len(images), self.name)
         for v in range(len(self.drawn)):
             total = total + self.scorer.score(view(images, self.drawn, v), prepared)
         return total / (1 + len(self.drawn))

@@ -8,6 +8,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from zeuxis.errors import BadInput
+
 
 @dataclass(frozen=True)
 class Phrase:
@@ -80,3 +82,11 @@ class Judge(Scorer, Protocol):
     def verdict(self, images: Tensor, prepared: Any) -> Verdict:
         """`(N, 3, H, W) -> Verdict`."""
         ...
+
+
+def checked_scores(score: Any, count: int, name: str) -> Tensor:
+    """A scorer's answer; BadInput where it is not one score for each of `count` pictures."""
+    if not isinstance(score, Tensor) or tuple(score.shape) != (count,):
+        got = f"a tensor {tuple(score.shape)}" if isinstance(score, Tensor) else type(score).__name__
+        raise BadInput(f"Expected the scorer {name!r} to give a tensor ({count},), a score a picture, got {got}.")
+    return score

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from zeuxis.errors import BadInput
 from zeuxis.scorers.augment import HasGeneration
-from zeuxis.scorers.base import Prompt, Scorer
+from zeuxis.scorers.base import Prompt, Scorer, checked_scores
 from zeuxis.scorers.weights import MAX_WEIGHT, split_weight
 
 DISAGREEMENT = "disagreement"  # the name of the part of the score
@@ -69,7 +69,9 @@ class Combined:
         """
         members = zip(self.names, self.weights, self.scorers, prepared.prepared, strict=True)
         return {
-            name: weight * scorer.score(images, p) if weight else torch.zeros(len(images), device=self.device)
+            name: weight * checked_scores(scorer.score(images, p), len(images), name)
+            if weight
+            else torch.zeros(len(images), device=self.device)
             for name, weight, scorer, p in members
         }
 

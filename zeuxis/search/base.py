@@ -151,8 +151,31 @@ class PopulationSearch(ABC):
         """The next generation; asked again before `tell`, the same batch again."""
         if self._asked is None:
             wanted = self._ask(rng) if self.generation else Batch(self._first(rng))
+            self._check_asked(wanted)
             self._asked = wanted if isinstance(wanted, Batch) else Batch(self.space.clip(wanted))
         return self._asked
+
+    def _class_name(self) -> str:
+        return f"the search {type(self).__module__}.{type(self).__qualname__}"
+
+    def _check_asked(self, wanted: Any) -> None:
+        """BadInput where a search's own `_ask` gave no latents."""
+        x = wanted.x if isinstance(wanted, Batch) else wanted
+        if not isinstance(x, Tensor) or x.ndim != 2 or not len(x) or x.shape[1] != self.space.dim:
+            got = f"a tensor {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+            raise BadInput(f"Expected {self._class_name()} to ask for latents (N, {self.space.dim}), got {got}.")
+        if x.dtype != torch.float32:
+            raise BadInput(f"Expected {self._class_name()} to ask for torch.float32 latents, got {x.dtype}.")
+
+    def _check_told(self, kept: Any) -> None:
+        """BadInput where a search's own `_tell` gave no survivors."""
+        x, score = kept if isinstance(kept, tuple) and len(kept) == 2 else (None, None)
+        if not isinstance(x, Tensor) or not isinstance(score, Tensor) or x.shape[:1] != score.shape or x.ndim != 2:
+            got = [tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__ for one in (x, score)]
+            raise BadInput(
+                f"Expected {self._class_name()} to keep latents (M, {self.space.dim}) and their scores (M,), "
+                f"got {got[0]} and {got[1]}."
+            )
 
     def tell(self, batch: Batch, evaluation: Evaluation) -> None:
         """Keep the fit. A score that is not a finite number ranks below all others and is never the best."""
@@ -161,7 +184,9 @@ class PopulationSearch(ABC):
         x = self._fitting(batch, evaluation)
         score = evaluation.score.detach().to(self.device, torch.float32)
         score = score.nan_to_num(nan=-torch.inf, posinf=-torch.inf, neginf=-torch.inf)
-        self.population_x, self.population_score = self._tell(x, score, evaluation)
+        kept = self._tell(x, score, evaluation)
+        self._check_told(kept)
+        self.population_x, self.population_score = kept
         self._keep_best(x, score)
         self._asked = None
         self.generation += 1

@@ -89,7 +89,7 @@ def known_field(name: str) -> str:
         return name.strip()
     near = nearest(plain, [*field_names(), *(f"{name}.NAME" for name in DOTTED)])
     hint = f" Did you mean {' or '.join(near)}?" if near else " `zeuxis generate --help` lists them."
-    raise BadInput(f"Expected a field of a run for an axis, e.g. search, got {name[:80]!r}.{hint}")
+    raise BadInput(f"Expected a setting of a run, e.g. search, got {name[:80]!r}.{hint}")
 
 
 def split(text: str) -> list[tuple[str, bool]]:

@@ -144,8 +144,15 @@ class Gallery(Index):
         self.refresh()
         return place
 
-    def restore(self, place: Path) -> None:
-        """Bring a run back from the bin. BadInput where another one has its name by now."""
+    def binned(self) -> list[Path]:
+        """The runs in the bin, that of the last deletion last."""
+        if not (self.own / BIN).is_dir():
+            return []
+        found = [p for p in self._bin().iterdir() if p.suffix[1:].isdecimal() and p.is_dir() and not p.is_symlink()]
+        return sorted(found, key=lambda p: int(p.suffix[1:]))
+
+    def restore(self, place: Path) -> Path:
+        """Bring a run back from the bin; returns its folder. BadInput where another one has its name by now."""
         run = place.name.rpartition(".")[0]
         if place.parent != self.own / BIN or not place.is_dir() or (self.runs / run).exists():
             raise BadInput(f"The run cannot come back from the bin; it is in {place}.")
@@ -154,6 +161,7 @@ class Gallery(Index):
         except OSError as error:
             raise unwritable(self.runs / run, error) from error
         self.refresh()
+        return self.runs / run
 
     def empty_bin(self) -> int:
         """Remove for good what lies in the bin; how many runs that was."""

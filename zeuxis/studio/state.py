@@ -39,6 +39,9 @@ from zeuxis.studio.thumbnails import FIRST, Thumbnails
 from zeuxis.trust import KEY, check_files
 
 WARM = ("a red fire truck", "red shoes")  # prompts by which the models are loaded before anybody asks
+OWN_START = {"prompt", "seed", "start", "start_images", "start_from", "warm"}  # what a search around pictures sets anew
+DRAWS = ("samples", "best-of-n", "random")  # searches that breed nothing
+OF_DRAWS = {"search", "generations", "budget", "options"}
 T = TypeVar("T")
 
 
@@ -221,16 +224,19 @@ class Studio:
         return self._lay(Bench(artist, breeding, journal, notes=tuple(notes)))
 
     def evolve(self, numbers: Sequence[int]) -> RunConfig:
-        """Begin a search around pictures of the breeding: `--start-from` their files."""
+        """Begin a search around pictures of the breeding, `--start-from` their files, with the settings that it had.
+
+        After draws it is the search that breeds, at its own length.
+        """
         if self.bench is None or not numbers:
             raise BadInput("Pick at least one picture first: a click favours it.")
         bench, files = self.bench, []
         for number in numbers:
             files.append(str(bench.keep(number)))
         config = bench.artist.config
-        return self.live.start(
-            " | ".join(config.prompt), start_from=tuple(files), generator=config.generator, scorer=config.scorer
-        )
+        left = OWN_START | (OF_DRAWS if config.search in DRAWS else set())
+        fields = {name: getattr(config, name) for name in sorted(config.model_fields_set - left)}
+        return self.live.start(" | ".join(config.prompt), **fields | {"start_from": tuple(files)})
 
     def take(self, data: bytes) -> Dropped:
         """A dropped file."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 from nicegui import ui
@@ -12,7 +11,7 @@ from zeuxis.studio import export
 from zeuxis.studio.export import Saved
 from zeuxis.studio.gallery import Gallery
 from zeuxis.studio.index import Found
-from zeuxis.studio.pages.common import FORM, Tag, away, button, say, show, tried
+from zeuxis.studio.pages.common import FORM, Tag, away, button, relabel, say, show
 from zeuxis.studio.pages.found import compare
 from zeuxis.studio.state import Studio
 
@@ -34,7 +33,6 @@ class Chosen:
     def __init__(self, studio: Studio, every: Callable[[], Sequence[int]], changed: Callable[[], None]) -> None:
         self.studio, self.gallery, self.every, self.changed = studio, studio.gallery, every, changed
         self.numbers: list[int] = []
-        self.deleted: Path | None = None
         with Tag("section", "", "zx-tools", aria_label="Selection") as self.tools, Tag("div", "", "zx-bar"):
             with Tag("span", "", "zx-soft", aria_live="polite"):
                 self.count = Tag("span", "")
@@ -47,7 +45,7 @@ class Chosen:
             self.delete = button("Delete the run", self._delete)
             self.clear = button("Clear", lambda: choose([]))
             self.restore = button("Undo the deletion", self._restore, "", "z")
-        show(self.restore, False)
+        self._show_restore()
         self.show()
 
     def _export_form(self) -> Tag:
@@ -76,12 +74,21 @@ class Chosen:
         show(self.hint, not many)
         show(self.touch, not many)
         show(self.compare, many >= 2)
+        relabel(self.delete, "Delete the run" if len(self._runs()) < 2 else "Delete the runs")
         for element in (self.breed, self.export, self.delete, self.clear):
             show(element, many > 0)
+
+    def _show_restore(self) -> None:
+        """Undo is offered as long as the bin holds a run, also to a page that was loaded again."""
+        show(self.restore, bool(self.gallery.binned()))
 
     def found(self) -> list[Found]:
         """The pictures that are selected and still there."""
         return self.gallery.some(self.numbers)
+
+    def _runs(self) -> list[str]:
+        """The runs and plots that the selected pictures are of."""
+        return list(dict.fromkeys(found.run for found in self.found()))
 
     def _all(self) -> None:
         every = self.every()
@@ -112,30 +119,33 @@ class Chosen:
                 say(made.said)
 
     async def _delete(self) -> None:
-        found = tried(self.gallery.one, self.numbers[-1]) if self.numbers else None
-        status = self.studio.live.status
-        if found is None:
-            return
-        if status.busy and status.folder == self.gallery.runs / found.run:
-            say("The search is still writing this run. Stop it first.", "warning")
-            return
-        if self.studio.plots.running == found.run:
-            say("This plot is still under way. Stop it first.", "warning")
-            return
-        all_of_it = ", the whole plot," if self.gallery.plot(found) else ""
-        self.deleted = await away(self.gallery.delete, found.run)
-        if self.deleted is not None:
-            say(f"{found.run}{all_of_it} is in the bin. Undo brings it back.")
-        show(self.restore, self.deleted is not None)
-        choose([])
+        runs, status = self._runs(), self.studio.live.status
+        plots = {found.run for found in self.found() if self.gallery.plot(found)}
+        for run in runs:
+            if status.busy and status.folder == self.gallery.runs / run:
+                say(f"The search is still writing {run}. Stop it first.", "warning")
+                return
+            if self.studio.plots.running == run:
+                say(f"The plot {run} is still under way. Stop it first.", "warning")
+                return
+        gone = [run for run in runs if await away(self.gallery.delete, run) is not None]
+        if gone:
+            verb = (
+                "is in the bin. Undo brings it" if len(gone) == 1 else "are in the bin. Undo brings them, one by one,"
+            )
+            said = [f"{run}, the whole plot," if run in plots else run for run in gone]
+            say(f"{', '.join(said[:5])}{' and others' if len(said) > 5 else ''} {verb} back.")
+            choose([])
+        self._show_restore()
         self.changed()
 
     async def _restore(self) -> None:
-        if self.deleted is not None:
-            await away(self.gallery.restore, self.deleted)
-            self.deleted = None
-            show(self.restore, False)
-            self.changed()
+        binned = self.gallery.binned()
+        back = await away(self.gallery.restore, binned[-1]) if binned else None
+        if back is not None:
+            say(f"{back.name} is back.")
+        self._show_restore()
+        self.changed()
 
 
 def choose(numbers: Sequence[int]) -> None:

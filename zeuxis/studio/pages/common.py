@@ -49,6 +49,7 @@ COLOURS = {
     "primary": "#a8431d", "info": "#2c6276", "positive": "#2f6b45", "warning": "#8a5a00", "negative": "#a3201f",
 }  # fmt: skip
 EXAMPLES = ("a red fire truck", "a white horse", "blue running shoes")
+LONGER, GO_ON = "Go on for as long again", "Go on"  # with a run that did all that it was to do; that was broken off
 FORM = "(e) => { e.preventDefault(); emit(Object.fromEntries(new FormData(e.target))); }"
 VALUE = "(e) => emit(e.target.type === 'checkbox' ? e.target.checked : e.target.value)"
 
@@ -74,6 +75,13 @@ def button(text: str, act: Callable[..., Any], classes: str = "", key: str = "",
             Tag("kbd", key, aria_hidden="true")
     made.on("click", lambda: act())
     return made
+
+
+def relabel(made: Tag, text: str) -> None:
+    """Another text on a button."""
+    first = made.default_slot.children[0]
+    assert isinstance(first, Tag)
+    first.set_text(text)
 
 
 def cell(acts: str = "", **attributes: Any) -> Tag:

@@ -35,8 +35,15 @@ def read_form(given: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         fields = put(fields, field, value_of(field, text))
     for name in ("generator", "search", *NUMBERS):
         text = given.get(name, "").strip()[:4096]
-        if text:
-            fields[name] = int(text) if text.isdecimal() and name in NUMBERS else text
+        value = int(text) if text.isdecimal() and name in NUMBERS else text
+        if not text or (name in fields and text == FIRST[name]):  # nothing was chosen, or it was typed below
+            continue
+        if name in fields and fields[name] != value:
+            raise BadInput(f"Expected {name} once, got {text} and, under other settings, {fields[name]}. Take one out.")
+        about, low, high = NUMBERS.get(name, ("", 0, 0))
+        if name in NUMBERS and not (isinstance(value, int) and low <= value <= high):
+            raise BadInput(f"Expected {about.partition(' (')[0]} from {low:,} to {high:,}, got {text[:40]}.")
+        fields[name] = value
     return given.get("prompt", "")[:40_000], fields
 
 

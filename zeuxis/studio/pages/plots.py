@@ -42,7 +42,7 @@ class Form:
 
     def __init__(self, studio: Studio, first: bool) -> None:
         self.studio = studio
-        with Tag("form", "", "zx-stack", autocomplete="off", id="ask") as form:
+        with Tag("form", "", "zx-stack", autocomplete="off", id="ask", novalidate=True) as form:
             with Tag("div", "", "zx-ask"):
                 with Tag("div", "", "grow"):
                     prompt_field(focus=first)

@@ -12,10 +12,23 @@ from nicegui import ui
 
 from zeuxis.config import make_config
 from zeuxis.errors import ZeuxisError
-from zeuxis.report.commands import folder_command
+from zeuxis.report.commands import folder_command, next_limits
 from zeuxis.run.folder import RunFolder
 from zeuxis.studio.pace import in_words
-from zeuxis.studio.pages.common import Tag, button, code_line, enable, named_dialog, page, say, show, tried
+from zeuxis.studio.pages.common import (
+    GO_ON,
+    LONGER,
+    Tag,
+    button,
+    code_line,
+    enable,
+    named_dialog,
+    page,
+    relabel,
+    say,
+    show,
+    tried,
+)
 from zeuxis.studio.plots import progress
 from zeuxis.studio.queue_file import Item
 from zeuxis.studio.state import Studio
@@ -90,6 +103,7 @@ class Line:
         show(self.empty, not ahead)
         show(self.past, bool(over))
         enable(self.cancel, bool(waiting))
+        relabel(self.pause, "Go on" if self.queue.paused else "Pause")
         self.pause.props["aria-pressed"] = "true" if self.queue.paused else "false"
 
     def _row(self, item: Item, place: int, waiting: int) -> None:
@@ -186,15 +200,15 @@ class Line:
                 Tag("p", f"Its folder: {found.folder.path}", "zx-soft")
                 code_line(folder_command("replay", found.folder.best_image))
                 with Tag("div", "", "zx-bar"):
-                    button("Go on for as long again", partial(self._longer, found, dialog), "main")
+                    if found.limits is not None:
+                        button(LONGER if found.limits else GO_ON, partial(self._longer, found, dialog), "main")
                     button("Close", dialog.close)
         dialog.on("hide", dialog.delete)
         dialog.open()
 
     def _longer(self, found: _Ended, dialog: Any) -> None:
-        wanted = 2 * max(1, found.folder.config.generations)
         dialog.close()
-        tried(partial(self.studio.live.resume, found.folder.path, generations=wanted))
+        tried(partial(self.studio.live.resume, found.folder.path, **(found.limits or {})))
         if self.studio.live.status.busy:
             ui.navigate.to("/")
         else:
@@ -206,6 +220,7 @@ class _Ended:
 
     def __init__(self, studio: Studio, item: Item) -> None:
         self.folder = RunFolder(item.place(studio.runs))
+        self.limits = next_limits(self.folder)
         summary = self.folder.summary()
         best, judge = summary["best"], summary["judge"]
         said = [f"Best score {best['score']:.3f} in generation {best['generation']}", f"{summary['images']:,} images"]

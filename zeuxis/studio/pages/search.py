@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from functools import partial
@@ -10,8 +11,26 @@ from typing import Any
 import torch
 from nicegui import ui
 
+from zeuxis.errors import ZeuxisError
+from zeuxis.report.commands import next_limits
+from zeuxis.run.folder import RunFolder
 from zeuxis.studio.pages import common
-from zeuxis.studio.pages.common import FORM, Tag, away, button, cell, code_line, enable, page, say, show, tried
+from zeuxis.studio.pages.common import (
+    FORM,
+    GO_ON,
+    LONGER,
+    Tag,
+    away,
+    button,
+    cell,
+    code_line,
+    enable,
+    page,
+    relabel,
+    say,
+    show,
+    tried,
+)
 from zeuxis.studio.pages.form import read_form
 from zeuxis.studio.pages.settings import GIVEN, prompt_field, settings_fields
 from zeuxis.studio.queue_file import Item
@@ -49,7 +68,7 @@ class Search:
         ui.timer(PERIOD, self._tick)
 
     def _form(self) -> None:
-        with Tag("form", "", "zx-stack", autocomplete="off", id="ask") as form:
+        with Tag("form", "", "zx-stack", autocomplete="off", id="ask", novalidate=True) as form:
             with Tag("div", "", "zx-ask"):
                 with Tag("div", "", "grow"):
                     prompt_field()
@@ -87,7 +106,7 @@ class Search:
                 self.verdict = Tag("p", "", "zx-soft")
         with Tag("div", "", "zx-bar"):
             self.breed = button("Breed by hand", self._breed, "main", "h")
-            self.longer = button("Go on for as long again", self._longer)
+            self.longer = button(LONGER, self._longer)
             self.tray = Tag("span", "", "zx-soft", aria_live="polite")
         Tag("h2", "Population, best first", "zx-h")
         with Tag("div", "", "zx-sheet", id="sheet", style=f"--columns:{COLUMNS}") as self.sheet:
@@ -143,8 +162,9 @@ class Search:
 
     def _longer(self) -> None:
         status = self.live.status
-        if status.folder is not None:
-            tried(partial(self.live.resume, status.folder, generations=2 * max(1, status.wanted)))
+        limits = _limits(status)
+        if status.folder is not None and limits is not None:
+            tried(partial(self.live.resume, status.folder, **limits))
 
     def _tick(self) -> None:
         status, queue = self.live.status, self.studio.queue
@@ -188,7 +208,9 @@ class Search:
         self.set_command(status.command)
         over = status.state in ("done", "stopped")
         enable(self.breed, frame is not None and not status.sketch)
-        show(self.longer, over)
+        limits = _limits(status) if over else None
+        relabel(self.longer, LONGER if limits else GO_ON)
+        show(self.longer, limits is not None)
         drawn = len(status.points) > 1
         self.curve.set_content(curve(status.points) if drawn else "")
         show(self.later, not drawn and status.busy)
@@ -202,6 +224,13 @@ class Search:
             there = place < len(frame.scores)
             if one.visible != there:
                 show(one, there)
+
+
+def _limits(status: Status) -> dict[str, int | float] | None:
+    """With which limits the run goes on; None where none helps, or its folder is not what it was."""
+    with contextlib.suppress(ZeuxisError):
+        return None if status.folder is None else next_limits(RunFolder(status.folder))
+    return None
 
 
 def _line(status: Status) -> str:
