@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from zeuxis.errors import ZeuxisError
 from zeuxis.experiments import worker
 from zeuxis.experiments.driver import Settings, run_experiment
 from zeuxis.experiments.jobs import Job, make_plan
@@ -102,6 +103,21 @@ def test_metrics_none_of_which_can_be_computed_are_no_result(tmp_path, pictures)
     config |= {"metrics": ["is"]}
     result = carry_out_job(str(tmp_path / "out"), Job("evaluate", config), 3, False).result
     assert result.status == "failed" and "None of the metrics could be computed" in result.reason
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"search": "hill:Boom"}, "repeat it on the command line: --search hill:Boom"),
+        ({"scorer": ["toy", "mine:Scorer:0.5"]}, "repeat it on the command line: --scorer mine:Scorer"),
+        ({"search": "gaa"}, "Unknown search 'gaa'. Did you mean ga"),
+    ],
+)
+def test_a_run_that_cannot_work_is_refused_before_the_first_job(tmp_path, wrong, said):
+    jobs = [{"name": "good", "kind": "run", "config": RUN}, {"name": "bad", "kind": "run", "config": {**RUN, **wrong}}]
+    with pytest.raises(ZeuxisError, match=said):
+        run_experiment(make_plan({"jobs": jobs}), tmp_path / "out")
+    assert not list((tmp_path / "out").glob("jobs/*"))
 
 
 def test_a_recipe_that_was_changed_is_another_job(tmp_path):

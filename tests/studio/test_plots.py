@@ -63,7 +63,7 @@ def test_words_on_two_axes_make_all_pairs():
         ([("seed", "1, 2")], 2, "seeds as an axis or several"),
         ([("seed", "1..60"), ("population", "1..60")], 1, "at most 1,000 runs"),
         ([("search", "ga")], 101, "1 to 100 seeds"),
-        ([("x" * 200, "1")], 1, "Expected a setting"),
+        ([("x" * 200, "1")], 1, "Expected a field"),
     ],
 )
 def test_what_cannot_be_a_plot(axes, seeds, said):

@@ -22,7 +22,9 @@ from pydantic import ValidationError
 from zeuxis.config import RunConfig, TrainConfig, in_words, make_config
 from zeuxis.errors import BadInput
 from zeuxis.experiments.worker import asked
+from zeuxis.plugins import reference_in
 from zeuxis.registry import Entry, Table
+from zeuxis.search import SEARCHES
 from zeuxis.storage.reading import read_bounded
 
 Config = Mapping[str, Any]
@@ -58,6 +60,13 @@ class Run:
         settings = run_config(config)
         if not (settings.prompt or settings.image_prompt):
             raise BadInput("Expected a prompt, e.g. prompt = 'a red disc', got none.")
+        named = settings.model_dump(include={"generator", "scorer", "judge", "search"})
+        if any(reference_in(text) for value in named.values() for text in listed(value)):
+            from zeuxis.trust import check_code  # loads torch
+
+            check_code(named)
+        if settings.search != "auto":
+            SEARCHES.check(settings.search)
 
     def paths(self, config: Config) -> list[tuple[str, str]]:
         """Files of generators, scorers, judges and picture prompts."""
