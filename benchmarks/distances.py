@@ -13,7 +13,10 @@ from torch import Tensor
 
 from zeuxis.data import ImageSet, read_images
 from zeuxis.generators import GENERATORS
+from zeuxis.lab.adversarial_options import options_of
+from zeuxis.lab.adversarial_setup import conditioned
 from zeuxis.lab.curves import save_grid
+from zeuxis.lab.recipe_files import load
 from zeuxis.metrics.coverage import density_coverage
 from zeuxis.metrics.diversity import effective_number
 from zeuxis.metrics.frechet import frechet_distance
@@ -24,7 +27,18 @@ from zeuxis.rng import stream
 from zeuxis.scorers.imagenet_judge import MobileNetJudge
 
 COUNT, GROUPS = 2000, 8
-DATA = {"pocket": "cifar10", "pocket-products": "products"}
+RECIPES = {
+    "pocket": "vision-aided-cifar10",
+    "pocket-products": "vision-aided-products",
+    "pocket-things": "vision-aided-things",
+}
+
+
+def sets(name: str, path: Path) -> tuple[ImageSet, ImageSet]:
+    """The training and test pictures of a pocket generator's recipe, of the kinds that it chooses."""
+    recipe = load(RECIPES[name])
+    train, test = (read_images(recipe.data, path, split) for split in ("train", "test"))
+    return conditioned(train, test, options_of(recipe.options))
 
 
 def unit(data: ImageSet, rows: Tensor) -> Tensor:
@@ -34,7 +48,7 @@ def unit(data: ImageSet, rows: Tensor) -> Tensor:
 
 def figures(name: str, path: Path, pictures: Path | None = None) -> dict[str, object]:
     """One generator against its own training data; `pictures` is where a grid of samples goes."""
-    generator, train = GENERATORS[name](), read_images(DATA[name], path, "train")
+    generator, (train, test) = GENERATORS[name](), sets(name, path)
     order = torch.randperm(len(train), generator=stream(0, "distances"))
     one, two = unit(train, order[:COUNT]), unit(train, order[COUNT : 2 * COUNT])
     x = generator.space.sample(COUNT, stream(0, "distances", name))
@@ -46,7 +60,6 @@ def figures(name: str, path: Path, pictures: Path | None = None) -> dict[str, ob
     found["effective_of_64"] = {"samples": _effective(drawn), "real": _effective(two)}
     small = descriptors(unit(train, torch.arange(len(train))))
     near = distances(descriptors(drawn[:200]), small).amin(1)
-    test = read_images(DATA[name], path, "test")
     held = distances(descriptors(unit(test, torch.arange(200))), small).amin(1)
     found["nearest_training_rms"] = {
         "samples": [float(near.min()), float(near.median())],

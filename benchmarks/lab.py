@@ -27,7 +27,8 @@ from zeuxis.data import ImageSet, read_images
 from zeuxis.generators.lab import LabGenerator
 from zeuxis.hub.convert import convert
 from zeuxis.hub.model_file import build
-from zeuxis.lab.domains import second_domain
+from zeuxis.lab.adversarial_options import options_of
+from zeuxis.lab.adversarial_setup import conditioned
 from zeuxis.lab.recipe_files import load, names
 from zeuxis.metrics.agreement import class_agreement
 from zeuxis.metrics.coverage import density_coverage
@@ -170,8 +171,7 @@ def figures(folder: Path, data: Path, judges: Path, count: int) -> tuple[str, Fi
     size = {"resolution": model.resolution, "channels": options.get("channels")}
     train, test = (read_images(trained["data"], data, split, **size) for split in ("train", "test"))
     kept = tuple(train.labels)
-    if options.get("second_domain"):
-        train, test = (second_domain(images, options["second_domain"]) for images in (train, test))
+    train, test = conditioned(train, test, options_of(options | {"texts": False}))
     count = min(count, len(test), len(train))
     fake, y = generated(model, count)
     (shown, rows), (known, known_rows) = real(test, count, "test"), real(train, count, "train")

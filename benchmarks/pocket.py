@@ -11,11 +11,12 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import distances
 import torch
-from distances import DATA, unit
+from distances import RECIPES, unit
 from torch import Tensor
 
 from zeuxis.config import RunConfig
@@ -23,10 +24,12 @@ from zeuxis.data import ImageSet, read_images
 from zeuxis.evaluation import zero_shot
 from zeuxis.evaluation.recognition import predict, recognised
 from zeuxis.generators import GENERATORS
-from zeuxis.generators.pocket import Pocket
+from zeuxis.generators.pocket import Pocket, PocketThings
 from zeuxis.hub.pocket import POCKET
+from zeuxis.lab.adversarial_options import options_of
 from zeuxis.lab.attributes import COLOURS, main_colour
 from zeuxis.lab.curves import save_grid
+from zeuxis.lab.recipe_files import load
 from zeuxis.metrics.diversity import effective_number
 from zeuxis.metrics.frechet import frechet_distance
 from zeuxis.metrics.intervals import wilson
@@ -36,6 +39,7 @@ from zeuxis.rng import stream
 from zeuxis.run import open_session
 from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.imagenet_judge import MobileNetJudge
+from zeuxis.scorers.nouns import imagenet
 from zeuxis.scorers.pocket import PocketScorer, SecondPocketScorer
 
 HERE = Path(__file__).parent / "results"
@@ -119,6 +123,36 @@ def truncation_figures(train: ImageSet, judges: dict[str, CifarResNet]) -> Figur
         row: Figures = {f"recognised_{name}": recognised(net, images, labels) for name, net in judges.items()}
         row["effective_of_64_per_class"] = sum(effective_number(images[labels == k][:64]) for k in range(10)) / 10
         found[f"{psi:g}"] = row | distances.against(eye.embed(images), real)
+    return found
+
+
+def things_figures(folder: Path) -> Figures:
+    """Share of `pocket-things`, 84 pictures a kind at each truncation, that MobileNet v1 takes for their kind among the
+    160 of Tiny ImageNet and among ImageNet's thousand; the same of real test pictures."""
+    judge, every = MobileNetJudge(), read_images("tiny-imagenet", folder, "test").names["class"]
+    kinds = torch.tensor([min(imagenet().named(name)) for name in every])
+    renamed = options_of(load(distances.RECIPES["pocket-things"]).options).rename["class"]
+    generator = PocketThings(CPU)
+    _, test = distances.sets("pocket-things", folder)
+    own = {renamed.get(name, name): int(kinds[k]) for k, name in enumerate(every)}
+
+    def shares(images: Tensor, labels: Tensor, words: Sequence[str]) -> Figures:
+        said = torch.cat([judge.probabilities(piece) for piece in images.split(200)])
+        asked = torch.tensor([own[word] for word in words])[labels]
+        right = kinds[said[:, kinds].argmax(1)] == asked
+        found: Figures = {"n": len(images), "among_160": float(right.float().mean())}
+        found["interval"] = wilson(float(right.float().mean()), len(images))
+        found["among_1000"] = float((said.argmax(1) == asked).float().mean())
+        found["by_kind"] = {word: float(right[labels == k].float().mean()) for k, word in enumerate(words)}
+        return found
+
+    found: Figures = {"real": shares(unit(test, torch.arange(len(test))), *test.label(0))}
+    for psi in (1.0, 0.8, 0.7, 0.6, 0.5):
+        images, labels = conditional_samples(PocketThings(CPU, truncation=psi), 84)
+        row = shares(images, labels, generator.words["class"])
+        different = [effective_number(images[labels == k][:64]) for k in range(len(generator.words["class"]))]
+        row["effective_of_64_per_kind"] = sum(different) / len(different)
+        found[f"{psi:g}"] = row
     return found
 
 
@@ -209,7 +243,7 @@ def main() -> None:
     parser.add_argument("--judges", type=Path)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--generations", type=int, default=RunConfig().generations)
-    every = ["scorer", "second", "judge", "generator", "truncation", "bred", "distances"]
+    every = ["scorer", "second", "judge", "generator", "truncation", "bred", "things", "distances"]
     parser.add_argument("--only", nargs="*", default=every)
     args = parser.parse_args()
     HERE.mkdir(exist_ok=True)
@@ -224,7 +258,8 @@ def main() -> None:
         "generator": lambda: generator_figures(read_images("cifar10", args.data, "train"), test, judges),
         "truncation": lambda: truncation_figures(read_images("cifar10", args.data, "train"), judges),
         "bred": lambda: bred_figures(judges, args.seeds, args.generations),
-        "distances": lambda: {name: distances.figures(name, folder, HERE) for name in DATA if name in GENERATORS},
+        "things": lambda: things_figures(folder),
+        "distances": lambda: {name: distances.figures(name, folder, HERE) for name in RECIPES if name in GENERATORS},
     }
     for name in args.only:
         begin = time.monotonic()

@@ -18,7 +18,10 @@ from zeuxis.scorers.classifier import PocketJudge
 from zeuxis.scorers.pocket import PocketScorer
 from zeuxis.workflows import generate
 
-NAMES = (*("generator", "products", "scorer", "scorer64", "scorer_second", "judge", "mobilenet_v1", "mobilenet_v2"),)
+NAMES = (
+    *("generator", "products", "things", "scorer", "scorer64", "scorer_second", "judge"),
+    *("mobilenet_v1", "mobilenet_v2"),
+)
 CPU = torch.device("cpu")
 UNSEEN = {"lorry": "truck", "puppy": "dog", "jet": "airplane", "kitten": "cat", "pony": "horse", "vessel": "ship"}
 
@@ -74,10 +77,10 @@ def test_model_card_tells_data_recipe_cost_and_licence(name: str) -> None:
     assert all(word in card for word in ("data", "recipe", "cost", "measured", "licence", "cifar-10"))
 
 
-@pytest.mark.parametrize("name", ("products", "scorer64", "mobilenet_v1", "mobilenet_v2"))
+@pytest.mark.parametrize("name", ("products", "things", "scorer64", "mobilenet_v1", "mobilenet_v2"))
 def test_every_other_card_says_what_it_is_made_of_and_what_was_measured(name: str) -> None:
     card = (POCKET / f"{name}.md").read_text(encoding="utf-8").lower()
-    source = "data" if name in ("products", "scorer64") else "origin"
+    source = "data" if name in ("products", "things", "scorer64") else "origin"
     assert all(word in card for word in (source, "measured", "licence"))
 
 
@@ -92,6 +95,11 @@ def test_cards_show_the_figures_of_the_benchmark() -> None:
     for judge in ("resnet20", "resnet32"):
         assert f"{100 * found['generator'][f'recognised_{judge}']:.1f} %" in card
     assert all(f"{100 * found['bred'][key]['mean']:.1f} %" in card for key in ("resnet20", "resnet32"))
+    card = (POCKET / "things.md").read_text(encoding="utf-8")
+    assert all(f"{100 * found['things'][key]['among_160']:.1f} %" in card for key in ("real", "1", "0.6"))
+    for name, file in (("pocket-products", "products"), ("pocket-things", "things")):
+        distance = found["distances"][name]["samples"]["frechet"]
+        assert f"| {distance:.1f}" in (POCKET / f"{file}.md").read_text(encoding="utf-8")
 
 
 def test_judge_recognises_most_samples(judge, samples) -> None:

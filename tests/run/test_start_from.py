@@ -84,6 +84,13 @@ def test_styles_are_taken_over_with_the_picture():
     result = zeuxis_("generate", "a red shoe", "--start-from", "p/seed0003.png", "--dry-run")
     told = json.loads(result.output[result.output.index("{") :])
     assert (told["generator"], told["space"], told["scorer"]) == ("pocket-products", "w+", ["pocket-64"])
+    named = ("--generator", "pocket-products", "--scorer", "pocket-64", "--judge", "none", "--search", "ga")
+    result = zeuxis_(
+        "generate", "a red shoe", "--start-from", "p/seed0003.png", *named, "--start", "prior", "--dry-run"
+    )
+    assert (
+        json.loads(result.output[result.output.index("{") :])["space"] == "w+"
+    )  # also where nothing is left to choose
 
 
 def test_what_cannot_be_a_start_is_said_in_a_sentence():

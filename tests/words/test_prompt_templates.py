@@ -43,7 +43,8 @@ def test_sets_and_texts_are_filled_in_order():
 
 
 @pytest.mark.parametrize(
-    ("generator", "own"), [("pocket", "small"), ("pocket-products", "product"), ("x.pkl", "photo")]
+    ("generator", "own"),
+    [("pocket", "small"), ("pocket-products", "product"), ("pocket-things", "small"), ("x.pkl", "photo")],
 )
 def test_auto_is_the_set_of_the_generator(generator, own):
     assert settled(("auto", "a {} of wax"), generator) == (own, "a {} of wax")

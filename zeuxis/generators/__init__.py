@@ -8,6 +8,7 @@ from zeuxis.nets.gan import ARCHITECTURES
 from zeuxis.registry import Entry, Table
 
 CIFAR10 = "data: CIFAR-10, which states no licence; cite Krizhevsky 2009"
+IMAGENET = "data: ImageNet, for non-commercial research and education"
 PRODUCTS = "data: shop photos of unclear rights; for research"
 
 GENERATORS = Table(
@@ -18,6 +19,9 @@ GENERATORS = Table(
         ),
         "pocket-products": Entry(
             "zeuxis.generators.pocket:PocketProducts", "shoes, bags, watches, ... by type and colour, 64x64", PRODUCTS
+        ),
+        "pocket-things": Entry(
+            "zeuxis.generators.pocket:PocketThings", "24 kinds of things, from lemons to lighthouses, 64x64", IMAGENET
         ),
         "fft": Entry("zeuxis.generators.fft:FFTImage", "any picture, as its Fourier spectrum; best with --search adam"),
         "siren": Entry("zeuxis.generators.siren:Siren", "a picture as the weights of a small sine network"),

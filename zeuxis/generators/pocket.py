@@ -39,3 +39,10 @@ class PocketProducts(Pocket):
 
     name = "pocket-products"
     file = "products"
+
+
+class PocketThings(Pocket):
+    """Photos of 24 kinds of things, 64x64. Latent = z (64) and an embedding (64) of one kind, which may mix them."""
+
+    name = "pocket-things"
+    file = "things"

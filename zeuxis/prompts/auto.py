@@ -16,7 +16,16 @@ from zeuxis.config import GENERATOR_OPTIONS, RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
-from zeuxis.prompts.coverage import Vocabulary, closeness, draws, kinds_near, model_vocabulary, pocket_vocabulary, words
+from zeuxis.prompts.coverage import (
+    Vocabulary,
+    closeness,
+    draws,
+    kinds_near,
+    likeness,
+    model_vocabulary,
+    pocket_vocabulary,
+    words,
+)
 from zeuxis.prompts.start import adopted
 from zeuxis.prompts.templates import settled
 from zeuxis.scorers import SCORERS
@@ -84,6 +93,19 @@ MEMBERS = {
         truncation=None,
         held_out="pocket",
     ),
+    "pocket-things": Member(
+        file="things",
+        what="kinds of things",
+        scorer="pocket-64",
+        judge="mobilenet-v1",
+        start="prior",
+        search="samples",
+        generations=25,
+        augment=8,
+        truncation=0.6,
+        held_out="pocket",
+        near=10,
+    ),
 }
 
 
@@ -117,6 +139,9 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     config, licence = _with_text(config)
     fields = {name: getattr(config, name) for name in ("generator", "scorer", "judge", "start", "search")}
     if not any(map(_any_auto, fields.values())):
+        with contextlib.suppress(ZeuxisError):  # of a picture that is none, or is gone since the run began, others say
+            taken = {} if not config.start_from else _taken(config, known) if known else adopted(config)[0]
+            config = config.model_copy(update=taken)
         return config, licence
     if known is not None:
         kept = {name: known[name] for name, value in fields.items() if name in known and _any_auto(value)}
@@ -249,13 +274,14 @@ def choose(config: RunConfig) -> Choice:
     asked = _wanted(prompt) if prompt else []
     if not asked or len(here) < 2:
         return Choice("pocket", "")  # nothing to choose by
-    value, nearest, drawn = {}, {}, {}
+    value, nearest, drawn = dict[str, tuple[float, float]](), {}, {}
     for name, of in here.items():
         near = [closeness(phrase.text, of) for phrase in asked]
         known = [draws(phrase.text, of) for phrase in asked]
-        value[name] = sum(p.weight * (n + k) for p, (n, _), k in zip(asked, near, known, strict=True))
+        told = sum(p.weight * (n + k) for p, (n, _), k in zip(asked, near, known, strict=True))
+        value[name] = told, sum(p.weight * likeness(p.text, of) for p in asked)  # where each names a label
         nearest[name], drawn[name] = max(near)[1][0], any(known)
-    name = max(value, key=lambda name: value[name])
+    name = max(reversed(value), key=lambda name: value[name])  # of equals the later: its pictures are larger
     if not drawn[name]:
         return Choice(name, f"None of the generators here was trained on such pictures; {name} comes nearest.")
     return Choice(name, f"The generator is {name}: its {nearest[name]!r} is nearest to the phrase.")
@@ -265,7 +291,7 @@ def advise(config: RunConfig) -> list[str]:
     """What to know before a run of this settled configuration: options without effect, phrases that its generator was
     not trained on, and phrases to avoid that are nearly those to move towards.
     """
-    idle = idle_options(config.search, config.options)
+    idle = idle_options(config.search, config.options) if config.options else []
     if not config.prompt:
         return idle
     prompt = parse_prompt(config.prompt, config.negative, (), templates=False)

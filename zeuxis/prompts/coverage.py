@@ -28,8 +28,8 @@ COLOUR = "colour"  # the kind of label that names no thing
 class Vocabulary:
     """The labels of a generator, in small letters. `what` says how many of what they are.
 
-    `kinds` are those words of the first kind of label that stand with a label in the data: "automobile" with "taxi";
-    empty where there is one kind only, and for files that are not the package's.
+    `kinds` are those words of the first kind of label that stand with a label in the data: "automobile" with "taxi",
+    a label of the only kind with itself; empty for files that are not the package's.
     """
 
     labels: tuple[str, ...]
@@ -59,12 +59,9 @@ def model_vocabulary(model: Model, what: str = "labels") -> Vocabulary | None:
 
 
 def _kinds(model: Model) -> dict[str, tuple[str, ...]]:
-    """Label -> words of the first kind of label in the rows that have it; for files of the package, not a stranger's.
-
-    {} where there is one kind of label only.
-    """
+    """Label -> words of the first kind of label in the rows that have it; of files of the package alone."""
     words, found = list(model.about["labels"].values()), dict[str, dict[str, None]]()
-    for row in model.about["rows"] if len(words) > 1 else ():
+    for row in model.about["rows"]:
         for of, k in zip(words, row, strict=True):
             found.setdefault(_plain(of[k]), {})[words[0][row[0]]] = None
     return {label: tuple(firsts) for label, firsts in found.items()}
@@ -122,6 +119,11 @@ def kinds_near(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
         near = vocabulary.nouns.asked([text]).values() or closeness(text, vocabulary)[1][:1]
         found |= dict.fromkeys(kind for label in near for kind in vocabulary.kinds.get(label, ()))
     return tuple(found)
+
+
+def likeness(text: str, vocabulary: Vocabulary) -> float:
+    """The cosine of a phrase to the nearest label, also where it names one."""
+    return float((_vectors(vocabulary.labels) @ words().sentences([head_of(text)])[0]).max())
 
 
 def draws(text: str, vocabulary: Vocabulary) -> bool:

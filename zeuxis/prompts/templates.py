@@ -7,7 +7,14 @@ from zeuxis.errors import BadInput
 from zeuxis.scorers.templates import SETS, USUAL, sentences_of
 
 AUTO = "auto"
-OF_GENERATOR = {"pocket": "small", "pocket-products": "product", "fft": "picture", "siren": "picture", "toy": "plain"}
+OF_GENERATOR = {
+    "pocket": "small",
+    "pocket-products": "product",
+    "pocket-things": "small",
+    "fft": "picture",
+    "siren": "picture",
+    "toy": "plain",
+}
 
 
 def settled(names: tuple[str, ...], generator: str) -> tuple[str, ...]:

@@ -111,6 +111,9 @@ NEAREST = {
     "apple": "Granny Smith",
     "bread": "French loaf",
     "cabbage": "head cabbage",
+    "mountain, mountain range": "alp, volcano",
+    "beach": "seashore, sandbar",
+    "lake, pond": "lakeside",
 }
 # Second names of classes that mean something else in most prompts: "light" is there a lighter, "head" a promontory.
 NOT_MEANT = {

@@ -23,7 +23,17 @@ State = Literal["ok", "note", "broken"]
 
 CORE = ("torch", "numpy", "safetensors", "pillow", "typer", "rich", "pydantic", "platformdirs", "matplotlib", "jinja2")
 IMPORTED_AS = {"pillow": "PIL"}
-POCKET = ("generator", "judge", "mobilenet_v1", "mobilenet_v2", "products", "scorer", "scorer64", "scorer_second")
+POCKET = (
+    "generator",
+    "judge",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "products",
+    "scorer",
+    "scorer64",
+    "scorer_second",
+    "things",
+)
 REINSTALL = "Install the package again: pip install --force-reinstall zeuxis"
 LITTLE = 2**30  # bytes of free disk under which a long run may not find room
 REQUIREMENT = re.compile(r"^([\w.-]+).*;\s*extra\s*==\s*['\"]([\w-]+)['\"]")
