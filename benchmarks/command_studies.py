@@ -26,7 +26,7 @@ config = { recipe = "STOCK/tiny.toml", data = "STOCK/data", device = "cpu" }
 [[jobs]]
 name = "figures"
 kind = "evaluate"
-config = { evaluation = "metrics", generated = "STOCK/data/dark", real = "STOCK/data/light", metrics = ["vendi"], draws = 2, device = "cpu" }
+config = { evaluation = "similarity", generator = "toy", scorer = "toy", search = "ga augment=0", phrase = "a red disc on white", population = 3, repetitions = 1, generations = 2, device = "cpu", precision = "fp32" }
 """  # noqa: E501
 STEPS = 6  # of a breeding by hand
 SHORT = ["--population", "3", "--repetitions", "1", "--generations", "3", "--device", "cpu", "--precision", "fp32"]
