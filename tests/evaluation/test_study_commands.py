@@ -9,6 +9,7 @@ from study_helpers import TOY, check_page, contents, evaluate, without_figures
 from zeuxis import workflows
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.plugins import trusted
+from zeuxis.prompts.series import escaped
 from zeuxis.storage.checksummed import checked_line, checksummed_json, verified_json, verified_line
 from zeuxis.studies import breed, generators, leakage, searches_answer, similarity
 from zeuxis.studies.questions import BASELINES, QUESTIONS, Similarity
@@ -147,7 +148,7 @@ def test_a_link_among_the_runs_is_not_followed(tmp_path):
 
 def test_evil_words_stay_words(tmp_path):
     evil = "a red disc </title><script>alert(1)</script> {{ 7*7 }}"
-    words = [evil if w == "a red disc" else w for w in SMALL["similarity"]]
+    words = [escaped(evil) if w == "a red disc" else w for w in SMALL["similarity"]]
     assert evaluate("similarity", *words, "--out", tmp_path / "out").exit_code == 0
     text = check_page(tmp_path / "out/report.html")
     assert "<script" not in text and "{{ 7*7 }}" in text

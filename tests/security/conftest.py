@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import zeuxis
 from zeuxis.cli.main import app
+from zeuxis.prompts.series import escaped
 from zeuxis.report import html
 from zeuxis.storage.checksummed import checksummed_json, verified_json
 from zeuxis.storage.files import atomic_write
@@ -112,7 +113,7 @@ def compare_words():
     """The words of a small `zeuxis compare` into a folder."""
 
     def words(out, *phrases, seeds):
-        asked = [word for phrase in phrases for word in ("--phrase", phrase)]
+        asked = [word for phrase in phrases for word in ("--phrase", escaped(phrase))]
         toy = ["--generator", "toy", "--scorer", "toy", "--judge", "none", "--precision", "fp32"]
         size = ["--seeds", seeds, "--population", 4, "--generations", 2]
         return ["compare", "--search", "random", "--baseline", "random", *asked, *size, *toy, "--out", out]
