@@ -22,6 +22,8 @@ LONGEST = ("test_fuzz", "test_command_kills")  # modules, beside those with a br
 ON_DISK = ("cli", "packaging", "security", "storage")  # folders of tests that wait for the disk as users do
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup, what they test does not
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # and in the background of a shell
 
 
 def pytest_collection_modifyitems(items):
