@@ -95,9 +95,7 @@ def selected(train: ImageSet, test: ImageSet, where: Mapping[str, Sequence[str]]
 
     BadInput or UnknownName for what the data do not have, and for names of which no picture is left.
     """
-    keep = torch.ones(len(train), dtype=torch.bool)
-    for name, words in where.items():
-        keep &= torch.isin(_label(train, name), torch.tensor(_numbers(train, name, words)))
+    keep = _as_asked(train, where)
     if not keep.any():
         raise BadInput("Expected pictures with all labels of the option where, found none. Ask for fewer at once.")
     numbers = {name: sorted(set(rows[keep].tolist())) for name, rows in train.labels.items()}
@@ -151,9 +149,7 @@ def chosen(
 
     BadInput or UnknownName for what the data do not have, and for fewer than two domains.
     """
-    keep = torch.ones(len(images), dtype=torch.bool)
-    for name, words in where.items():
-        keep &= torch.isin(_label(images, name), torch.tensor(_numbers(images, name, words)))
+    keep = _as_asked(images, where)
     rows = _label(images, label)
     numbers = _numbers(images, label, domains) if domains else sorted(set(rows[keep].tolist()))
     names = tuple(images.names[label][k] for k in numbers)
@@ -170,6 +166,14 @@ def chosen(
     return replace(
         images, pixels=images.pixels[keep], labels={label: y}, names={label: names}, captions=captions
     ), names
+
+
+def _as_asked(images: ImageSet, where: Mapping[str, Sequence[str]]) -> Tensor:
+    """Bool (N,): the labels of a picture are as `where` says. UnknownName for what the data do not have."""
+    keep = torch.ones(len(images), dtype=torch.bool)
+    for name, words in where.items():
+        keep &= torch.isin(_label(images, name), torch.tensor(_numbers(images, name, words)))
+    return keep
 
 
 def _label(images: ImageSet, name: str) -> Tensor:
