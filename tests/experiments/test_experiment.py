@@ -98,15 +98,16 @@ def test_a_job_that_kills_its_driver_is_tried_as_often(place):
 
 def test_an_error_that_may_pass_is_tried_again_and_one_that_will_not_is_not(place):
     plan = plan_of(group("once", 1, fails="once"), group("disk", 1, fails="disk"), group("exit", 1, fails="exit"),
-                   group("text", 1, fails="text"))  # fmt: skip
+                   group("text", 1, fails="text"), group("number", 1, fails="number"))  # fmt: skip
     done = run_experiment(plan, place / "out")
     reasons = {job.group: result.reason for job, result in done.failed}
     assert reasons == {
         "disk": "OSError: [Errno 5] Input/output error (3 tries)",
         "exit": "SystemExit: 3",
         "text": "Expected a number as 'value' of a job's result, got object.",
+        "number": "Expected a table of names and numbers as a job's result, got float.",
     }
-    assert begun(place / "out") == [1, 1, 2, 3]
+    assert begun(place / "out") == [1, 1, 1, 2, 3]
 
 
 @pytest.mark.parametrize("executor", ["local", "processes"])

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import time
 import zipfile
 
@@ -100,6 +101,15 @@ def test_every_run_in_the_bin_can_come_back(gallery):
     while gallery.binned():
         assert gallery.restore(gallery.binned()[-1]).name == runs.pop()
     assert gallery.count() == 12
+
+
+def test_a_run_comes_back_beside_another_of_its_name(gallery):
+    run = gallery.find()[0].run
+    first = gallery.delete(run)
+    shutil.copytree(first, gallery.runs / run)
+    gallery.refresh()
+    assert gallery.restore(first).name == f"{run}-2"
+    assert gallery.count() == 18 and gallery.binned() == []
 
 
 def test_damaged_folders_are_named_and_links_left_out(gallery):

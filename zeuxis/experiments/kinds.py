@@ -154,7 +154,8 @@ class Evaluate:
 
     def work(self, config: Config, folder: Path) -> Numbers:
         """Call it; what it writes goes into `folder`."""
-        return dict(EVALUATIONS[config["evaluation"]](folder, **_arguments(config)))
+        found: Numbers = EVALUATIONS[config["evaluation"]](folder, **_arguments(config))
+        return found
 
 
 class Own(Protocol):

@@ -174,10 +174,12 @@ def _torch_limits(job: Job) -> int | None:
     return before
 
 
-def _small(numbers: Mapping[str, Any]) -> dict[str, Any]:
-    """Numbers that a line can hold: NaN and infinity are None. BadInput for anything else."""
+def _small(numbers: Any) -> dict[str, Any]:
+    """The numbers of a table that a line can hold: NaN and infinity are None. BadInput for anything else."""
+    if not isinstance(numbers, Mapping):
+        raise BadInput(f"Expected a table of names and numbers as a job's result, got {type(numbers).__name__}.")
     found: dict[str, Any] = {}
-    for name, value in dict(numbers).items():
+    for name, value in numbers.items():
         if hasattr(value, "item") and getattr(value, "ndim", 1) == 0:
             value = value.item()  # of numpy or torch
         if not isinstance(value, float | int | str | bool | None):

@@ -6,6 +6,7 @@ is left out and named.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 import shutil
@@ -152,16 +153,23 @@ class Gallery(Index):
         return sorted(found, key=lambda p: int(p.suffix[1:]))
 
     def restore(self, place: Path) -> Path:
-        """Bring a run back from the bin; returns its folder. BadInput where another one has its name by now."""
-        run = place.name.rpartition(".")[0]
-        if place.parent != self.own / BIN or not place.is_dir() or (self.runs / run).exists():
+        """Bring a run back from the bin; returns its folder: name-2 and so on where another one has its name by now.
+
+        BadInput for what is not in the bin.
+        """
+        if place.parent != self.own / BIN or not place.is_dir():
             raise BadInput(f"The run cannot come back from the bin; it is in {place}.")
+        run, number = place.name.rpartition(".")[0], 1
+        back = self.runs / run
+        while os.path.lexists(back):
+            number += 1
+            back = self.runs / f"{run}-{number}"
         try:
-            place.rename(self.runs / run)
+            place.rename(back)
         except OSError as error:
-            raise unwritable(self.runs / run, error) from error
+            raise unwritable(back, error) from error
         self.refresh()
-        return self.runs / run
+        return back
 
     def empty_bin(self) -> int:
         """Remove for good what lies in the bin; how many runs that was."""
