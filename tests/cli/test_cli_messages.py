@@ -137,22 +137,31 @@ def test_the_syntax_of_other_programs_and_unknown_words_are_noted(phrase, answer
 
 
 @pytest.mark.parametrize(
-    ("fields", "reason", "limits"),
+    ("fields", "reason", "done", "limits"),  # done: generations bred, images, the best score's generation
     [
-        ({"generations": 3}, "All 3 generations are done.", {"generations": 6}),
-        ({"generations": 0}, "The initial population is all that was asked for.", {"generations": 1}),
-        ({"budget": 20}, "The budget of 20 images is spent (20 evaluated).", {"budget": 40}),
-        ({"budget": 20}, "The budget of 20 images is spent (64 evaluated).", {"budget": 128}),
-        ({"generations": 5}, "All 5 generations are done (12 were bred).", {"generations": 24}),
-        ({"patience": 3}, "No better score for 3 generations.", {"patience": 6}),
-        ({"patience": 3}, "No better score for 9 generations.", {"patience": 18}),
-        ({"target": 0.5}, "The target score 0.5 is reached (0.5200).", {"target": 0.57}),
-        ({}, "Interrupted; the run can be resumed.", {}),
-        ({"stop_on_exploitation": 3}, "Scorer over-optimisation: for 3 evaluations ...", None),
+        ({"generations": 3}, "All 3 generations are done.", (3, 16, 0), {"generations": 6}),
+        ({"generations": 0}, "The initial population is all that was asked for.", (0, 4, 0), {"generations": 1}),
+        ({"budget": 20}, "The budget of 20 images is spent (20 evaluated).", (4, 20, 0), {"budget": 40}),
+        ({"budget": 20}, "The budget of 20 images is spent (64 evaluated).", (0, 64, 0), {"budget": 128}),
+        ({"generations": 5}, "All 5 generations are done (12 were bred).", (12, 52, 0), {"generations": 24}),
+        ({"patience": 3}, "No better score for 3 generations.", (7, 32, 4), {"patience": 6}),
+        ({"patience": 3}, "No better score for 9 generations.", (9, 40, 0), {"patience": 18}),
+        ({"target": 0.5}, "The target score 0.5 is reached (0.5200).", (9, 40, 9), {"target": 0.57}),
+        ({}, "Interrupted; the run can be resumed.", (9, 40, 9), {}),
+        ({"stop_on_exploitation": 3}, "Scorer over-optimisation: for 3 evaluations ...", (9, 40, 9), None),
+        (
+            {"generations": 3, "budget": 16, "patience": 2},
+            "All 3 generations are done.",
+            (3, 16, 1),
+            {"generations": 6, "budget": 32, "patience": 4},
+        ),
     ],
 )
-def test_the_next_command_lets_a_run_go_on(fields, reason, limits):
-    assert longer(RunConfig(prompt=("a cat",), **fields), reason, 0.52) == limits
+def test_the_next_command_lets_a_run_go_on(fields, reason, done, limits):
+    generations, images, found = done
+    best = {"score": 0.52, "generation": found}
+    ended = {"reason": reason, "generations": generations + 1, "images": images, "best": best}
+    assert longer(RunConfig(prompt=("a cat",), **fields), ended) == limits
 
 
 def test_a_run_that_lost_patience_goes_on_as_it_says(tmp_path, monkeypatch):

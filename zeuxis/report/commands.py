@@ -37,8 +37,7 @@ def folder_command(command: str, path: Path, *rest: str) -> str:
 
 def next_limits(folder: RunFolder) -> dict[str, int | float] | None:
     """The limits with which the run of a folder goes on; {} for those that it has, None where none helps."""
-    summary = folder.summary()
-    return longer(folder.config, summary["reason"], float(summary["best"]["score"] or 0))
+    return longer(folder.config, folder.summary())
 
 
 def resume_command(folder: RunFolder) -> str:

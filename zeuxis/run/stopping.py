@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from zeuxis.config import RunConfig
 from zeuxis.types import JudgeEvaluation
@@ -178,28 +177,29 @@ def first_of(*rules: Rule) -> Rule:
     return rule
 
 
-def longer(config: RunConfig, reason: str, best: float) -> dict[str, int | float] | None:
-    """The limits with which a run that ended for `reason` goes on: {} after an interrupt, None where none helps.
+def longer(config: RunConfig, ended: Mapping[str, Any]) -> dict[str, int | float] | None:
+    """The limits with which a run goes on that `ended` as its summary.json says: {} after an interrupt, None where none
+    helps.
 
-    They go by what was done, which may be more than the limit: a generation is not broken off.
+    All that were reached at once, by what was done, which may be more than the limit: a generation is not broken off.
     """
+    reason, images, best = (ended[name] for name in ("reason", "images", "best"))
+    done = ended["generations"] - 1  # without the initial population
+    score, waited = float(best["score"] or 0), done - best["generation"]
     if reason.startswith("Interrupted"):
         return {}
-    if config.budget is not None and reason.startswith("The budget"):
-        return {"budget": 2 * max(config.budget, _told(reason, "evaluated"))}
-    if config.patience is not None and reason.startswith("No better"):
-        return {"patience": 2 * max(config.patience, _told(reason, "generations"))}
-    if config.target is not None and reason.startswith("The target"):
-        return {"target": round(max(config.target, best) + 0.05, 2)}
     if reason.startswith(("Scorer over-optimisation", "The scorers part")):
         return None
-    return {"generations": 2 * max(config.generations, _told(reason, "were bred")) or 1}
-
-
-def _told(reason: str, what: str) -> int:
-    """The number before `what` in a reason; 0 where it has none."""
-    found = re.search(rf"(\d+) {what}", reason)
-    return int(found[1]) if found else 0
+    reached: dict[str, int | float] = {}
+    if config.budget is not None and images >= config.budget:
+        reached["budget"] = 2 * images
+    if config.target is not None and score >= config.target:
+        reached["target"] = round(score + 0.05, 2)
+    if config.patience is not None and waited >= config.patience:
+        reached["patience"] = 2 * waited
+    if done >= config.generations or not reached:
+        reached["generations"] = 2 * max(config.generations, done) or 1
+    return reached
 
 
 def from_config(config: RunConfig) -> Rule:

@@ -231,7 +231,7 @@ def _made(study: FoolingStudy) -> tuple[tuple[str, str], ...]:
     s = study.settings
     real = "none given" if study.pictures is None else f"{len(study.pictures):,} of {study.pictures.name}"
     lengths = [f"{search}: {s.run(search, 'x', 0).generations} generations" for search in s.search]
-    budget = f", at most {s.budget:,} images a run" if s.budget else ""
+    budget = f", ending after {s.budget:,} images a run" if s.budget else ""
     return (("classes", f"{study.class_list.name}: {', '.join(study.class_list.classes)}"), ("phrase", s.template),
             ("searches", "; ".join(lengths) + budget),
             ("classifiers", ", ".join(f"{c.name} (sha256 {c.sha256[:12]}…)" for c in study.classifiers)),

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     generations: int | None = Field(
         None, ge=0, le=MOST_IMAGES, description="of every run; default: the search's own, 500 of thesis, 160 of cma-ga"
     )
-    budget: int | None = Field(None, ge=1, le=MOST_IMAGES, description="images that every run may draw at most")
+    budget: int | None = Field(None, ge=1, le=MOST_IMAGES, description="every run ends after this many images")
     precision: Precision = Field("auto", description="auto, fp32 or bf16")
     device: Name = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
 
