@@ -24,8 +24,8 @@ WIDE = 62  # letters of a phrase in the table
 def describe(
     picture: Annotated[Path, typer.Argument(help="a picture; its middle square is read", show_default=False)],
     scorer: Annotated[
-        str | None, typer.Option(help="as for `zeuxis generate`; if not given, as suits the picture's generator")
-    ] = None,
+        str, typer.Option(help="as for `zeuxis generate`; auto: as suits the picture's generator")
+    ] = "auto",
     generations: Annotated[int, typer.Option(min=0, max=10_000, help="of bred phrases")] = 30,
     population: Annotated[int, typer.Option(min=2, max=4096, help="phrases in a generation")] = 64,
     top: Annotated[int, typer.Option(min=1, max=100, help="phrases shown of either kind")] = 8,
@@ -39,7 +39,13 @@ def describe(
     trust(scorer)
     on = choose_device(device)
     found = words.describe(
-        picture, scorer, device=on, generations=generations, population=population, top=top, seed=seed
+        picture,
+        None if scorer == "auto" else scorer,
+        device=on,
+        generations=generations,
+        population=population,
+        top=top,
+        seed=seed,
     )
     for sentence in found.notes:
         note(sentence)
