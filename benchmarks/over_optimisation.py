@@ -1,7 +1,7 @@
 """Remedies against scorer over-optimisation side by side, against best-of-N at equal images, by what did not guide.
 
-    python benchmarks/over_optimisation.py --data DATA --out FOLDER [--sets products cifar10] [--phrases 20] [--seeds 3]
-        [--images 3584] [--only NAME ...] [--minutes M] [--things FILE]
+    python benchmarks/over_optimisation.py --data DATA --out FOLDER [--sets SET ...] [--phrases 20] [--seeds 3]
+        [--images 3584] [--only NAME ...] [--minutes M]
     python benchmarks/over_optimisation.py --out FOLDER --report [--results FILE]
 
 The same command goes on where it was: a finished row of FOLDER/rows.jsonl is not made again. For each seed, phrase
@@ -9,9 +9,9 @@ The same command goes on where it was: a finished row of FOLDER/rows.jsonl is no
 the Frechet distance of its MobileNet v1 features to real pictures of the class beside its floor (as many other real
 pictures against the same), the share inside their manifold (k = 3, Kynkaanniemi et al. 2019) beside that of these
 other real pictures, and the effective number. The real pictures are of the training split; the others of the test
-split, filled up from the training split to 64 where it has fewer. `stop` is the default run as
---stop-on-disagreement 3 would have left it: no run of its own, and fewer images. The set `tiny-imagenet` ("things")
-needs --things, the export of a generator trained on it.
+split, filled up from the training split to 64 where it has fewer. `default` is what `zeuxis
+generate` does without further flags, with so many images: draws of the kinds that the phrase names; `stop` is the run
+of cma-ga as --stop-on-disagreement 3 would have left it: no run of its own, and fewer images.
 
 The report has means over phrases, and the difference to best-of-N on the same phrase and seed, with 95 % bootstrap
 intervals over whole phrases; then what is asked of the default. --results writes all of it as JSON.
@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import math
 import time
@@ -46,7 +45,7 @@ from zeuxis.metrics.neighbours import inside, radii
 from zeuxis.run import Session, prepare_run
 from zeuxis.run.stopping import disagreement, from_config
 
-FULL = 3584  # images of a default run, in which the GA takes over after 120 generations of sep-CMA-ES
+FULL = 3584  # images of a run of cma-ga in which the GA takes over after 120 generations of sep-CMA-ES
 POPULATION = 64
 REAL = {"train": 1000, "test": 256}  # pictures of a class, at most
 LOOKS = 3  # evaluations after which the rule stops
@@ -66,18 +65,19 @@ class Set:
 SETS = {
     "products": Set("pocket-products", "pocket-64", "pocket"),
     "cifar10": Set("pocket", "pocket", "pocket-second"),
-    "tiny-imagenet": Set("", "pocket-64", "pocket"),  # the generator of --things
+    "tiny-imagenet": Set("pocket-things", "pocket-64", "pocket"),
 }
-BASELINE = "best of N"
+BASELINE, BRED = "best of N", "cma-ga"
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     BASELINE: {"search": "samples"},
-    "default": {},
+    "default": {"search": "auto"},
+    BRED: {},
     "stop": {},
     "two, standardised": {"second": True, "standardise": True},
     "two, disagreement": {"second": True, "disagreement": 1.0},
     "drift": {"drift": 0.1},
     "best of N, truncated": {"search": "samples", "truncation": 0.6},
-    "default, truncated": {"truncation": 0.6},
+    "cma-ga, truncated": {"truncation": 0.6},
 }
 FIGURES = {  # key: title, whether the difference to best-of-N is of interest
     "judge": ("judge, population", True),
@@ -117,8 +117,6 @@ def main() -> None:
 def measure(args: argparse.Namespace) -> None:
     """Every row that is missing; none is begun after --minutes."""
     torch.set_num_threads(1)
-    if args.things:
-        SETS["tiny-imagenet"] = dataclasses.replace(SETS["tiny-imagenet"], generator=str(args.things))
     space, begun = open_features("mobilenet-v1"), time.monotonic()
     done = {(row["phrase"], row["configuration"], row["seed"]) for row in read_rows(args.out)}
     asked = [(seed, n, data) for seed in range(args.seeds) for n in range(args.phrases) for data in args.sets]
@@ -127,7 +125,7 @@ def measure(args: argparse.Namespace) -> None:
         missing = [name for name in args.only if (phrase, name, seed) not in done]
         real = reference(label, data, args.data, space) if missing else None
         for name in missing:
-            if name == "stop" and "default" in missing:
+            if name == "stop" and BRED in missing:
                 continue  # made with it
             if args.minutes and time.monotonic() - begun > 60 * args.minutes:
                 return print("No row is begun any more: --minutes are over. The same command goes on.")
@@ -162,10 +160,10 @@ def settings(phrase: str, data: str, name: str, seed: int, images: int) -> RunCo
     """The run of a row, at so many images: generations of both parts of cma-ga in the proportion of a full run."""
     of, fields = SETS[data], dict(CONFIGURATIONS[name])
     scorers = (of.guide, SECOND) if fields.pop("second", False) else (of.guide,)
-    if name == "default":
+    if name == BRED:
         fields |= {"stop_on_disagreement": LOOKS}
         scorers = (*scorers, f"{of.held_out}:0")
-    if fields.setdefault("search", "cma-ga") == "cma-ga":
+    if fields.setdefault("search", BRED) == BRED:
         spread = round(40 * (images - POPULATION) / (FULL - POPULATION))
         focus = (images - POPULATION - POPULATION * spread) // 8  # the rest, in generations of 8
         fields["options"] = {"focus": focus, "spread": spread}
@@ -177,9 +175,9 @@ def settings(phrase: str, data: str, name: str, seed: int, images: int) -> RunCo
 def one(
     phrase: str, data: str, name: str, seed: int, images: int, real: Reference | None, space: FeatureSpace, stop: bool
 ) -> list[dict[str, Any]]:
-    """The row of a configuration; of the default run that of the stopping rule as well, if `stop`."""
+    """The row of a configuration; of that of cma-ga also what the stopping rule would have left, if `stop`."""
     assert real is not None
-    config = settings(phrase, data, name if name != "stop" else "default", seed, images)
+    config = settings(phrase, data, name if name != "stop" else BRED, seed, images)
     session = Session(prepare_run(config))
     session._judge = lambda event: None  # type: ignore[method-assign]  # it judges the end only
     session._rule = from_config(config.model_copy(update={"stop_on_disagreement": None}))  # the run goes on
@@ -191,7 +189,7 @@ def one(
             stopped = (spent, session.search.population_x.clone(), session.search.population_score.clone())
     seconds = time.process_time() - started
     end = (spent, session.search.population_x, session.search.population_score)
-    states = {name: end} if name != "default" else {"default": end, "stop": stopped or end}
+    states = {name: end} if name not in (BRED, "stop") else {BRED: end, "stop": stopped or end}
     shared = {"phrase": phrase, "data": data, "seed": seed, "budget": images}
     found = []
     for what, (count, x, score) in states.items():
@@ -320,7 +318,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--data", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sets", nargs="+", default=["products", "cifar10"], choices=SETS)
+    parser.add_argument("--sets", nargs="+", default=list(SETS), choices=SETS)
     parser.add_argument("--phrases", type=int, default=20, help="of each set, at most 20")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--images", type=int, default=FULL, help="of a run")
@@ -328,7 +326,6 @@ def _arguments() -> argparse.Namespace:
         "--only", nargs="+", default=list(CONFIGURATIONS), choices=CONFIGURATIONS, help="configurations"
     )
     parser.add_argument("--minutes", type=float, default=0, help="after which no row is begun; 0: all")
-    parser.add_argument("--things", type=Path, help="export of a generator trained on tiny-imagenet")
     parser.add_argument("--report", action="store_true", help="only print the tables of what is there")
     parser.add_argument("--results", type=Path, help="write the summary and its rows there, as JSON")
     args = parser.parse_args()
@@ -336,8 +333,6 @@ def _arguments() -> argparse.Namespace:
         parser.error(f"expected 1 to 20 phrases, a seed and at least {2 * POPULATION} images")
     if not args.report and args.data is None:
         parser.error("expected --data, the folder of the pictures")
-    if "tiny-imagenet" in args.sets and not (args.things or args.report):
-        parser.error("the set tiny-imagenet needs --things FILE")
     return args
 
 

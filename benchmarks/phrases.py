@@ -48,12 +48,26 @@ PHRASES: dict[str, tuple[tuple[str, str], ...]] = {
         ("a white flip flop", "flip flops"),
         ("a grey scarf", "scarves"),
     ),
-    "tiny-imagenet": tuple(
-        (f"{'an' if word[0] in 'aeiou' else 'a'} {word}", word)
-        for word in (
-            "goldfish", "teapot", "lion", "pizza", "school bus", "mushroom", "king penguin", "umbrella", "sports car",
-            "banana", "jellyfish", "barn", "candle", "guinea pig", "lemon", "snail", "bell pepper", "hourglass",
-            "golden retriever", "suspension bridge",
-        )
+    "tiny-imagenet": (  # of the kinds that pocket-things draws
+        ("a goldfish", "goldfish"),
+        ("a teapot", "teapot"),
+        ("a lion", "lion"),
+        ("a pizza", "pizza"),
+        ("a school bus", "school bus"),
+        ("a lighthouse", "beacon"),
+        ("a king penguin", "king penguin"),
+        ("a snowy mountain", "alp"),
+        ("a sports car", "sports car"),
+        ("a jellyfish", "jellyfish"),
+        ("a monarch butterfly", "monarch"),
+        ("a lemon", "lemon"),
+        ("a red panda", "lesser panda"),
+        ("a bell pepper", "bell pepper"),
+        ("an hourglass", "hourglass"),
+        ("a ladybug", "ladybug"),
+        ("an orange", "orange"),
+        ("a beach", "seashore"),
+        ("a steel arch bridge", "steel arch bridge"),
+        ("a lifeboat", "lifeboat"),
     ),
-}  # fmt: skip
+}

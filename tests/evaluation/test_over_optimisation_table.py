@@ -59,9 +59,10 @@ def test_a_phrase_without_a_class_counts_for_all_but_the_judge(table, tmp_path, 
 
 def test_equal_images_for_every_configuration_and_twenty_phrases_of_each_set(table):
     for images in (640, 1280, 3584):
-        config = table.settings("a red shoe", "products", "default", 0, images)
+        config = table.settings("a red shoe", "products", "cma-ga", 0, images)
         focus, spread = (config.options[name] for name in ("focus", "spread"))
         assert 64 + 8 * focus + 64 * spread == images == config.budget
+        assert table.settings("a red shoe", "products", "default", 0, images).budget == images
     for of in table.PHRASES.values():
         assert len(of) == len({phrase for phrase, _ in of}) == 20
     assert len(table.manifold.PHRASES) == 12

@@ -170,6 +170,16 @@ def test_the_command_of_a_study_makes_the_same_study():
     assert issubclass(QUESTIONS[0], Settings)
 
 
+def test_the_scorer_suits_the_generator_unless_another_is_named():
+    fooling, leakage = (next(kind for kind in QUESTIONS if kind.kind == name) for name in ("fooling", "leakage"))
+    assert fooling.made({}).scorer == ("pocket",) and leakage.made({}).scorer == ("auto",)  # auto: by each phrase
+    things = fooling.made({"generator": "pocket-things"})
+    assert things.scorer == ("pocket-64",) and fooling.made({"generator": "own.safetensors"}).scorer == ("pocket",)
+    assert things.key == fooling.made({"generator": "pocket-things", "scorer": ["auto"]}).key
+    assert things.command("out") == "zeuxis evaluate fooling --generator pocket-things --out out"
+    assert "--scorer pocket " in fooling.made({"generator": "pocket-things", "scorer": ["pocket"]}).command("out")
+
+
 def test_the_figures_are_drawn(drawn, tmp_path):
     assert evaluate("searches", *SMALL["searches"], "--out", tmp_path / "out").exit_code == 0
     assert {"best.png", "mean.png", "judge-0.png"} <= {p.name for p in (tmp_path / "out").iterdir()}

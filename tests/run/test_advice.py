@@ -6,7 +6,7 @@ from run_helpers import generate
 from zeuxis.config import RunConfig
 from zeuxis.hub.header import Model
 from zeuxis.prompts.auto import advise, preview, settle
-from zeuxis.prompts.coverage import closeness, draws, model_vocabulary, pocket_vocabulary
+from zeuxis.prompts.coverage import closeness, draws, kinds_near, model_vocabulary, pocket_vocabulary
 from zeuxis.run import RunFolder, check_config
 
 POCKET = (
@@ -41,6 +41,27 @@ def test_what_a_generator_was_trained_on(pocket, products):
     for known, own, others in ((pocket, POCKET, PRODUCTS), (products, PRODUCTS, POCKET)):
         assert [text for text in own if not draws(text, known)] == []
         assert [text for text in (*others, *NEITHER) if draws(text, known)] == []
+
+
+@pytest.mark.parametrize(
+    ("phrase", "kinds"),
+    [
+        ("a black wrist watch", ("black watches",)),
+        ("a pair of sunglasses", ("Sunglasses",)),  # no colour is named
+        ("a red shoe", ("red casual shoes", "red sports shoes")),  # there are no red formal shoes
+        ("a shoe", ("Casual Shoes", "Formal Shoes", "Sports Shoes")),
+        ("a navy blue and white sports shoe", ("navy blue sports shoes", "white sports shoes")),  # and not blue ones
+        ("a gray scarf on a red chair", ("grey scarves",)),
+        ("a purple clutch bag", ("purple clutches",)),  # of "a laptop bag" and others the last word
+        ("a bottle of perfume", ("Perfume and Body Mist",)),
+        ("a crimson heel", ("Heels",)),
+        ("a red panda", ()),
+    ],
+)
+def test_kinds_and_colours_of_products_that_a_phrase_asks_for(products, phrase, kinds):
+    assert kinds_near([phrase], products) == kinds
+    known = set(products.kinds) | {f"{colour} {kind}".lower() for kind, of in products.colours.items() for colour in of}
+    assert {kind.lower() for kind in kinds} <= known
 
 
 def test_imagenet_is_known_by_its_names_and_everyday_words(imagenet):

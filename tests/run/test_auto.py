@@ -45,9 +45,9 @@ def test_the_generator_is_the_one_whose_labels_are_nearest(name, phrase):
     config, notes = settle(RunConfig(prompt=(phrase,)))
     member = MEMBERS[name]
     assert (config.generator, config.scorer, config.judge) == (name, (member.scorer,), member.judge)
-    assert config.start == member.start and notes[0].startswith(f"The generator is {name}: ")
-    assert (config.search, config.generations) == (member.search, member.near or member.generations)
-    assert ["--search cma-ga breeds" in note for note in notes[1:]] == [True] * (member.search != "cma-ga")
+    assert config.start == "prior" and notes[0].startswith(f"The generator is {name}: ")
+    assert (config.search, config.generations, bool(config.classes)) == ("samples", 10, True)
+    assert "--search cma-ga breeds" in notes[1]
 
 
 @pytest.mark.parametrize(
@@ -71,6 +71,18 @@ def test_only_kinds_that_the_phrases_ask_for_are_drawn(phrases, kinds):
 def test_a_generator_with_one_kind_of_label_draws_those_that_are_asked_for():
     config, _ = settle(RunConfig(prompt=("a lemon", "an orange")))
     assert (config.generator, config.classes, config.generations) == ("pocket-things", ("lemon", "orange"), 10)
+
+
+def test_products_are_drawn_of_the_kind_and_colour(tmp_path):
+    config, notes = settle(RunConfig(prompt=("a pair of blue sneakers",)))
+    assert (config.classes, config.start, config.truncation) == (("blue casual shoes",), "prior", 0.6)
+    assert "of blue casual shoes alone" in notes[-1]
+    bred, _ = settle(RunConfig(prompt=("a pair of blue sneakers",), search="cma-ga"))
+    assert (bred.classes, bred.start, bred.truncation) == ((), "labels", None)
+    run = tmp_path / "run"
+    generate("a pair of blue sneakers", generations=0, population=4, augment=0, judge=None, seed=1, out=run)
+    words = {row["description"] for row in RunFolder(run).summary()["population"]}
+    assert words == {"100 % blue casual shoes"}
 
 
 @pytest.mark.parametrize(
@@ -117,7 +129,7 @@ def test_the_search_is_the_generators_own_unless_more_is_told(fields, search, ge
         ({"space": "w"}, None, 8),
         ({"start": "bank"}, None, 8),
         ({"search": "ga"}, None, RunConfig().augment),
-        ({"generator": "pocket-products"}, None, RunConfig().augment),
+        ({"generator": "pocket-products"}, 0.6, 8),
     ],
 )
 def test_the_draws_of_pocket_have_a_truncation_and_views_of_their_own(fields, truncation, augment):
@@ -173,7 +185,7 @@ def test_the_classes_asked_for_choose_the_generator_that_has_them():
 def test_a_resumed_run_keeps_what_was_chosen(tmp_path):
     generate("a brown handbag", generations=1, population=4, augment=0, seed=1, out=tmp_path / "run")
     record = RunFolder(tmp_path / "run").record
-    assert record["config"]["generator"] == "pocket-products" and record["start"]["labels"][0] == "brown handbags"
+    assert record["config"]["generator"] == "pocket-products" and record["config"]["classes"] == ["brown handbags"]
     assert any(note.startswith("The generator is pocket-products") for note in record["notes"])
     assert resume(tmp_path / "run", generations=2).images > 4
     again = {**record["config"], "generator": "pocket"}

@@ -41,25 +41,23 @@ from zeuxis.search import idle_options
 AUTO = "auto"
 CAPTION = "caption"  # the label that the training lab makes of captions
 SEARCH = "cma-ga"  # where nothing better is known
+FREE = ("search", "start")  # fields that are "auto" here
+DRAWN = {"search": "samples", "generations": 25, "augment": 8, "truncation": 0.6}  # of the generators of the package
+OF_KINDS = 10  # generations of draws where they are of the kinds that the phrase asks for alone
 CANCELS = 0.86  # cosine of a wanted and an avoided phrase from which they pull against each other: "a frog", "frogs"
 SHOWN = 2  # phrases that a note is written on
 
 
 @dataclass(frozen=True)
 class Member:
-    """A generator of the package: the file with its words and what they are, the scorer and judge, start and search."""
+    """A generator of the package: the file with its words and what they are, the scorer and judge, and start."""
 
     file: str
     what: str
     scorer: str
     judge: str
-    start: Literal["prior", "labels"]
-    search: str
-    generations: int
-    augment: int | None  # views in the score; None: as always
-    truncation: float | None  # None: as trained
+    start: Literal["prior", "labels"]  # where the kinds are not chosen by the phrase
     held_out: str  # the scorer that --stop-on-disagreement stops by
-    near: int | None = None  # generations of draws of the kinds near the phrase alone; None: of all kinds
 
     @property
     def vocabulary(self) -> Vocabulary | None:
@@ -74,12 +72,7 @@ MEMBERS = {
         scorer="pocket",
         judge="pocket",
         start="prior",
-        search="samples",
-        generations=25,
-        augment=8,
-        truncation=0.6,
         held_out="pocket-second",
-        near=10,
     ),
     "pocket-products": Member(
         file="products",
@@ -87,10 +80,6 @@ MEMBERS = {
         scorer="pocket-64",
         judge="mobilenet-v1",
         start="labels",
-        search=SEARCH,
-        generations=160,
-        augment=None,
-        truncation=None,
         held_out="pocket",
     ),
     "pocket-things": Member(
@@ -99,14 +88,14 @@ MEMBERS = {
         scorer="pocket-64",
         judge="mobilenet-v1",
         start="prior",
-        search="samples",
-        generations=25,
-        augment=8,
-        truncation=0.6,
         held_out="pocket",
-        near=10,
     ),
 }
+
+
+def member_of(generator: str) -> Member:
+    """The generator of the package with that name; for any other `pocket`, whose scorer and judge serve it as well."""
+    return MEMBERS.get(generator, MEMBERS["pocket"])
 
 
 @dataclass(frozen=True)
@@ -159,7 +148,7 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     elif config.generator == AUTO:
         choice = choose(config)
         fields["generator"], notes = choice.generator, [*notes, choice.why] if choice.why else notes
-    member = MEMBERS.get(fields["generator"], MEMBERS["pocket"])
+    member = member_of(fields["generator"])
     fields["scorer"] = tuple(member.scorer + name[len(AUTO) :] if _is_auto(name) else name for name in config.scorer)
     fields["judge"] = member.judge if config.judge == AUTO else config.judge
     if config.start == AUTO:
@@ -199,24 +188,21 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
     told = config.options or config.unique or config.on_collapse != "nothing"  # what only breeding has
     if generator not in MEMBERS or told or config.start_from:
         return {"search": SEARCH}, ""
-    member = MEMBERS[generator]
-    own: dict[str, Any] = {"generations": member.generations, "augment": member.augment}
-    if config.space in (None, "z") and config.start != "bank" and config.warm is None:  # banks are drawn as trained
-        own["truncation"] = member.truncation
-    kinds = _kinds(config, member)
-    if kinds:
-        own |= {"classes": kinds, "generations": member.near}
-    own = {name: value for name, value in own.items() if value is not None and name not in config.model_fields_set}
+    own: dict[str, Any] = dict(DRAWN)
+    if config.space not in (None, "z") or config.start == "bank" or config.warm is not None:
+        del own["truncation"]  # banks are drawn as trained
+    if kinds := _kinds(config, MEMBERS[generator]):
+        own |= {"classes": kinds, "start": "prior", "generations": OF_KINDS}
+    own = {name: value for name, value in own.items() if name in FREE or name not in config.model_fields_set}
     psi = f" at truncation {own['truncation']:g}" if "truncation" in own else ""
-    of = f", of {' and '.join(kinds)} alone" if "classes" in own else ""
-    better = f"the best different draws of {generator} look better than bred pictures"
-    why = f"The search is {member.search}{psi}{of}: {better}."
-    return {"search": member.search, **own}, f"{why} --search {SEARCH} breeds." if member.search != SEARCH else ""
+    of = f", of {' and '.join(kinds)} alone" if kinds else ""
+    why = f"The search is samples{psi}{of}: the best different draws of {generator} look better than bred pictures."
+    return own, f"{why} --search {SEARCH} breeds."
 
 
 def _kinds(config: RunConfig, member: Member) -> tuple[str, ...]:
     """The kinds of picture that the positive words ask for, to draw nothing else; () for all of them."""
-    if member.near is None or not config.prompt or config.classes or config.ban or config.start != AUTO:
+    if not config.prompt or config.classes or config.ban or config.start != AUTO:
         return ()
     known, prompt = member.vocabulary, parse_prompt(config.prompt, config.negative, (), templates=False)
     return () if known is None else kinds_near([phrase.text for phrase in _wanted(prompt)], known)

@@ -22,6 +22,12 @@ KNOWN = 0.65  # cosine of sentence vectors from which a label stands for a phras
 ELSEWHERE = 0.8  # the same for a phrase that names a class of ImageNet which is none of the labels: "a laptop"
 SHOWN = 3  # labels that a note names
 COLOUR = "colour"  # the kind of label that names no thing
+ALSO_CALLED = {
+    "grey": ("gray",),
+    "gold": ("golden",),
+    "multi": ("multicoloured", "multicolored", "colourful", "colorful"),
+}
+ELSE_MEANT = ("foundation", "highlighter", "mask")  # first halves of labels that hardly anyone means by the word
 
 
 @dataclass(frozen=True)
@@ -29,13 +35,15 @@ class Vocabulary:
     """The labels of a generator, in small letters. `what` says how many of what they are.
 
     `kinds` are those words of the first kind of label that stand with a label in the data: "automobile" with "taxi",
-    a label of the only kind with itself; empty for files that are not the package's.
+    a label of the only kind with itself; `colours` those that stand with such a word. Both are empty for files that are
+    not the package's, `colours` also where pictures have no label for theirs.
     """
 
     labels: tuple[str, ...]
     what: str
     nouns: Nouns
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    colours: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def pocket_vocabulary(file: str, what: str) -> Vocabulary | None:
@@ -45,7 +53,7 @@ def pocket_vocabulary(file: str, what: str) -> Vocabulary | None:
     except MissingModel:
         return None
     found = model_vocabulary(model, what)
-    return replace(found, kinds=_kinds(model)) if found else None
+    return replace(found, kinds=_kinds(model), colours=_colours(model)) if found else None
 
 
 def model_vocabulary(model: Model, what: str = "labels") -> Vocabulary | None:
@@ -67,6 +75,17 @@ def _kinds(model: Model) -> dict[str, tuple[str, ...]]:
     return {label: tuple(firsts) for label, firsts in found.items()}
 
 
+def _colours(model: Model) -> dict[str, tuple[str, ...]]:
+    """Word of the first kind of label -> the colours that it has in the data, in small letters."""
+    words, found = model.about["labels"], dict[str, dict[str, None]]()
+    if COLOUR not in words:
+        return {}
+    at, firsts = list(words).index(COLOUR), next(iter(words.values()))
+    for row in model.about["rows"]:
+        found.setdefault(firsts[row[0]], {})[_plain(words[COLOUR][row[at]])] = None
+    return {kind: tuple(colours) for kind, colours in found.items()}
+
+
 def _plain(word: str) -> str:
     return str(word).lower().replace("_", " ")
 
@@ -75,8 +94,14 @@ def _plain(word: str) -> str:
 def _vocabulary(labels: tuple[str, ...], what: str) -> Vocabulary | None:
     if sum(bool(words_of(label)) and not _cryptic(label) for label in labels) * 2 <= len(labels):
         return None
-    nouns = Nouns([(label, *singulars(label)[1:]) for label in labels])
+    nouns = Nouns([(label, *singulars(label)[1:], *_first_of_two(label, labels)) for label in labels])
     return Vocabulary(labels, f"{len(labels):,} {what}", nouns)
+
+
+def _first_of_two(label: str, labels: Sequence[str]) -> tuple[str, ...]:
+    """ "perfume" of "perfume and body mist", unless it is a label itself or mostly means something else."""
+    first, _, second = label.partition(" and ")
+    return tuple(singulars(first)) if second and first not in (*labels, *ELSE_MEANT) else ()
 
 
 @cache
@@ -109,16 +134,41 @@ def closeness(text: str, vocabulary: Vocabulary) -> tuple[float, tuple[str, ...]
 
 
 def kinds_near(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The kinds that phrases ask for, each by the labels that it names or the one nearest to it; () where one asks for
+    """The kinds that phrases ask for, in the colours they name where there are such pictures; () where one asks for
     something else.
+
+    Kinds are those of the labels that a phrase names, else of those that end in its last noun ("a red shoe": casual,
+    formal and sports shoes), else of the nearest label.
     """
     found = dict[str, None]()
     for text in texts:
         if not draws(text, vocabulary):
             return ()
-        near = vocabulary.nouns.asked([text]).values() or closeness(text, vocabulary)[1][:1]
-        found |= dict.fromkeys(kind for label in near for kind in vocabulary.kinds.get(label, ()))
+        named = vocabulary.nouns.asked([text])
+        near = [vocabulary.labels[row] for rows in named for row in rows] or _of_that_head(text, vocabulary)
+        near = near or list(closeness(text, vocabulary)[1][:1])
+        kinds = dict.fromkeys(kind for label in near for kind in vocabulary.kinds.get(label, ()))
+        found |= dict.fromkeys(_in_colours(text, tuple(kinds), vocabulary.colours))
     return tuple(found)
+
+
+def _of_that_head(text: str, vocabulary: Vocabulary) -> list[str]:
+    """The labels of several words whose last is that of the phrase; of "a clutch bag" the label before it."""
+    *before, last = words_of(head_of(text)) or [""]
+    heads = set(singulars(last))
+    found = [label for label in vocabulary.labels if " " in label and heads & set(singulars(words_of(label)[-1]))]
+    spans = vocabulary.nouns.spans(before).values() if found else ()
+    told = [vocabulary.labels[row] for end, rows, _ in spans if end == len(before) for row in rows]
+    return told or found
+
+
+def _in_colours(text: str, kinds: tuple[str, ...], colours: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """`kinds`, each with the colours that a phrase names, where some have one of them."""
+    known = sorted({colour for of in colours.values() for colour in of})
+    names = Nouns([(colour, *ALSO_CALLED.get(colour, ())) for colour in known])
+    said = {known[row] for _, rows, _ in names.spans(words_of(head_of(text))).values() for row in rows}
+    pairs = tuple(f"{colour} {kind.lower()}" for kind in kinds for colour in colours.get(kind, ()) if colour in said)
+    return pairs or kinds
 
 
 def likeness(text: str, vocabulary: Vocabulary) -> float:

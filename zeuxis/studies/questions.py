@@ -74,7 +74,6 @@ class Leakage(Settings):
 
     kind = "leakage"
     generator: Name = Field("auto", description="as for `zeuxis generate`; auto: by the phrase")
-    scorer: Words = Field(("auto",), min_length=1, description="what guides; several times")
     search: Words = Field(("default",), min_length=1, description=f"remedies are compared as searches: {_SEARCH}")
     phrase: Phrases = Field(
         ("a yellow car in the city", "a red shoe", "a blue bag"),
@@ -88,7 +87,7 @@ class Generators(Settings):
     """Flags of `zeuxis evaluate generators`."""
 
     kind = "generators"
-    generator: Words = Field(("pocket", "pocket-products"), min_length=1, description="several times")  # type: ignore[assignment]
+    generator: Words = Field(("pocket", "pocket-products", "pocket-things"), min_length=1, description="several times")  # type: ignore[assignment]
     scorer: Words = Field(("pocket-64",), min_length=1, description="what guides, the same for all; several times")
     search: Name = Field("default", description="thesis, default, or a line such as 'ga augment=4'")
     phrase: Phrases = Field(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zeuxis.config import MOST_IMAGES, Name, Phrase, Precision, RunConfig, in_words, make_config
 from zeuxis.configs import CLIP
@@ -19,6 +19,7 @@ from zeuxis.hub.cache import file_sha256
 from zeuxis.plugins import trust
 from zeuxis.prompts.series import escaped
 
+AUTO = "auto"
 SETUPS: dict[str, dict[str, Any]] = {  # searches by a word: with their own length and number of views
     "thesis": {"search": "ga-thesis", "augment": CLIP["augment"], "generations": CLIP["generations"]},
     "default": {},
@@ -37,7 +38,9 @@ class Settings(BaseModel):
     free: ClassVar[tuple[str, ...]] = ("repetitions",)  # of which a study that is there may be asked for more or fewer
 
     generator: Name = Field("pocket", description="as for `zeuxis generate`")
-    scorer: Words = Field(("pocket",), min_length=1, description="what guides; several times")
+    scorer: Words = Field(
+        ("auto",), min_length=1, description="what guides; auto: as suits the generator; several times"
+    )
     population: int = Field(64, ge=1, le=4096, description="pictures of a run")
     repetitions: int = Field(8, ge=1, le=10_000, description="runs with seeds of their own")
     seed: int = Field(0, ge=0, lt=2**62, description="the first of the seeds")
@@ -47,6 +50,17 @@ class Settings(BaseModel):
     budget: int | None = Field(None, ge=1, le=MOST_IMAGES, description="every run ends after this many images")
     precision: Precision = Field("auto", description="auto, fp32 or bf16")
     device: Name = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_scorer(cls, given: Any) -> Any:
+        """By its name, the scorer that suits the generator, so that a study is the same with the name and without."""
+        asked, generator = (given.get(name, cls.model_fields[name].default) for name in ("scorer", "generator"))
+        if asked not in (AUTO, (AUTO,), [AUTO]) or generator == AUTO:
+            return given
+        from zeuxis.prompts.auto import member_of  # loads torch
+
+        return {**given, "scorer": (member_of(generator).scorer,)}
 
     @property
     def key(self) -> str:
@@ -76,9 +90,10 @@ class Settings(BaseModel):
     def command(self, out: str | Path) -> str:
         """The `zeuxis evaluate ...` that carries out this very study."""
         words = ["zeuxis", "evaluate", self.kind]
+        usual = type(self).model_validate({"generator": self.generator})  # with the scorer that suits it
         for name, field in type(self).model_fields.items():
             value = getattr(self, name)
-            if value != field.get_default(call_default_factory=True):
+            if value != (field.default if name == "generator" else getattr(usual, name)):
                 for one in value if isinstance(value, tuple) else (value,):
                     words += _pair(f"--{name.replace('_', '-')}", escaped(one) if name == "phrase" else str(one))
         return shlex.join([*words, *_pair("--out", str(out))])
