@@ -14,7 +14,7 @@ from zeuxis.config import TrainConfig
 from zeuxis.data import READERS
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.lab import recipe_files, translation_parts
-from zeuxis.lab.adversarial_options import Options, options_of
+from zeuxis.lab.adversarial_options import Options, idle, options_of
 from zeuxis.lab.adversarial_setup import build_networks, build_objective
 from zeuxis.lab.objectives import OBJECTIVES
 from zeuxis.lab.penalties import PENALTIES
@@ -114,6 +114,16 @@ def test_the_networks_of_a_recipe_can_be_built(path, variant):
     assert generator.z_dim and discriminator.classes == tuple(classes)
     assert build_objective(options, discriminator, len(classes))
     assert options.objective in OBJECTIVES and set(options.penalties) <= set(PENALTIES)
+    assert idle(options, labelled=bool(classes)) == []
+
+
+def test_options_that_change_nothing_are_told():
+    of = {"architecture": "dcgan", "balance": 0.3, "burn_in": 0.5, "adaptive": {"target": 0.4}}
+    told = idle(options_of(of), labelled=False)
+    assert [note.split()[2] for note in told] == ["balance", "adaptive", "burn_in"]
+    assert told[0] == "The option balance has no effect: the pictures have no labels."
+    some = of | {"augmentation": ["adaptive"], "penalties": {"r1": {"weight": 1, "weight_end": 0.1}}}
+    assert idle(options_of(some), labelled=True) == []
 
 
 def test_a_variant_changes_what_it_names_and_nothing_else():

@@ -15,7 +15,7 @@ from torch.optim import Optimizer
 
 from zeuxis.data import read_images
 from zeuxis.lab import adversarial_setup as setup
-from zeuxis.lab.adversarial_options import Adam, Penalty, options_of
+from zeuxis.lab.adversarial_options import Adam, Penalty, idle, options_of
 from zeuxis.lab.cuda_graphs import Graphs, captures
 from zeuxis.lab.domains import CAPTION, read_texts
 from zeuxis.lab.draws import Drawn, Draws
@@ -45,6 +45,7 @@ class Adversarial:
         sizes = tuple(len(words) for words in self.words.values())
         self.origin = of_images(self.train, self.test)
         self.guide, networks, self.notes = setup.build_guide(opt, lab, self.train, self.y, self.words)
+        self.notes += idle(opt, labelled=bool(sizes))
         if networks:
             self.origin["networks"] = networks
         self.facts = {"resolution": self.train.resolution, "classes": list(sizes), "channels": self.train.channels}

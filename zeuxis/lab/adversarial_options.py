@@ -95,6 +95,20 @@ class Options(Strict):
     watch: int = Field(2000, ge=20, description="pictures in each held-out figure")
 
 
+def idle(options: Options, labelled: bool) -> list[str]:
+    """Of options that change nothing beside the others, a sentence each; `labelled` is whether pictures have labels."""
+    adapted = "adaptive" in options.augmentation
+    weights = (*options.penalties.values(), *options.generator_penalties.values())
+    ends = (*(of.weight_end for of in weights), options.adaptive.p_end if adapted else None)
+    ends += tuple(end for adam in options.optimizers.values() for end in (adam.lr_end, adam.beta2_end))
+    none = {
+        "balance": ("the pictures have no labels", options.balance > 0 and not labelled),
+        "adaptive": ('"adaptive" is not in augmentation', options.adaptive != AdaptiveOptions() and not adapted),
+        "burn_in": ("nothing has an end to come to", options.burn_in > 0 and all(end is None for end in ends)),
+    }
+    return [f"The option {name} has no effect: {why}." for name, (why, so) in none.items() if so]
+
+
 def check_known(network: Callable[..., Any], options: dict[str, Any], what: str) -> None:
     """UnknownName for options that a network's constructor does not have, with the nearest that it has."""
     given = inspect.signature(network).parameters.values()
