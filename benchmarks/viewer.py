@@ -1,12 +1,13 @@
 """Does a person prefer the bred picture to the best of as many draws? Pairs side by side, shuffled, and the count.
 
-    python benchmarks/viewer.py make FOLDER [--phrases N] [--seed 1] [--bred cma-ga]
+    python benchmarks/viewer.py make FOLDER [--phrases N] [--seed 1] [--bred cma-ga] [--drawn samples|default]
     python benchmarks/viewer.py count FOLDER --votes LRL=RL...
 
-`make` runs each phrase twice at equal images, with the search and with `samples`, best picture of each, left and right
-by a coin that is written to FOLDER/key.json and not shown; pairs.png has a pair for each phrase. A finished phrase is
-not made again. The viewer looks at pairs.png without the key and writes down a letter for each pair: L, R, or = where
-none is better. `count` opens the key: wins of the bred picture, of the drawn one, ties, and a two-sided sign test.
+`make` runs each phrase twice, with the search and with `samples` at equal images (`--drawn default`: as `zeuxis
+generate` does, with the images of a default run), best picture of each, left and right by a coin that is written to
+FOLDER/key.json and not shown; pairs.png has a pair for each phrase. A finished phrase is not made again. The viewer
+looks at pairs.png without the key and writes down a letter for each pair: L, R, or = where none is better. `count`
+opens the key: wins of the bred picture, of the drawn one, ties, and a two-sided sign test.
 """
 
 from __future__ import annotations
@@ -19,15 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gallery import KINDS, PRODUCTS
+from gallery import KINDS, PRODUCTS, THINGS
 from PIL import Image, ImageDraw, ImageFont
 
 from zeuxis.config import make_config
 from zeuxis.pictures.grid import to_pixels
 from zeuxis.run import Session, prepare_run
 
-MORE = ("a brown boot", "a silver necklace", "a black jacket", "a white t-shirt", "a brown dog", "a deer in a forest")
-PHRASES = (*PRODUCTS, *KINDS, *MORE)
+PHRASES = (*PRODUCTS, *KINDS, *THINGS)
 POPULATION = 64  # of the draws
 SIDE, COLUMNS, LINE = 192, 2, 26  # pixels of a picture, pairs in a row, height of a line of words
 
@@ -44,16 +44,17 @@ def best(phrase: str, **options: Any) -> tuple[np.ndarray, dict[str, Any]]:
     return to_pixels(session.problem.render(x[None], session.config.generations))[0], facts
 
 
-def pair(phrase: str, folder: Path, seed: int, bred: str) -> None:
+def pair(phrase: str, folder: Path, seed: int, bred: str, drawn: str) -> None:
     """Both pictures of a phrase and the facts, in FOLDER/NAME.npz."""
     path = folder / f"{phrase.replace(' ', '-')}.npz"
     if path.exists():
         return
     first, told = best(phrase, search=bred, seed=seed)
     generations = max(1, round(told["images"] / POPULATION) - 1)
-    second, drawn = best(phrase, search="samples", seed=seed, generations=generations, population=POPULATION)
-    np.savez(path, bred=first, drawn=second, facts=json.dumps([told, drawn]))
-    print(phrase, told, drawn, flush=True)
+    equal = {"search": "samples", "generations": generations, "population": POPULATION}
+    second, other = best(phrase, seed=seed, **(equal if drawn == "samples" else {}))
+    np.savez(path, bred=first, drawn=second, facts=json.dumps([told, other]))
+    print(phrase, told, other, flush=True)
 
 
 def sheet(phrases: tuple[str, ...], folder: Path, seed: int) -> None:
@@ -100,6 +101,7 @@ def main() -> None:
     parser.add_argument("--phrases", type=int, default=len(PHRASES))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bred", default="cma-ga")
+    parser.add_argument("--drawn", default="samples", choices=["samples", "default"])
     parser.add_argument("--votes", default="")
     args = parser.parse_args()
     if args.do == "count":
@@ -108,7 +110,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     phrases = PHRASES[: args.phrases]
     for phrase in phrases:
-        pair(phrase, args.folder, args.seed, args.bred)
+        pair(phrase, args.folder, args.seed, args.bred, args.drawn)
     sheet(phrases, args.folder, args.seed)
 
 
