@@ -42,6 +42,9 @@ from zeuxis.experiments.analysis import estimate
 from zeuxis.metrics.frechet import frechet_distance
 from zeuxis.metrics.health import descriptors, health
 from zeuxis.metrics.neighbours import inside, radii
+from zeuxis.prompts.auto import MEMBERS
+from zeuxis.prompts.coverage import kinds_near
+from zeuxis.rng import stream
 from zeuxis.run import Session, prepare_run
 from zeuxis.run.stopping import disagreement, from_config
 
@@ -109,6 +112,8 @@ def main() -> None:
     if not args.report:
         measure(args)
     told = summary(read_rows(args.out))
+    for data, of in told.items() if args.data else ():
+        of["real different of 64"] = {p: variety(p, label, data, args.data) for p, label in PHRASES[data]}
     report(told)
     if args.results:
         args.results.write_text(json.dumps(told, indent=1) + "\n")
@@ -150,6 +155,24 @@ def reference(label: str, data: str, place: Path, space: FeatureSpace) -> Refere
         train, test = train[:-few], torch.cat([test, train[-few:]])
     radius = radii(train, manifold.K)
     return Reference(train, radius, test, share(test, train, radius), frechet_distance(train, test[:POPULATION]))
+
+
+def variety(phrase: str, label: str, data: str, place: Path) -> float | None:
+    """The effective number of 64 real pictures of what a phrase asks for, of products in its colour; None for fewer."""
+    images = read_images(data, place, "train", resolution=None if data == "cifar10" else 64)
+    named = [[of[row].lower() for row in rows.tolist()] for rows, of in map(images.label, range(len(images.labels)))]
+    if data == "products":
+        known = MEMBERS[SETS[data].generator].vocabulary
+        assert known is not None
+        kinds = {kind.lower() for kind in kinds_near([phrase], known)}
+        found = [i for i, (kind, colour) in enumerate(zip(*named, strict=True)) if {kind, f"{colour} {kind}"} & kinds]
+    else:
+        found = [i for i, name in enumerate(named[0]) if label in name]
+    if len(found) < POPULATION:
+        return None
+    chosen = torch.tensor(found)[torch.randperm(len(found), generator=stream(0, "variety"))[:POPULATION]]
+    shown = descriptors(images.pixels[chosen].permute(0, 3, 1, 2) / 255)
+    return round(health(shown, torch.zeros(POPULATION), torch.zeros(POPULATION, 1)).effective, 1)
 
 
 def share(features: Tensor, centres: Tensor, radius: Tensor) -> float:
@@ -288,6 +311,9 @@ def report(told: dict[str, Any]) -> None:
         for name, figures in of["configurations"].items():
             cells = [_cell(figures[key], key, versus and name != BASELINE) for key, (_, versus) in FIGURES.items()]
             print(f"| {name} | {' | '.join(cells)} |")
+        real = [value for value in of.get("real different of 64", {}).values() if value is not None]
+        if real:
+            print(f"real pictures of {len(real)} phrases: {_mean(real):.1f} different of 64")
         print(f"the rule stopped {of['stopped'][0]} of {of['stopped'][1]} runs")
         for name, answers in of["asked"].items():
             print(f"{name}: {json.dumps(answers)}")
