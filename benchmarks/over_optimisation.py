@@ -42,8 +42,8 @@ from zeuxis.experiments.analysis import estimate
 from zeuxis.metrics.frechet import frechet_distance
 from zeuxis.metrics.health import descriptors, health
 from zeuxis.metrics.neighbours import inside, radii
-from zeuxis.prompts.auto import MEMBERS
-from zeuxis.prompts.coverage import kinds_near
+from zeuxis.prompts.kinds import kinds_near
+from zeuxis.prompts.members import MEMBERS
 from zeuxis.rng import stream
 from zeuxis.run import Session, prepare_run
 from zeuxis.run.stopping import disagreement, from_config
@@ -164,7 +164,7 @@ def variety(phrase: str, label: str, data: str, place: Path) -> float | None:
     if data == "products":
         known = MEMBERS[SETS[data].generator].vocabulary
         assert known is not None
-        kinds = {kind.lower() for kind in kinds_near([phrase], known)}
+        kinds = {kind.lower() for kind in kinds_near([phrase], known).kinds}
         found = [i for i, (kind, colour) in enumerate(zip(*named, strict=True)) if {kind, f"{colour} {kind}"} & kinds]
     else:
         found = [i for i, name in enumerate(named[0]) if label in name]

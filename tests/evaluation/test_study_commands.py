@@ -178,6 +178,15 @@ def test_the_scorer_suits_the_generator_unless_another_is_named():
     assert things.key == fooling.made({"generator": "pocket-things", "scorer": ["auto"]}).key
     assert things.command("out") == "zeuxis evaluate fooling --generator pocket-things --out out"
     assert "--scorer pocket " in fooling.made({"generator": "pocket-things", "scorer": ["pocket"]}).command("out")
+    searches, generators = (next(kind for kind in QUESTIONS if kind.kind == n) for n in ("searches", "generators"))
+    assert (
+        searches.made({"generator": "pocket-products"}).judge == "mobilenet-v1" and searches.made({}).judge == "pocket"
+    )
+    for given in ({}, {"generator": ["pocket"]}):
+        with pytest.raises(BadInput, match="expected one scorer for all generators, got auto"):
+            generators.made({**given, "scorer": ["auto"]})
+    with pytest.raises(BadInput):
+        searches.made({"generator": ["pocket"]})
 
 
 def test_the_figures_are_drawn(drawn, tmp_path):

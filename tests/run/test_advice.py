@@ -5,8 +5,10 @@ from run_helpers import generate
 
 from zeuxis.config import RunConfig
 from zeuxis.hub.header import Model
-from zeuxis.prompts.auto import advise, preview, settle
-from zeuxis.prompts.coverage import closeness, draws, kinds_near, model_vocabulary, pocket_vocabulary
+from zeuxis.prompts.advice import advise, preview
+from zeuxis.prompts.auto import settle
+from zeuxis.prompts.coverage import closeness, draws, model_vocabulary, pocket_vocabulary
+from zeuxis.prompts.kinds import Asked, kinds_near
 from zeuxis.run import RunFolder, check_config
 
 POCKET = (
@@ -54,14 +56,57 @@ def test_what_a_generator_was_trained_on(pocket, products):
         ("a gray scarf on a red chair", ("grey scarves",)),
         ("a purple clutch bag", ("purple clutches",)),  # of "a laptop bag" and others the last word
         ("a bottle of perfume", ("Perfume and Body Mist",)),
-        ("a crimson heel", ("Heels",)),
+        ("a crimson heel", ("red heels",)),
         ("a red panda", ()),
+        ("blue shoes, white background", ("blue casual shoes", "blue formal shoes", "blue sports shoes")),
+        ("a red shoe isolated on white", ("red casual shoes", "red sports shoes")),
+        ("a shoe that is red", ("red casual shoes", "red sports shoes")),
+        ("red shoes and blue socks", ("red casual shoes", "red sports shoes", "blue socks")),
+        ("a gold watch and a silver ring", ("gold watches", "silver ring")),  # each with its own colour
+        ("a black and white scarf", ("black scarves", "white scarves")),
+        ("a sneaker", ("Casual Shoes", "Sports Shoes")),
+        ("a running shoe", ("Sports Shoes",)),
+        ("a basketball shoe", ("Sports Shoes",)),  # and no ball
+        ("an eye cream", ("Eye Cream",)),  # its cream is no colour
+        ("a woman with a red handbag", ("red handbags",)),
+        ("a scarf in red", ("red scarves",)),
+        ("a navy tie", ("navy blue ties",)),
+        ("off white socks", ("white socks",)),  # there are none of that shade
+        ("a red handbag made of leather, 4k", ("red handbags",)),
+        ("a glove compartment", ()),
+        ("shoe polish", ()),
+        ("hand bag", ("Handbags",)),
     ],
 )
 def test_kinds_and_colours_of_products_that_a_phrase_asks_for(products, phrase, kinds):
-    assert kinds_near([phrase], products) == kinds
+    assert kinds_near([phrase], products).kinds == kinds
     known = set(products.kinds) | {f"{colour} {kind}".lower() for kind, of in products.colours.items() for colour in of}
     assert {kind.lower() for kind in kinds} <= known
+
+
+def test_what_a_phrase_asks_for_beside_what_can_be_drawn(products):
+    assert kinds_near(["a red umbrella"], products) == Asked(("Umbrellas",), ("red umbrellas",), True)
+    assert kinds_near(["a shoe", "red"], products) == kinds_near(["a red shoe"], products)
+    assert kinds_near(["a shoe and a sock"], products).whole and not kinds_near(["a shoe and a castle"], products).whole
+    assert kinds_near(["a shoe", "a castle"], products) == Asked()
+    assert advise(RunConfig(prompt=("a red shoe and a blue bag",), generator="pocket-products")) == []
+
+
+def test_classes_that_are_none_of_those_asked_for_are_noted():
+    def notes(phrase, generator, *classes):
+        return advise(RunConfig(prompt=(phrase,), generator=generator, classes=classes))
+
+    assert notes("a blue bag", "pocket-products", "red sports shoes", "Heels") == [
+        "Only red sports shoes and Heels (--class) is drawn, not blue duffel bag and blue messenger bag."
+    ]
+    assert notes("a taxi", "pocket", "truck") == ["Only truck (--class) is drawn, not automobile."]
+    assert notes("a taxi", "pocket", "taxi") == notes("a taxi", "pocket", "1") == []
+    assert notes("a blue heel", "pocket-products", "red heels") == []
+
+
+def test_words_that_no_picture_has_are_none_of_a_vocabulary(pocket):
+    assert not {"bus", "toy", "machine"} & set(pocket.labels) and {"truck", "taxi"} <= set(pocket.labels)
+    assert settle(RunConfig(prompt=("a yellow bus",)))[0].generator == "pocket-things"
 
 
 def test_imagenet_is_known_by_its_names_and_everyday_words(imagenet):
@@ -106,7 +151,7 @@ def test_a_negative_that_is_nearly_the_phrase_is_noted():
 def test_a_preview_says_what_the_run_will(tmp_path):
     config, _ = settle(RunConfig(prompt=("ein rotes Haus",), generator="pocket"))
     assert preview(config, check_config(config)) == [
-        "pocket was trained on 395 kinds of animal and vehicle; 'ein rotes Haus' is not known to be among them.",
+        "pocket was trained on 382 kinds of animal and vehicle; 'ein rotes Haus' is not known to be among them.",
         "'ein rotes Haus' does not look like English, which the scorer was trained on: say it in English.",
     ]
     config, why = settle(RunConfig(prompt=("a dragon",), generations=0, population=4, augment=0))

@@ -32,8 +32,12 @@ def compare(
     generations: Annotated[int, typer.Option(min=1, help="the budget is population x generations images")] = 200,
     baseline: Annotated[str, typer.Option(help="whose final score is the target")] = "ga-thesis",
     generator: Annotated[str, typer.Option(help="as for `zeuxis generate`")] = "pocket",
-    scorer: Annotated[list[str] | None, typer.Option(help="what guides all searches")] = None,
-    judge: Annotated[str, typer.Option(help="as for `zeuxis generate`; none for no judge")] = "pocket",
+    scorer: Annotated[
+        list[str] | None, typer.Option(help="what guides all searches; if none, what suits the generator")
+    ] = None,
+    judge: Annotated[
+        str, typer.Option(help="as for `zeuxis generate`; auto: as suits the generator; none for no judge")
+    ] = "auto",
     held_out: Annotated[
         list[str] | None, typer.Option(help="scorers or classifiers that guide no search; several times")
     ] = None,
@@ -73,7 +77,7 @@ def compare(
             generations=generations,
             baseline=baseline,
             generator=generator,
-            scorer=tuple(scorer or ("pocket",)),
+            scorer=tuple(scorer or ("auto",)),
             judge=None if judge == "none" else judge,
             held_out=tuple(held_out or ()),
             precision=precision,

@@ -80,7 +80,8 @@ def generate(
 def _check(chosen: RunConfig, file: Path | None) -> None:
     """Say what the run would be, in a file or on standard output, without loading a large model."""
     from zeuxis.configs import write_config
-    from zeuxis.prompts.auto import preview, settle
+    from zeuxis.prompts.advice import preview
+    from zeuxis.prompts.auto import settle
     from zeuxis.prompts.series import escaped
     from zeuxis.run import check_config
     from zeuxis.trust import mark_of

@@ -105,6 +105,12 @@ def images_to(row: Row, target: float) -> float:
     return float(row["images"][at[0]]) if len(at) else math.inf
 
 
+def _known_mean(values: Array) -> float:
+    """The mean of the numbers that are none of NaN; NaN where all are."""
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def estimate(values: Sequence[float], phrases: Sequence[str], statistic: Statistic) -> Estimate:
     """`statistic` of the values with its interval: whole phrases are drawn again, with all their runs."""
     return ratio(np.asarray(values, dtype=np.float64)[:, None], phrases, lambda columns: statistic(columns[:, 0]))
@@ -157,12 +163,12 @@ def _line(
         reached=float(np.mean(np.isfinite(shares))),
         spent=over([mine["images"][-1] / budget for _, mine, _ in pairs], np.median),
         wins=over([float(sum(mine[n]["best"] - base[n]["best"] for n in guides) > 0) for _, mine, base in pairs]),
-        gain={name: over(gains[name], np.nanmean) for name in names},
+        gain={name: over(gains[name], _known_mean) for name in names},
         remains=remains(gains),
-        rise={name: over(rises[name], np.nanmean) for name in names},
+        rise={name: over(rises[name], _known_mean) for name in names},
         rise_remains=remains(rises),
-        judged={name: over([mine[name]["best"] for _, mine, _ in pairs], np.nanmean) for name in names},
-        population_judged={name: over([mine[name]["mean"] for _, mine, _ in pairs], np.nanmean) for name in names},
+        judged={name: over([mine[name]["best"] for _, mine, _ in pairs], _known_mean) for name in names},
+        population_judged={name: over([mine[name]["mean"] for _, mine, _ in pairs], _known_mean) for name in names},
         effective=over([mine["effective"] for _, mine, _ in pairs], np.median),
         seconds=float(np.median([mine["seconds"] for _, mine, _ in pairs])),
     )

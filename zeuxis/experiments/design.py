@@ -50,6 +50,14 @@ class Design(BaseModel):
     device: str = "auto"
     micro_batch: int | None = Field(None, ge=1, le=4096)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _with_names(cls, given: Any) -> Any:
+        """Scorer and judge that suit the generator, unless others are named."""
+        from zeuxis.prompts.members import suited  # loads torch
+
+        return suited(given, cls.model_fields["generator"].default, "scorer", "judge")
+
     @model_validator(mode="after")
     def _countable(self) -> Design:
         count = len(self.variants) * len(self.phrases) * len(self.populations) * self.seeds
@@ -70,9 +78,14 @@ class Design(BaseModel):
 
     def command(self, out: str | Path) -> str:
         """The `zeuxis compare ...` that carries out this very experiment."""
+        from zeuxis.prompts.members import suited  # loads torch
+
         words = ["zeuxis", "compare"]
+        own = suited({"generator": self.generator}, self.generator, "scorer", "judge")
         for name, value in self:
             default = type(self).model_fields[name].get_default()
+            if name in ("scorer", "judge"):
+                default = own[name]
             if name == "micro_batch" or (value == default and name != "variants"):
                 continue
             for one in value if isinstance(value, tuple) else (value,):

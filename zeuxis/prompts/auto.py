@@ -1,7 +1,6 @@
 """ "auto" in a configuration: which generator of the package draws a phrase, and which scorer and judge go with it.
 
-The phrase is compared with the words of each generator's labels (zeuxis.prompts.coverage). `advise` says what to expect
-of whatever generator was chosen.
+The phrase is compared with the words of each generator's labels (zeuxis.prompts.coverage).
 """
 
 from __future__ import annotations
@@ -10,92 +9,26 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from zeuxis.config import GENERATOR_OPTIONS, RunConfig
 from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
-from zeuxis.prompts.coverage import (
-    Vocabulary,
-    closeness,
-    draws,
-    kinds_near,
-    likeness,
-    model_vocabulary,
-    pocket_vocabulary,
-    words,
-)
+from zeuxis.prompts.coverage import closeness, likeness
+from zeuxis.prompts.kinds import Asked, drawn, kinds_near, things_of, wanted_of
+from zeuxis.prompts.members import AUTO, MEMBERS, Member, member_of
 from zeuxis.prompts.start import adopted
 from zeuxis.prompts.templates import settled
-from zeuxis.scorers import SCORERS
-from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.combine import parse_weighted
-from zeuxis.scorers.nouns import PLACE
-from zeuxis.scorers.prompts import all_single_words, parse_prompt
+from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.scorers.templates import USUAL
-from zeuxis.scorers.vocabulary import unfamiliar
-from zeuxis.scorers.weights import quoted
-from zeuxis.search import idle_options
 
-AUTO = "auto"
 CAPTION = "caption"  # the label that the training lab makes of captions
 SEARCH = "cma-ga"  # where nothing better is known
 FREE = ("search", "start")  # fields that are "auto" here
 DRAWN = {"search": "samples", "generations": 25, "augment": 8, "truncation": 0.6}  # of the generators of the package
 OF_KINDS = 10  # generations of draws where they are of the kinds that the phrase asks for alone
-CANCELS = 0.86  # cosine of a wanted and an avoided phrase from which they pull against each other: "a frog", "frogs"
-SHOWN = 2  # phrases that a note is written on
-
-
-@dataclass(frozen=True)
-class Member:
-    """A generator of the package: the file with its words and what they are, the scorer and judge, and start."""
-
-    file: str
-    what: str
-    scorer: str
-    judge: str
-    start: Literal["prior", "labels"]  # where the kinds are not chosen by the phrase
-    held_out: str  # the scorer that --stop-on-disagreement stops by
-
-    @property
-    def vocabulary(self) -> Vocabulary | None:
-        """What it can draw."""
-        return pocket_vocabulary(self.file, self.what)
-
-
-MEMBERS = {
-    "pocket": Member(
-        file="generator",
-        what="kinds of animal and vehicle",
-        scorer="pocket",
-        judge="pocket",
-        start="prior",
-        held_out="pocket-second",
-    ),
-    "pocket-products": Member(
-        file="products",
-        what="kinds of product",
-        scorer="pocket-64",
-        judge="mobilenet-v1",
-        start="labels",
-        held_out="pocket",
-    ),
-    "pocket-things": Member(
-        file="things",
-        what="kinds of things",
-        scorer="pocket-64",
-        judge="mobilenet-v1",
-        start="prior",
-        held_out="pocket",
-    ),
-}
-
-
-def member_of(generator: str) -> Member:
-    """The generator of the package with that name; for any other `pocket`, whose scorer and judge serve it as well."""
-    return MEMBERS.get(generator, MEMBERS["pocket"])
 
 
 @dataclass(frozen=True)
@@ -191,21 +124,24 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
     own: dict[str, Any] = dict(DRAWN)
     if config.space not in (None, "z") or config.start == "bank" or config.warm is not None:
         del own["truncation"]  # banks are drawn as trained
-    if kinds := _kinds(config, MEMBERS[generator]):
+    asked = _asked(config, MEMBERS[generator])
+    if kinds := asked.kinds:
         own |= {"classes": kinds, "start": "prior", "generations": OF_KINDS}
     own = {name: value for name, value in own.items() if name in FREE or name not in config.model_fields_set}
     psi = f" at truncation {own['truncation']:g}" if "truncation" in own else ""
     of = f", of {' and '.join(kinds)} alone" if kinds else ""
     why = f"The search is samples{psi}{of}: the best different draws of {generator} look better than bred pictures."
-    return own, f"{why} --search {SEARCH} breeds."
+    none = f" There are no pictures of {', '.join(asked.missing)}: other colours are drawn." if asked.missing else ""
+    return own, f"{why} --search {SEARCH} breeds.{none}"
 
 
-def _kinds(config: RunConfig, member: Member) -> tuple[str, ...]:
-    """The kinds of picture that the positive words ask for, to draw nothing else; () for all of them."""
+def _asked(config: RunConfig, member: Member) -> Asked:
+    """The kinds of picture that the main positive phrases ask for, to draw nothing else."""
     if not config.prompt or config.classes or config.ban or config.start != AUTO:
-        return ()
+        return Asked()
     known, prompt = member.vocabulary, parse_prompt(config.prompt, config.negative, (), templates=False)
-    return () if known is None else kinds_near([phrase.text for phrase in _wanted(prompt)], known)
+    things = things_of(wanted_of(prompt))
+    return Asked() if known is None or not things else kinds_near(things, known)
 
 
 def _with_text(config: RunConfig) -> tuple[RunConfig, list[str]]:
@@ -257,88 +193,20 @@ def choose(config: RunConfig) -> Choice:
     here = knowing or here
     if config.classes and len(knowing) == 1:
         return Choice(next(iter(knowing)), f"The generator is {next(iter(knowing))}: it has the classes asked for.")
-    asked = _wanted(prompt) if prompt else []
+    asked = wanted_of(prompt) if prompt else []
     if not asked or len(here) < 2:
         return Choice("pocket", "")  # nothing to choose by
-    value, nearest, drawn = dict[str, tuple[float, float]](), {}, {}
+    value, nearest, among = dict[str, tuple[float, float]](), {}, {}
     for name, of in here.items():
         near = [closeness(phrase.text, of) for phrase in asked]
-        known = [draws(phrase.text, of) for phrase in asked]
+        known = [drawn(phrase.text, of) for phrase in asked]
         told = sum(p.weight * (n + k) for p, (n, _), k in zip(asked, near, known, strict=True))
         value[name] = told, sum(p.weight * likeness(p.text, of) for p in asked)  # where each names a label
-        nearest[name], drawn[name] = max(near)[1][0], any(known)
+        nearest[name], among[name] = max(near)[1][0], any(known)
     name = max(reversed(value), key=lambda name: value[name])  # of equals the later: its pictures are larger
-    if not drawn[name]:
+    if not among[name]:
         return Choice(name, f"None of the generators here was trained on such pictures; {name} comes nearest.")
     return Choice(name, f"The generator is {name}: its {nearest[name]!r} is nearest to the phrase.")
-
-
-def advise(config: RunConfig) -> list[str]:
-    """What to know before a run of this settled configuration: options without effect, phrases that its generator was
-    not trained on, and phrases to avoid that are nearly those to move towards.
-    """
-    idle = idle_options(config.search, config.options) if config.options else []
-    if not config.prompt:
-        return idle
-    prompt = parse_prompt(config.prompt, config.negative, (), templates=False)
-    wanted = _wanted(prompt)
-    avoided = [phrase for phrase in prompt.phrases if phrase.weight < 0]
-    return [*idle, *_strange_to_generator(config.generator, wanted), *_cancelling(wanted, avoided)]
-
-
-def preview(config: RunConfig, prompt: Prompt) -> list[str]:
-    """The notes that a run of this settled configuration begins with, as far as no large model is needed for them."""
-    pocket = [name for name, _ in map(parse_weighted, config.scorer) if name in SCORERS and name != "toy"]
-    read = words().prepare(prompt).notes if pocket else ()
-    return list(dict.fromkeys([*advise(config), *prompt.notes, *read]))
-
-
-def vocabulary_of(generator: str) -> Vocabulary | None:
-    """The words of the generator that a name means; None where it has none."""
-    if generator in MEMBERS:
-        return MEMBERS[generator].vocabulary
-    if generator in GENERATORS or is_pipeline(Path(generator)):
-        return None
-    from zeuxis.hub.locate import peek
-
-    return model_vocabulary(peek(generator, "generator"))
-
-
-def _strange_to_generator(generator: str, wanted: list[Phrase]) -> list[str]:
-    """A sentence for each main phrase that the generator was not trained on."""
-    known = vocabulary_of(generator)
-    if known is None:
-        return []
-    main = [phrase.text for phrase in wanted if phrase.weight >= max(other.weight for other in wanted)]
-    if all_single_words(main):
-        return []
-    strange = [text for text in main if not PLACE.match(text) and not draws(text, known)]
-    unknown = [text for text in strange if unfamiliar(text)]  # of whose words the scorer speaks
-    strange = [text for text in strange if text not in unknown]
-    return [
-        f"{generator} was trained on {known.what}; {quoted(text)} is not known to be among them."
-        for text in unknown[:SHOWN]
-    ] + [
-        f"{generator} was trained on {known.what}; {quoted(text)} is not among them (nearest: {', '.join(labels)})."
-        for text in strange[:SHOWN]
-        if (labels := closeness(text, known)[1])
-    ]
-
-
-def _cancelling(wanted: list[Phrase], avoided: list[Phrase]) -> list[str]:
-    if not wanted or not avoided:
-        return []
-    near = words().sentences([p.text for p in avoided]) @ words().sentences([p.text for p in wanted]).T
-    return [
-        f"{quoted(away.text)} is to be avoided and is nearly the same as {quoted(wanted[k].text)}: the two pull "
-        "against each other."
-        for away, row in zip(avoided, near, strict=True)
-        if float(row[k := int(row.argmax())]) > CANCELS
-    ]
-
-
-def _wanted(prompt: Prompt) -> list[Phrase]:
-    return [phrase for phrase in prompt.phrases if phrase.text and phrase.weight > 0]
 
 
 def _knows(labels: tuple[str, ...], entry: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 import torch
 
@@ -21,13 +22,31 @@ from zeuxis.scorers.vocabulary import unfamiliar
 KNOWN = 0.65  # cosine of sentence vectors from which a label stands for a phrase: "sneakers" to "casual shoes" is 0.79
 ELSEWHERE = 0.8  # the same for a phrase that names a class of ImageNet which is none of the labels: "a laptop"
 SHOWN = 3  # labels that a note names
+LABELS = "labels"  # what those of a file are called that is none of the package's
+SHORTEST = 3  # letters of either half of a word that is written apart: "hand bag"
 COLOUR = "colour"  # the kind of label that names no thing
-ALSO_CALLED = {
-    "grey": ("gray",),
-    "gold": ("golden",),
-    "multi": ("multicoloured", "multicolored", "colourful", "colorful"),
+ALSO_CALLED = {  # labels and everyday words for them that are no part of their names
+    "body wash and scrub": ("body wash", "shower gel"),
+    "booties": ("boot", "ankle boot"),
+    "casual shoes": ("sneaker", "trainer", "plimsoll", "loafer", "moccasin"),
+    "duffel bag": ("duffel", "duffle bag", "holdall"),
+    "face moisturisers": ("moisturiser", "moisturizer", "face cream"),
+    "formal shoes": ("loafer", "dress shoe"),
+    "handbags": ("purse", "tote", "tote bag"),
+    "heels": ("stiletto",),
+    "jewellery set": ("jewelry set",),
+    "kajal and eyeliner": ("eyeliner", "eye liner", "kohl"),
+    "key chain": ("keyring", "key ring", "keychain"),
+    "ladybug": ("ladybird", "lady bird"),
+    "perfume and body mist": ("cologne",),
+    "sports shoes": ("sneaker", "trainer"),
+    "sunscreen": ("sun cream", "sunblock"),
+    "ties": ("necktie",),
+    "trolley bag": ("suitcase",),
+    "watches": ("wristwatch",),
 }
-ELSE_MEANT = ("foundation", "highlighter", "mask")  # first halves of labels that hardly anyone means by the word
+# Words of the package's labels that hardly anyone means as they do: "toy" as a dog, "foundation" as make-up.
+ELSE_MEANT = ("foundation", "hangar queen", "highlighter", "liner", "machine", "mask", "packet", "queen", "toy")
 
 
 @dataclass(frozen=True)
@@ -56,14 +75,25 @@ def pocket_vocabulary(file: str, what: str) -> Vocabulary | None:
     return replace(found, kinds=_kinds(model), colours=_colours(model)) if found else None
 
 
-def model_vocabulary(model: Model, what: str = "labels") -> Vocabulary | None:
+def model_vocabulary(model: Model, what: str = LABELS) -> Vocabulary | None:
     """What the header of a generator's file says it can draw; None where its labels are no words, or there are none."""
     facts = model.parts.get("generator", {})
     if 1000 in (facts.get("num_classes"), facts.get("c_dim")):
         return _imagenet()
     kinds = model.about.get("labels")
-    named = [of for kind, of in kinds.items() if kind != COLOUR] if isinstance(kinds, dict) else []
-    return _vocabulary(tuple(sorted({_plain(word) for of in named for word in of})), what)
+    named = _occurring(model.about) if isinstance(kinds, dict) else []
+    own = ELSE_MEANT if what != LABELS else ()  # of the package
+    return _vocabulary(tuple(sorted({_plain(word) for word in named} - set(own))), what)
+
+
+def _occurring(about: Mapping[str, Any]) -> list[str]:
+    """The labels but for colours, as far as some picture has them."""
+    labels, rows = about["labels"], about.get("rows")
+    at = [place for place, kind in enumerate(labels) if kind != COLOUR]
+    words = list(labels.values())
+    if rows is None:
+        return [word for place in at for word in words[place]]
+    return [words[place][k] for place in at for k in sorted({row[place] for row in rows})]
 
 
 def _kinds(model: Model) -> dict[str, tuple[str, ...]]:
@@ -94,14 +124,17 @@ def _plain(word: str) -> str:
 def _vocabulary(labels: tuple[str, ...], what: str) -> Vocabulary | None:
     if sum(bool(words_of(label)) and not _cryptic(label) for label in labels) * 2 <= len(labels):
         return None
-    nouns = Nouns([(label, *singulars(label)[1:], *_first_of_two(label, labels)) for label in labels])
+    nouns = Nouns([(label, *_other_names(label, labels)) for label in labels])
     return Vocabulary(labels, f"{len(labels):,} {what}", nouns)
 
 
-def _first_of_two(label: str, labels: Sequence[str]) -> tuple[str, ...]:
-    """ "perfume" of "perfume and body mist", unless it is a label itself or mostly means something else."""
+def _other_names(label: str, labels: Sequence[str]) -> list[str]:
+    """Its singular, "perfume" of "perfume and body mist", "hand bag" for "handbags", and everyday words for it."""
     first, _, second = label.partition(" and ")
-    return tuple(singulars(first)) if second and first not in (*labels, *ELSE_MEANT) else ()
+    half = singulars(first) if second and first not in (*labels, *ELSE_MEANT) else []
+    word = singulars(label)[:2][-1]
+    apart = [f"{word[:k]} {word[k:]}" for k in range(SHORTEST, len(word) - SHORTEST + 1)] if word.isalpha() else []
+    return [*singulars(label)[1:], *half, *apart, *ALSO_CALLED.get(label, ())]
 
 
 @cache
@@ -123,7 +156,7 @@ def words() -> PocketScorer:
 
 def closeness(text: str, vocabulary: Vocabulary) -> tuple[float, tuple[str, ...]]:
     """The cosine of a phrase to the nearest label, 1 where it names one; and the labels that come nearest."""
-    near = _vectors(vocabulary.labels) @ words().sentences([head_of(text)])[0]  # (K,)
+    near = vectors(vocabulary.labels) @ words().sentences([head_of(text)])[0]  # (K,)
     order = [vocabulary.labels[k] for k in near.argsort(descending=True, stable=True).tolist()]
     if named := vocabulary.nouns.asked([text]):
         return 1.0, tuple(dict.fromkeys((*named.values(), *order)))[:SHOWN]
@@ -133,47 +166,9 @@ def closeness(text: str, vocabulary: Vocabulary) -> tuple[float, tuple[str, ...]
     return float(near[vocabulary.labels.index(fitting[0])]), tuple(fitting[:SHOWN])
 
 
-def kinds_near(texts: Sequence[str], vocabulary: Vocabulary) -> tuple[str, ...]:
-    """The kinds that phrases ask for, in the colours they name where there are such pictures; () where one asks for
-    something else.
-
-    Kinds are those of the labels that a phrase names, else of those that end in its last noun ("a red shoe": casual,
-    formal and sports shoes), else of the nearest label.
-    """
-    found = dict[str, None]()
-    for text in texts:
-        if not draws(text, vocabulary):
-            return ()
-        named = vocabulary.nouns.asked([text])
-        near = [vocabulary.labels[row] for rows in named for row in rows] or _of_that_head(text, vocabulary)
-        near = near or list(closeness(text, vocabulary)[1][:1])
-        kinds = dict.fromkeys(kind for label in near for kind in vocabulary.kinds.get(label, ()))
-        found |= dict.fromkeys(_in_colours(text, tuple(kinds), vocabulary.colours))
-    return tuple(found)
-
-
-def _of_that_head(text: str, vocabulary: Vocabulary) -> list[str]:
-    """The labels of several words whose last is that of the phrase; of "a clutch bag" the label before it."""
-    *before, last = words_of(head_of(text)) or [""]
-    heads = set(singulars(last))
-    found = [label for label in vocabulary.labels if " " in label and heads & set(singulars(words_of(label)[-1]))]
-    spans = vocabulary.nouns.spans(before).values() if found else ()
-    told = [vocabulary.labels[row] for end, rows, _ in spans if end == len(before) for row in rows]
-    return told or found
-
-
-def _in_colours(text: str, kinds: tuple[str, ...], colours: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """`kinds`, each with the colours that a phrase names, where some have one of them."""
-    known = sorted({colour for of in colours.values() for colour in of})
-    names = Nouns([(colour, *ALSO_CALLED.get(colour, ())) for colour in known])
-    said = {known[row] for _, rows, _ in names.spans(words_of(head_of(text))).values() for row in rows}
-    pairs = tuple(f"{colour} {kind.lower()}" for kind in kinds for colour in colours.get(kind, ()) if colour in said)
-    return pairs or kinds
-
-
 def likeness(text: str, vocabulary: Vocabulary) -> float:
     """The cosine of a phrase to the nearest label, also where it names one."""
-    return float((_vectors(vocabulary.labels) @ words().sentences([head_of(text)])[0]).max())
+    return float((vectors(vocabulary.labels) @ words().sentences([head_of(text)])[0]).max())
 
 
 def draws(text: str, vocabulary: Vocabulary) -> bool:
@@ -198,5 +193,6 @@ def _sounds_like(text: str, label: str) -> bool:
 
 
 @cache
-def _vectors(labels: tuple[str, ...]) -> torch.Tensor:
+def vectors(labels: tuple[str, ...]) -> torch.Tensor:
+    """`(K, E)` float32 sentence vectors of length one of `K` labels."""
     return words().sentences(list(labels))

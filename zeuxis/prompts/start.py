@@ -177,6 +177,8 @@ def adopted(config: RunConfig) -> tuple[dict[str, Any], str]:
         elif getattr(config, name) in (None, False, ()):
             fields[name] = value
     note = f"The generator is {info.generator}, which drew {config.start_from[0]}." if "generator" in fields else ""
+    if kept := fields.get("classes"):  # in whose coordinates its latent is
+        note += f" Like it, all pictures are of {' and '.join(kept)}."
     return fields | ({"generator_options": own} if own else {}), note
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, RunDamaged, RunError, RunLocked, SearchStopped
 from zeuxis.plugins import FIELDS
-from zeuxis.prompts.auto import advise
+from zeuxis.prompts.advice import advise
 from zeuxis.run.checkpoint import Start, load_latest
 from zeuxis.run.finish import Summary, finish
 from zeuxis.run.folder import RunFolder

@@ -14,7 +14,7 @@ from zeuxis.errors import BadInput, MissingExtra
 from zeuxis.evaluation.held_out import guides_by
 from zeuxis.experiments.records import Record, check_parquet, write_csv, write_parquet
 from zeuxis.experiments.worker import asked
-from zeuxis.prompts.auto import AUTO
+from zeuxis.prompts.members import AUTO
 from zeuxis.report.evaluation import Page, Section, TableView, write_page
 from zeuxis.run.folder import RunFolder
 from zeuxis.scorers.base import Judge, Scorer

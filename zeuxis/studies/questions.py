@@ -54,7 +54,7 @@ class Searches(Settings):
         description="a line such as 'ga tournament=4'; several times; best-of-n and zero-order are always there",
     )
     phrase: Phrases = Field(("a photo of a cat", "a red fire truck"), min_length=1, description="several times")
-    judge: Name = Field("pocket", description="a classifier or scorer that guides nothing")
+    judge: Name = Field("auto", description="a classifier or scorer that guides nothing; auto: as suits the generator")
     view_every: int = Field(10, ge=1, le=10**6, description="generations between image grids and judge evaluations")
     repetitions: int = Field(50, ge=1, le=10_000, description="runs with seeds of their own")
     generations: int | None = Field(200, ge=1, le=10**6, description="the budget is population x generations images")

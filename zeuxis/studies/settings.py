@@ -53,14 +53,17 @@ class Settings(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _with_scorer(cls, given: Any) -> Any:
-        """By its name, the scorer that suits the generator, so that a study is the same with the name and without."""
-        asked, generator = (given.get(name, cls.model_fields[name].default) for name in ("scorer", "generator"))
-        if asked not in (AUTO, (AUTO,), [AUTO]) or generator == AUTO:
+    def _with_names(cls, given: Any) -> Any:
+        """What suits the generator by its name, so that a study is the same with the name and without."""
+        generator = given.get("generator", cls.model_fields["generator"].default)
+        if not isinstance(generator, str):
+            if given.get("scorer") in (AUTO, (AUTO,), [AUTO]):
+                raise ValueError("expected one scorer for all generators, got auto")
             return given
-        from zeuxis.prompts.auto import member_of  # loads torch
+        from zeuxis.prompts.members import suited  # loads torch
 
-        return {**given, "scorer": (member_of(generator).scorer,)}
+        names = [name for name in ("scorer", "judge") if name in cls.model_fields and generator != AUTO]
+        return suited(given, generator, *names)
 
     @property
     def key(self) -> str:

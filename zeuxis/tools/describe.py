@@ -23,7 +23,7 @@ from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.nets import imagenet_classes
 from zeuxis.pictures.metadata import PictureInfo, read_metadata
 from zeuxis.pictures.reading import read_rgb, square
-from zeuxis.prompts.auto import MEMBERS
+from zeuxis.prompts.members import MEMBERS
 from zeuxis.rng import stream
 from zeuxis.scorers.base import Phrase, Prompt, Scorer
 from zeuxis.scorers.choose import make_scorer
