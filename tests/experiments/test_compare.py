@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from zeuxis.cli.main import app
 from zeuxis.errors import BadInput, MissingExtra, RunError
 from zeuxis.experiments import execute, processes
-from zeuxis.experiments.analysis import estimate, images_to, table
+from zeuxis.experiments.analysis import _known_mean, estimate, images_to, table
 from zeuxis.experiments.cell import Bench, evaluator_names, steps
 from zeuxis.experiments.design import Cell, fields, is_warm, make_design
 from zeuxis.experiments.execute import carry_out
@@ -43,6 +43,25 @@ def test_a_curve_is_kept_where_it_rises_and_reads_as_it_was():
     row = steps(images, curve)
     assert row == {"images": [4, 12, 20, 24], "curve": [0.1, 0.3, 0.4, 0.4]}
     assert [images_to(row, score) for score in (0.1, 0.2, 0.4, 0.5)] == [4, 12, 20, math.inf]
+
+
+def test_scorer_and_judge_suit_the_generator_unless_they_are_named():
+    def named(**given):
+        design = make_design(variants=("ga",), **given)
+        return design.scorer, design.judge, design.command("out")
+
+    assert named()[:2] == (("pocket",), "pocket")
+    assert named(generator="pocket-products") == (
+        ("pocket-64",),
+        "mobilenet-v1",
+        "zeuxis compare --search=ga-thesis --search=ga --generator=pocket-products --out=out",
+    )
+    scorer, judge, command = named(generator="pocket-products", scorer=("pocket",), judge=None)
+    assert (scorer, judge) == (("pocket",), None) and "--scorer=pocket --judge=none" in command
+
+
+def test_a_judge_that_knows_no_phrase_is_no_warning():
+    assert math.isnan(_known_mean(np.array([math.nan, math.nan]))) and _known_mean(np.array([math.nan, 2.0])) == 2
 
 
 def test_a_variant_is_a_search_with_fields_and_options():
