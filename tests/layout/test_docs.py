@@ -21,7 +21,7 @@ PAGES = sorted((ROOT / "docs").glob("*.md"))
 WITH_README = [*PAGES, ROOT / "README.md"]
 OWN = {"scorer": "horizon", "search": "hill", "generator": "stripes"}
 TOPS = ("zeuxis", "tests", "benchmarks", "examples", "docs")
-OF_SCRIPTS = {"--case", "--phrase", "--seeds", "--generator", "--data", "--judges", "--prompt", "--measure"}
+OF_SCRIPTS = {"--case", "--phrase", "--seeds", "--generator", "--data", "--judges", "--prompt", "--measure", "--drawn"}
 ENV = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
 
 pages = pytest.mark.parametrize("page", WITH_README, ids=lambda path: path.name)
