@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
@@ -185,11 +185,18 @@ def draws(text: str, vocabulary: Vocabulary) -> bool:
 def _sounds_like(text: str, label: str) -> bool:
     """Whether a label shares words or their beginnings with a phrase, but not what it is: "an elephant bird"."""
     *before, last = words_of(label) or [""]
-    *described, head = words_of(head_of(text)) or [""]
-    if set(singulars(last)) & set(singulars(head)):
+    heads, said, beginnings = _head_words(text)
+    if heads & set(singulars(last)):
         return False
-    said = {singular for word in (*described, head) for singular in singulars(word) if len(singular) >= 3}
-    return bool(said & {*before, *singulars(last)}) or any(last[:4] == word[:4] for word in said)
+    return bool(said & {*before, *singulars(last)}) or last[:4] in beginnings
+
+
+@lru_cache(maxsize=64)
+def _head_words(text: str) -> tuple[set[str], set[str], set[str]]:
+    """Of what a phrase shows: its noun and its words, each as it may be in the singular, and how they begin."""
+    shown = words_of(head_of(text)) or [""]
+    said = {singular for word in shown for singular in singulars(word) if len(singular) >= 3}
+    return set(singulars(shown[-1])), said, {word[:4] for word in said}
 
 
 @cache
