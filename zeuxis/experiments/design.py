@@ -78,14 +78,10 @@ class Design(BaseModel):
 
     def command(self, out: str | Path) -> str:
         """The `zeuxis compare ...` that carries out this very experiment."""
-        from zeuxis.prompts.members import suited  # loads torch
-
         words = ["zeuxis", "compare"]
-        own = suited({"generator": self.generator}, self.generator, "scorer", "judge")
+        usual = type(self).model_validate({"variants": self.variants, "generator": self.generator})  # what suits it
         for name, value in self:
-            default = type(self).model_fields[name].get_default()
-            if name in ("scorer", "judge"):
-                default = own[name]
+            default = type(self).model_fields[name].default if name == "generator" else getattr(usual, name)
             if name == "micro_batch" or (value == default and name != "variants"):
                 continue
             for one in value if isinstance(value, tuple) else (value,):

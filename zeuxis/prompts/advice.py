@@ -14,7 +14,6 @@ from zeuxis.prompts.members import MEMBERS
 from zeuxis.scorers import SCORERS
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.combine import parse_weighted
-from zeuxis.scorers.nouns import PLACE
 from zeuxis.scorers.prompts import all_single_words, parse_prompt
 from zeuxis.scorers.vocabulary import unfamiliar
 from zeuxis.scorers.weights import quoted
@@ -61,10 +60,9 @@ def _strange_to_generator(generator: str, wanted: list[Phrase]) -> list[str]:
     known = vocabulary_of(generator)
     if known is None:
         return []
-    main = main_of(wanted)
-    if all_single_words(main):
+    if all_single_words(main_of(wanted)):
         return []
-    strange = [text for text in main if not PLACE.match(text) and not drawn(text, known)]
+    strange = [text for text in things_of(wanted) if not drawn(text, known)]
     unknown = [text for text in strange if unfamiliar(text)]  # of whose words the scorer speaks
     strange = [text for text in strange if text not in unknown]
     return [
@@ -84,8 +82,9 @@ def _other_classes(config: RunConfig, wanted: Sequence[Phrase]) -> list[str]:
     if known is None or not things:
         return []
     asked = kinds_near(things, known).kinds
-    drawn = [_kinds_of(name, known) for name in config.classes]
-    if not asked or not all(drawn) or set().union(*drawn) & set().union(*(_kinds_of(name, known) for name in asked)):
+    allowed = [_kinds_of(name, known) for name in config.classes]
+    wished = set().union(*(_kinds_of(name, known) for name in asked))
+    if not all(allowed) or not wished or set().union(*allowed) & wished:
         return []
     return [f"Only {' and '.join(config.classes)} (--class) is drawn, not {' and '.join(asked)}."]
 

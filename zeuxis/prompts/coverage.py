@@ -22,7 +22,6 @@ from zeuxis.scorers.vocabulary import unfamiliar
 KNOWN = 0.65  # cosine of sentence vectors from which a label stands for a phrase: "sneakers" to "casual shoes" is 0.79
 ELSEWHERE = 0.8  # the same for a phrase that names a class of ImageNet which is none of the labels: "a laptop"
 SHOWN = 3  # labels that a note names
-LABELS = "labels"  # what those of a file are called that is none of the package's
 SHORTEST = 3  # letters of either half of a word that is written apart: "hand bag"
 COLOUR = "colour"  # the kind of label that names no thing
 ALSO_CALLED = {  # labels and everyday words for them that are no part of their names
@@ -71,19 +70,20 @@ def pocket_vocabulary(file: str, what: str) -> Vocabulary | None:
         model = read_model(pocket_path(file))
     except MissingModel:
         return None
-    found = model_vocabulary(model, what)
+    found = model_vocabulary(model, what, ELSE_MEANT)
     return replace(found, kinds=_kinds(model), colours=_colours(model)) if found else None
 
 
-def model_vocabulary(model: Model, what: str = LABELS) -> Vocabulary | None:
-    """What the header of a generator's file says it can draw; None where its labels are no words, or there are none."""
+def model_vocabulary(model: Model, what: str = "labels", but: Sequence[str] = ()) -> Vocabulary | None:
+    """What the header of a generator's file says it can draw, `but` for some words; None where its labels are no words,
+    or there are none.
+    """
     facts = model.parts.get("generator", {})
     if 1000 in (facts.get("num_classes"), facts.get("c_dim")):
         return _imagenet()
     kinds = model.about.get("labels")
     named = _occurring(model.about) if isinstance(kinds, dict) else []
-    own = ELSE_MEANT if what != LABELS else ()  # of the package
-    return _vocabulary(tuple(sorted({_plain(word) for word in named} - set(own))), what)
+    return _vocabulary(tuple(sorted({_plain(word) for word in named} - set(but))), what)
 
 
 def _occurring(about: Mapping[str, Any]) -> list[str]:

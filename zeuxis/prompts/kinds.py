@@ -166,11 +166,10 @@ def _family(text: str, vocabulary: Vocabulary) -> tuple[str, ...]:
     """The labels that share their last words with one another and with the phrase, as far as they are near to it; of "a
     clutch bag" the label before the noun.
     """
-    families = _families(vocabulary.labels)
     named = _family_names(vocabulary.labels).find([text])
     if len(named) != 1:
         return ()
-    labels = families[list(families)[next(iter(named))[0]]]
+    labels = list(_families(vocabulary.labels).values())[next(iter(named))[0]]
     told = [vocabulary.labels[row] for _, rows, _ in vocabulary.nouns.spans(words_of(text)).values() for row in rows]
     if own := tuple(label for label in told if label in labels):
         return own

@@ -19,7 +19,6 @@ from zeuxis.hub.cache import file_sha256
 from zeuxis.plugins import trust
 from zeuxis.prompts.series import escaped
 
-AUTO = "auto"
 SETUPS: dict[str, dict[str, Any]] = {  # searches by a word: with their own length and number of views
     "thesis": {"search": "ga-thesis", "augment": CLIP["augment"], "generations": CLIP["generations"]},
     "default": {},
@@ -55,13 +54,13 @@ class Settings(BaseModel):
     @classmethod
     def _with_names(cls, given: Any) -> Any:
         """What suits the generator by its name, so that a study is the same with the name and without."""
+        from zeuxis.prompts.members import AUTO, suited  # loads torch
+
         generator = given.get("generator", cls.model_fields["generator"].default)
         if not isinstance(generator, str):
             if given.get("scorer") in (AUTO, (AUTO,), [AUTO]):
                 raise ValueError("expected one scorer for all generators, got auto")
             return given
-        from zeuxis.prompts.members import suited  # loads torch
-
         names = [name for name in ("scorer", "judge") if name in cls.model_fields and generator != AUTO]
         return suited(given, generator, *names)
 
