@@ -13,10 +13,11 @@ import torch
 from typer.testing import CliRunner
 
 from zeuxis.cli.main import app
+from zeuxis.configs import CLIP
 from zeuxis.errors import BadInput, MissingExtra, RunError
 from zeuxis.experiments import execute, processes
 from zeuxis.experiments.analysis import _known_mean, estimate, images_to, table
-from zeuxis.experiments.cell import Bench, evaluator_names, steps
+from zeuxis.experiments.cell import MODELS, Bench, evaluator_names, steps
 from zeuxis.experiments.design import Cell, fields, is_warm, make_design
 from zeuxis.experiments.execute import carry_out
 from zeuxis.experiments.executors import Call
@@ -24,6 +25,8 @@ from zeuxis.experiments.folder import ExperimentFolder
 from zeuxis.experiments.page import write_results
 from zeuxis.experiments.records import write_parquet
 from zeuxis.experiments.worker import Setup
+from zeuxis.generators.choose import make_generator
+from zeuxis.run import prepare_run
 
 TOY = {"generator": "toy", "scorer": ("toy",), "judge": "toy", "precision": "fp32"}
 PHRASES = ("a red disc", "a blue square")
@@ -77,6 +80,28 @@ def test_a_variant_is_a_search_with_fields_and_options():
 def test_a_variant_that_cannot_be_read_is_refused(variant):
     with pytest.raises(BadInput):
         fields(variant)
+
+
+def test_a_search_draws_what_its_own_run_would_whatever_phrase_comes_first():
+    variants, phrases = ("random", "default", "thesis", "ga classes=ship"), ("a photo of a car", "a cat")
+    grid = {"seeds": 1, "populations": (4,), "generations": 2}
+    design = make_design(variants=variants, phrases=phrases, baseline="random", precision="fp32", **grid)
+    bench = Bench(design)
+    for cell in design.cells():
+        config, models = design.config(cell), bench.models(design.config(cell))
+        drawn = prepare_run(config, models).problem.generator
+        assert drawn.labels == make_generator("pocket", **config.generator_arguments()).labels
+        assert config.classes == {"default": ("automobile",) if "car" in cell.phrase else ("cat",)}.get(
+            cell.variant, ("ship",) if "ship" in cell.variant else ()
+        )
+        assert (config.search, config.augment, config.truncation, config.generations) == {
+            "random": ("random", 0, None, 8),
+            "default": ("samples", 8, 0.6, 8),
+            "thesis": ("ga-thesis", CLIP["augment"], None, 8),
+        }.get(cell.variant, ("ga", 0, None, 8))
+    rows = {cell.variant: bench.run(cell)[0] for cell in design.cells() if cell.phrase == "a cat"}
+    assert rows["default"]["judge pocket"]["mean"] > rows["random"]["judge pocket"]["mean"] + 0.2
+    assert len(bench._models) <= 1 + MODELS
 
 
 def test_the_baseline_is_always_there_and_the_grid_is_whole():

@@ -101,6 +101,16 @@ def test_kinds_are_drawn_as_told(fields):
     assert said.classes == ("dog",)
 
 
+def test_draws_asked_for_by_name_are_of_all_kinds_and_that_is_said():
+    said = settle(RunConfig(prompt=("a red car",), search="samples"))[1]
+    assert said[-1] == (
+        "The draws are of all kinds that pocket has. Without --search they are of automobile alone, at truncation 0.6."
+    )
+    for fields in ({"prompt": ("a castle",)}, {"classes": ("ship",)}, {"start": "prior"}, {"search": "ga"}):
+        asked = RunConfig(**{"prompt": ("a red car",), "search": "samples", "generator": "pocket"} | fields)
+        assert not any("all kinds" in note for note in settle(asked)[1])
+
+
 def test_a_run_of_some_kinds_is_gone_on_with(tmp_path):
     few = {"population": 8, "augment": 0, "judge": None, "precision": "fp32", "seed": 1}
     generate("a red car", out=tmp_path / "run", generations=1, **few)

@@ -21,7 +21,10 @@ DEFAULT = ("ga-thesis", "de-rand", "de-best", "best-of-n", "cma-ga", "sep-cma-es
 def compare(
     search: Annotated[
         list[str] | None,
-        typer.Option(help="a search with settings, e.g. 'ga augment=4 tournament=4'; several times"),
+        typer.Option(
+            help="a search with settings, e.g. 'ga augment=4 tournament=4'; default: as `zeuxis generate` does for the "
+            "generator; several times"
+        ),
     ] = None,
     phrase: Annotated[
         list[str] | None, typer.Option(help="several times; twenty for the pocket models if none", show_default=False)

@@ -17,15 +17,17 @@ from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.experiments.design import Cell, Design
 from zeuxis.generators.base import Generator
 from zeuxis.metrics.diversity import effective_number
+from zeuxis.prompts.auto import settle
 from zeuxis.rng import stream
 from zeuxis.run.loop import GRADIENT_COST
-from zeuxis.run.prepare import Models, load_models, prepare_run
+from zeuxis.run.prepare import Models, load_models, models_key, prepare_run
 from zeuxis.run.session import Session
 from zeuxis.scorers.base import Judge, Scorer
 from zeuxis.scorers.choose import make_judge, make_scorer
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.types import Event
 
+MODELS = 4  # sets of networks that are kept beside the first
 PRIOR = 256  # draws that the scale of each measure is taken from
 Row = dict[str, Any]
 
@@ -55,7 +57,7 @@ class Bench:
     def __init__(self, design: Design) -> None:
         self.design = design
         shared = {name: getattr(design, name) for name in ("generator", "scorer", "device", "precision", "micro_batch")}
-        self.base = make_config(**shared, prompt=(design.phrases[0],), judge=None, augment=0)
+        self.base = make_config(**shared, prompt=(design.phrases[0],), judge=None, augment=0, search="random")
         models = load_models(self.base)
         self.device = models.generator.device
         evaluators = [*(("guide", scorer) for scorer in models.scorers)]
@@ -64,7 +66,7 @@ class Bench:
         self.evaluators = [
             Evaluator(name, *evaluator) for name, evaluator in zip(evaluator_names(design), evaluators, strict=True)
         ]
-        self._models = {_models_key(self.base): models}
+        self._models = {models.key: models}
 
     def precision(self) -> str:
         """ "bf16" or "fp32": what the gate decides on the first phrase, once for the whole experiment."""
@@ -147,8 +149,11 @@ class Bench:
 
     def models(self, config: RunConfig) -> Models:
         """The networks of a configuration, loaded when it is first met; the judge for one that stops by it."""
-        key = _models_key(config)
+        config, _ = settle(config)
+        key = models_key(config)
         if key not in self._models:
+            for other in list(self._models)[1:-MODELS]:  # a default has classes of its own for each phrase
+                del self._models[other]
             self._models[key] = load_models(config.model_copy(update={"judge": None}))
         models = self._models[key]
         if config.judge is None:
@@ -210,7 +215,3 @@ def _held_out(name: str, device: torch.device) -> Scorer:
         return make_scorer(name, device)
     except ZeuxisError:
         return make_judge(name, device)
-
-
-def _models_key(config: RunConfig) -> str:
-    return repr((config.generator, config.scorer, config.device, config.generator_arguments()))

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zeuxis.config import MOST_IMAGES, Precision, RunConfig, flag, in_words, make_config, parse_options
+from zeuxis.configs import CLIP
 from zeuxis.errors import BadInput
 from zeuxis.experiments.phrases import TWENTY
 from zeuxis.prompts.series import escaped
@@ -24,6 +25,10 @@ GROWS = (*LISTS, "seeds", "held_out")  # what an experiment may be given more of
 Line = Annotated[str, Field(max_length=10_000)]
 FLAGS = {"variants": "--search", "phrases": "--phrase", "populations": "--population"}
 FIXED = ("prompt", "seed", "population", "generations", "budget")  # what the grid sets, not a variant
+SETUPS: dict[str, dict[str, Any]] = {  # searches by a word: with their own length and number of views
+    "thesis": {"search": "ga-thesis", "augment": CLIP["augment"], "generations": CLIP["generations"]},
+    "default": {"search": "auto"},  # what `zeuxis generate` does for the generator
+}
 
 
 class Design(BaseModel):
@@ -105,12 +110,19 @@ class Design(BaseModel):
         """The run of one cell."""
         shared = {name: getattr(self, name) for name in ("generator", "scorer", "precision", "device", "micro_batch")}
         grid = {"prompt": (cell.phrase,), "seed": cell.seed, "population": cell.population, "judge": None}
-        shared["augment"] = 0  # unless the variant says so
         limits = {"generations": self.budget(cell.population), "budget": self.budget(cell.population)}
         own = fields(cell.variant)
+        chosen = own["search"] == "auto"  # by the generator, with views of its own
+        if not chosen:
+            shared["augment"] = 0  # unless the variant says so
         if own.get("stop_on_exploitation") is not None:
             grid["judge"] = self.judge  # it looks on, for this rule only; its rows come from `Bench.evaluate` as ever
-        return make_config(**{**shared, **own, **grid, **limits})
+        config = make_config(**{**shared, **own, **grid, **limits})
+        if not chosen:
+            return config
+        from zeuxis.prompts.auto import settle  # loads torch
+
+        return settle(config)[0]
 
 
 @dataclass(frozen=True, order=True)
@@ -126,7 +138,8 @@ class Cell:
 def fields(variant: str) -> dict[str, Any]:
     """ "ga augment=4 tournament=4" -> {"search": "ga", "augment": 4, "options": {"tournament": 4}}.
 
-    Names of RunConfig are its fields, all others options of the search. BadInput for what cannot be read.
+    Names of RunConfig are its fields, all others options of the search; "thesis" and "default" are words for searches
+    with settings (SETUPS). BadInput for what cannot be read.
     """
     try:
         search, *pairs = shlex.split(variant) or [""]
@@ -143,7 +156,7 @@ def fields(variant: str) -> dict[str, Any]:
         if name in ("scorer", "measures", "classes", "ban"):
             known[name] = tuple(str(value).split("+"))
     options = {name: value for name, value in given.items() if name not in known}
-    return {"search": search, **known, **({"options": options} if options else {})}
+    return {**SETUPS.get(search, {"search": search}), **known, **({"options": options} if options else {})}
 
 
 def named_in(design: Design) -> dict[str, Any]:

@@ -50,7 +50,7 @@ def carry_out(
             check_config(design.config(Cell(variant, phrase, design.first_seed, design.populations[0])))
     for variant in design.variants:
         own = fields(variant)
-        for sentence in idle_options(own["search"], own.get("options", {})):
+        for sentence in [] if own["search"] == "auto" else idle_options(own["search"], own.get("options", {})):
             folder.say(f"{variant}: {sentence}")
     design = folder.open(design, trust_paths)
     lock = RunLock(folder.path, "give another --out")

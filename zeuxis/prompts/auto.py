@@ -92,6 +92,8 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     if config.search == AUTO:
         chosen, why = _search(config, fields["generator"])
         fields, notes = fields | chosen, [*notes, why] if why else notes
+    elif config.search == DRAWN["search"] and fields["generator"] in MEMBERS:
+        notes = [*notes, *_all_kinds(config, fields["generator"])]
     return config.model_copy(update=fields), notes
 
 
@@ -133,6 +135,15 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
     why = f"The search is samples{psi}{of}: the best different draws of {generator} look better than bred pictures."
     none = f" There are no pictures of {', '.join(asked.missing)}: other colours are drawn." if asked.missing else ""
     return own, f"{why} --search {SEARCH} breeds.{none}"
+
+
+def _all_kinds(config: RunConfig, generator: str) -> list[str]:
+    """How draws that a user asked for by name differ from those of the default, in one sentence if they do."""
+    kinds = _asked(config, MEMBERS[generator]).kinds
+    if not kinds:
+        return []
+    own = f"of {' and '.join(kinds)} alone, at truncation {DRAWN['truncation']:g}"
+    return [f"The draws are of all kinds that {generator} has. Without --search they are {own}."]
 
 
 def _asked(config: RunConfig, member: Member) -> Asked:

@@ -59,6 +59,13 @@ class Models:
     generator: Generator
     scorers: list[Scorer]
     judge: Judge | None
+    key: str = ""  # `models_key` of the configuration that they were loaded for, as far as that is known
+
+
+def models_key(config: RunConfig) -> str:
+    """By which the generator and the scorers of a settled configuration are told from those of another."""
+    scorers = [parse_weighted(name)[0] for name in config.scorer]
+    return repr((config.generator, sorted(config.generator_arguments().items()), scorers, config.device))
 
 
 def load_models(config: RunConfig) -> Models:
@@ -69,6 +76,7 @@ def load_models(config: RunConfig) -> Models:
         make_generator(config.generator, device, **config.generator_arguments()),
         [make_scorer(parse_weighted(name)[0], device) for name in config.scorer],
         None if config.judge is None else make_judge(config.judge, device),
+        models_key(config),
     )
 
 
@@ -81,9 +89,9 @@ def prepare_run(
     """Everything that a configuration names, on its device, ready to be iterated. Writes nothing.
 
     Names and the prompt are checked before any model is loaded: UnknownName, BadInput or Missing for what cannot be.
-    `loaded` are the networks of this configuration, where they are at hand; `known` is run.json of the run to go on
-    with: what it decided holds, and BadInput for another configuration, other weights or another prompt. Without it,
-    `decisions` may settle micro-batches and ranges.
+    `loaded` are the networks of this configuration, where they are at hand; those of another are not taken. `known` is
+    run.json of the run to go on with: what it decided holds, and BadInput for another configuration, other weights or
+    another prompt. Without it, `decisions` may settle micro-batches and ranges.
     """
     config, notes = settle(config, None if known is None else known["config"])
     prepared = _asked(config, notes, loaded, known, decisions)
@@ -102,8 +110,7 @@ def check_run(config: RunConfig, last: dict[str, Models], known: Header | None =
     """
     config, notes = settle(config, None if known is None else known["config"])
     check_config(config)  # before networks are loaded
-    named = [config.generator, config.generator_arguments(), config.scorer, config.judge, config.device]
-    key = json.dumps(named, sort_keys=True, default=str)
+    key = f"{models_key(config)} {config.judge}"
     if key not in last:
         last.clear()  # first: two of them may be more than fits
         last[key] = load_models(config)
@@ -137,7 +144,8 @@ def _built(
     prompt = check_config(config)
     device = choose_device(config.device)
     weights = [parse_weighted(name)[1] for name in config.scorer]
-    loaded = loaded or load_models(config)
+    if loaded is None or loaded.key not in ("", models_key(config)):
+        loaded = load_models(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     first, start = start_of(config, generator, scorers, weights, prompt, started)
     fresh = decisions is None

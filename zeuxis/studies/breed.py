@@ -19,11 +19,11 @@ from zeuxis.errors import RunError
 from zeuxis.experiments.worker import asked
 from zeuxis.prompts.auto import settle
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.prepare import Models, check_config, load_models
+from zeuxis.run.prepare import Models, check_config, load_models, models_key
 from zeuxis.run.session import open_session
 from zeuxis.storage.files import make_folder
 
-_LATEST: dict[tuple[object, ...], Models] = {}  # networks of the run before
+_LATEST: dict[str, Models] = {}  # networks of the run before
 
 
 def breed(config: RunConfig, place: Path) -> RunFolder:
@@ -42,7 +42,7 @@ def breed(config: RunConfig, place: Path) -> RunFolder:
 def _models(config: RunConfig) -> Models:
     """Those of the run before, where this one names the same: a study's runs differ in phrase, search and seed."""
     config = settle(config)[0]
-    named = (config.generator, config.scorer, config.judge, config.device, repr(config.generator_arguments()))
+    named = f"{models_key(config)} {config.judge}"
     if named not in _LATEST:
         _LATEST.clear()
         _LATEST[named] = load_models(config)

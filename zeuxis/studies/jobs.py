@@ -9,12 +9,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from zeuxis.experiments.design import fields as search_fields
 from zeuxis.experiments.kinds import Config, Numbers, listed, looks_like_a_path, model_files
 from zeuxis.generators import GENERATORS
 from zeuxis.registry import Table
 from zeuxis.scorers import JUDGES, SCORERS
 from zeuxis.studies.questions import QUESTIONS, STUDIES
-from zeuxis.studies.settings import Settings, search_fields
+from zeuxis.studies.settings import Settings
 
 PLACES = ("classes", "real", "data", "features")  # texts that may name files, beside models
 CODE: dict[str, Table] = {"generator": GENERATORS, "scorer": SCORERS, "judge": JUDGES, "classifier": JUDGES}

@@ -12,17 +12,12 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from zeuxis.config import MOST_IMAGES, Name, Phrase, Precision, RunConfig, in_words, make_config
-from zeuxis.configs import CLIP
 from zeuxis.errors import BadInput
-from zeuxis.experiments.design import fields as variant_fields
+from zeuxis.experiments.design import fields as search_fields
 from zeuxis.hub.cache import file_sha256
 from zeuxis.plugins import trust
 from zeuxis.prompts.series import escaped
 
-SETUPS: dict[str, dict[str, Any]] = {  # searches by a word: with their own length and number of views
-    "thesis": {"search": "ga-thesis", "augment": CLIP["augment"], "generations": CLIP["generations"]},
-    "default": {},
-}
 MOST_RUNS = 100_000
 Words = Annotated[tuple[Name, ...], Field(max_length=1000)]
 Phrases = Annotated[tuple[Phrase, ...], Field(max_length=10_000)]
@@ -118,11 +113,6 @@ class Settings(BaseModel):
             return cls.model_validate(fields)
         except ValidationError as error:
             raise BadInput(in_words(error, tuple(cls.model_fields), spelled)) from error
-
-
-def search_fields(search: str) -> dict[str, Any]:
-    """A search by its word or its line -> fields of RunConfig. BadInput for what cannot be read."""
-    return dict(SETUPS[search]) if search in SETUPS else variant_fields(search)
 
 
 def _pair(flag: str, value: str) -> list[str]:

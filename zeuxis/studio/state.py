@@ -18,7 +18,7 @@ from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.prompts.auto import settle
 from zeuxis.report.commands import folder_command
 from zeuxis.run.folder import RunFolder
-from zeuxis.run.prepare import Models, check_config, load_models
+from zeuxis.run.prepare import Models, check_config, load_models, models_key
 from zeuxis.storage.files import make_folder
 from zeuxis.studio.artist import Artist
 from zeuxis.studio.breeding import Breeding
@@ -163,7 +163,7 @@ class Studio:
     def artist(self, config: RunConfig) -> Artist:
         """An artist for a configuration, with models that are loaded already where they are."""
         config, _ = settle(config)
-        key = repr((config.generator, config.generator_arguments(), config.scorer, config.device))
+        key = models_key(config)
         with self._lock:
             if key not in self._models:
                 self._models[key] = load_models(config.model_copy(update={"judge": None}))
