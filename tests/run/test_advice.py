@@ -46,6 +46,28 @@ def test_what_a_generator_was_trained_on(pocket, products):
 
 
 @pytest.mark.parametrize(
+    ("phrase", "drawn", "avoided"),
+    [
+        ("a cat without a hat", ("cat",), ("hat",)),
+        ("a shoe, not red", ("Casual Shoes", "Formal Shoes", "Sports Shoes"), ("red",)),
+        ("a white horse and no cat", ("horse",), ("cat",)),
+        ("a watch with no numbers on a table", ("Watches",), ("numbers",)),
+        ("no cats", (), ("cats",)),
+        ("a no entry sign", (), ()),  # the name of a thing
+        ("a knotted scarf", ("Scarves",), ()),
+    ],
+)
+def test_what_is_to_be_absent_is_not_drawn_and_is_said(phrase, drawn, avoided):
+    config, _ = settle(RunConfig(prompt=(phrase,)))
+    assert config.classes == drawn
+    assert [note for note in advise(config) if "--negative" in note] == [
+        'Scorers do not understand "no", "not" and "without": pictures with what '
+        f"'{phrase}' is to be without score as well. Leave it out and avoid it by --negative '{what}'."
+        for what in avoided
+    ]
+
+
+@pytest.mark.parametrize(
     ("phrase", "kinds"),
     [
         ("a black wrist watch", ("black watches",)),

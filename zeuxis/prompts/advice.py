@@ -9,7 +9,7 @@ from zeuxis.config import RunConfig
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline
 from zeuxis.prompts.coverage import Vocabulary, closeness, model_vocabulary, words
-from zeuxis.prompts.kinds import drawn, kinds_near, main_of, things_of, wanted_of
+from zeuxis.prompts.kinds import denied_in, drawn, kinds_near, main_of, things_of, wanted_of
 from zeuxis.prompts.members import MEMBERS
 from zeuxis.scorers import SCORERS
 from zeuxis.scorers.base import Phrase, Prompt
@@ -34,7 +34,7 @@ def advise(config: RunConfig) -> list[str]:
     wanted = wanted_of(prompt)
     avoided = [phrase for phrase in prompt.phrases if phrase.weight < 0]
     strange = _strange_to_generator(config.generator, wanted)
-    return [*idle, *(strange or _other_classes(config, wanted)), *_cancelling(wanted, avoided)]
+    return [*idle, *(strange or _other_classes(config, wanted)), *_denied(prompt), *_cancelling(wanted, avoided)]
 
 
 def preview(config: RunConfig, prompt: Prompt) -> list[str]:
@@ -94,6 +94,15 @@ def _kinds_of(name: str, known: Vocabulary) -> set[str]:
     name = name.lower()
     inner = {kind for kind, colours in known.colours.items() if name in {f"{one} {kind}".lower() for one in colours}}
     return {*known.kinds.get(name, ()), *inner}
+
+
+def _denied(prompt: Prompt) -> list[str]:
+    """A sentence for each phrase that says what is not to be seen, which the scorers read as a wish for it."""
+    return [
+        f'Scorers do not understand "no", "not" and "without": pictures with what {quoted(text)} is to be without score '
+        f"as well. Leave it out and avoid it by --negative {quoted(what)}."
+        for text, what in denied_in(prompt)[:SHOWN]
+    ]
 
 
 def _cancelling(wanted: list[Phrase], avoided: list[Phrase]) -> list[str]:

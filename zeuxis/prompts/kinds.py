@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from zeuxis.prompts.coverage import KNOWN, Vocabulary, closeness, draws, vectors, words
@@ -16,6 +16,11 @@ SIDE_BY_SIDE = re.compile(r"\band\b|&", re.IGNORECASE)
 APART = re.compile(r"[,;]|\b(?:that|which) (?:is|are)\b", re.IGNORECASE)
 MADE = re.compile(r"\bmade (?:out )?(?:of|from)\b", re.IGNORECASE)
 QUALITY = re.compile(r"\b(?:\d+k|u?hd|hdr|high resolution|high quality)\b", re.IGNORECASE)
+DENIED = re.compile(  # "without a hat", "and no dog"; not "a no entry sign"
+    r"\b(?:without|with no|and no|but not|(?<!\ba )(?<!\bthe )no|not)\s+(?:(?:an?|any|the)\s+)?"
+    rf"([^,;.]+?)(?=\s+(?:and|but)\b|\s+{PLACE.pattern}|[,;.]|$)",
+    re.IGNORECASE,
+)
 FILLERS = frozenset(
     ("a", "an", "the", "some", "one", "in", "colour", "color", "all", "very", "light", "dark", "bright")
 )
@@ -91,8 +96,14 @@ def drawn(text: str, vocabulary: Vocabulary) -> bool:
 
 
 def wanted_of(prompt: Prompt) -> list[Phrase]:
-    """The phrases to move towards."""
-    return [phrase for phrase in prompt.phrases if phrase.text and phrase.weight > 0]
+    """The phrases to move towards, as far as they do not say what is to be absent: of "a cat without a hat" the cat."""
+    found = [replace(one, text=DENIED.sub("", one.text).strip(" ,;")) for one in prompt.phrases if one.weight > 0]
+    return [phrase for phrase in found if phrase.text]
+
+
+def denied_in(prompt: Prompt) -> list[tuple[str, str]]:
+    """The phrases to move towards that say what is to be absent, and that: ("a cat without a hat", "hat")."""
+    return [(p.text, away.group(1)) for p in prompt.phrases if p.weight > 0 for away in DENIED.finditer(p.text)]
 
 
 def main_of(wanted: Sequence[Phrase]) -> list[str]:
