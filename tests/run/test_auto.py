@@ -131,6 +131,10 @@ def test_a_run_of_some_kinds_is_gone_on_with(tmp_path):
         ({"unique": True}, "cma-ga", 160),
         ({"generator": "toy"}, "cma-ga", 160),
         ({"start": "prior"}, "samples", 25),
+        ({"start": "bank"}, "cma-ga", 160),  # of which draws would use the first generation only
+        ({"start": "sweep"}, "cma-ga", 160),
+        ({"start": "labels"}, "cma-ga", 160),
+        ({"warm": "warm.safetensors"}, "cma-ga", 160),
     ],
 )
 def test_the_search_is_the_generators_own_unless_more_is_told(fields, search, generations):
@@ -144,7 +148,7 @@ def test_the_search_is_the_generators_own_unless_more_is_told(fields, search, ge
         ({}, 0.6, 8),
         ({"truncation": 0.9, "augment": 2}, 0.9, 2),
         ({"space": "w"}, None, 8),
-        ({"start": "bank"}, None, 8),
+        ({"start": "bank"}, None, RunConfig().augment),
         ({"search": "ga"}, None, RunConfig().augment),
         ({"generator": "pocket-products"}, 0.6, 8),
     ],

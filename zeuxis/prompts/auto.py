@@ -121,11 +121,12 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
     why, or "".
     """
     told = config.options or config.unique or config.on_collapse != "nothing"  # what only breeding has
-    if generator not in MEMBERS or told or config.start_from:
+    told = told or config.start not in (AUTO, "prior") or config.warm is not None or config.start_from
+    if generator not in MEMBERS or told:
         return {"search": SEARCH}, ""
     own: dict[str, Any] = dict(DRAWN)
-    if config.space not in (None, "z") or config.start == "bank" or config.warm is not None:
-        del own["truncation"]  # banks are drawn as trained
+    if config.space not in (None, "z"):
+        del own["truncation"]
     asked = _asked(config, MEMBERS[generator])
     if kinds := asked.kinds:
         own |= {"classes": kinds, "start": "prior", "generations": OF_KINDS}
