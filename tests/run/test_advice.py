@@ -54,6 +54,8 @@ def test_what_a_generator_was_trained_on(pocket, products):
         ("a watch with no numbers on a table", ("Watches",), ("numbers",)),
         ("no cats", (), ("cats",)),
         ("a no entry sign", (), ()),  # the name of a thing
+        ("a pair of no show socks", ("Socks",), ()),
+        ("a forget-me-not necklace", ("Necklace and Chains",), ()),
         ("a knotted scarf", ("Scarves",), ()),
     ],
 )

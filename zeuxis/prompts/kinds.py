@@ -16,8 +16,8 @@ SIDE_BY_SIDE = re.compile(r"\band\b|&", re.IGNORECASE)
 APART = re.compile(r"[,;]|\b(?:that|which) (?:is|are)\b", re.IGNORECASE)
 MADE = re.compile(r"\bmade (?:out )?(?:of|from)\b", re.IGNORECASE)
 QUALITY = re.compile(r"\b(?:\d+k|u?hd|hdr|high resolution|high quality)\b", re.IGNORECASE)
-DENIED = re.compile(  # "without a hat", "and no dog"; not "a no entry sign"
-    r"\b(?:without|with no|and no|but not|(?<!\ba )(?<!\bthe )no|not)\s+(?:(?:an?|any|the)\s+)?"
+DENIED = re.compile(  # "without a hat"; not "a no entry sign", "no show socks", "forget-me-not"
+    r"(?<![-\w])(?:without|with no|and no|but not|(?<!\ba )(?<!\bthe )no(?! show)|not)\s+(?:(?:an?|any|the)\s+)?"
     rf"([^,;.]+?)(?=\s+(?:and|but)\b|\s+{PLACE.pattern}|[,;.]|$)",
     re.IGNORECASE,
 )
