@@ -99,8 +99,8 @@ def _kinds_of(name: str, known: Vocabulary) -> set[str]:
 def _denied(prompt: Prompt) -> list[str]:
     """A sentence for each phrase that says what is not to be seen, which the scorers read as a wish for it."""
     return [
-        f'Scorers do not understand "no", "not" and "without": pictures with what {quoted(text)} is to be without score '
-        f"as well. Leave it out and avoid it by --negative {quoted(what)}."
+        f'Scorers do not understand "no", "not" and "without": pictures with what {quoted(text)} is to be without '
+        f"score as well. Leave it out and avoid it by --negative {quoted(what)}."
         for text, what in denied_in(prompt)[:SHOWN]
     ]
 
