@@ -119,7 +119,7 @@ def resolve(fields: dict[str, Any], config: str | None, out: Path | None, trust_
         said = f"note: {config} is guided by CLIP where it is here; {configs.WITHOUT_CLIP} stands in for it. For CLIP: "
         typer.echo(f"{said}zeuxis models pull {configs.CLIP_MODEL}", err=True)
     # of the run in `out`, or of the first of a series there
-    places = map(RunFolder, (out, *sorted(out.glob("1-*"))) if out is not None else ())
+    places = map(RunFolder, (out, *sorted((*out.glob("1-*"), *out.glob("0*1-*")))) if out is not None else ())
     known = next((place for place in places if place.exists()), None)
     seed = secrets.randbelow(2**31) if known is None else known.config.seed
     if fields.get("search", named.get("search")) == named.get("search"):

@@ -32,6 +32,7 @@ FLAGS = {
     "generator_options": "--generator-option",
 }
 GENERATOR_OPTIONS = ("truncation", "truncation_cutoff", "exact_truncation", "space", "classes", "ban")
+TOLD = ("seed", "generations", "augment")  # fields whose default means something else than their absence
 SAID = {("on_collapse", "stir"): "perturb", ("judge", "none"): None}  # an older name, and what a file has for null
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})", re.IGNORECASE)
@@ -79,10 +80,11 @@ class RunConfig(ComputeSection, StopSection, SearchSection, ScoreSection, Genera
 
     def sections(self) -> dict[str, dict[str, Any]]:
         """Section -> its fields, for files; fields at their default are left out, but for those that were set and
-        mean something else than their absence: without a seed a new one is drawn, and "auto" may choose generations.
+        mean something else than their absence: without a seed a new one is drawn, and "auto" may choose generations and
+        views.
         """
         plain = self.model_dump(mode="json", exclude_defaults=True)
-        plain |= {name: getattr(self, name) for name in ("seed", "generations") if name in self.model_fields_set}
+        plain |= {name: getattr(self, name) for name in TOLD if name in self.model_fields_set}
         found = {name: {f: plain[f] for f in kind.model_fields if f in plain} for name, kind in SECTIONS.items()}
         return {name: fields for name, fields in found.items() if fields}
 

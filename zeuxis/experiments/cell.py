@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from zeuxis.scorers.choose import make_judge, make_scorer
 from zeuxis.scorers.prompts import parse_prompt
 from zeuxis.types import Event
 
+PLAIN = {"judge": None, "augment": 0, "search": "random"}  # a run whose generator draws all that it has
 MODELS = 4  # sets of networks that are kept beside the first
 PRIOR = 256  # draws that the scale of each measure is taken from
 Row = dict[str, Any]
@@ -57,7 +58,7 @@ class Bench:
     def __init__(self, design: Design) -> None:
         self.design = design
         shared = {name: getattr(design, name) for name in ("generator", "scorer", "device", "precision", "micro_batch")}
-        self.base = make_config(**shared, prompt=(design.phrases[0],), judge=None, augment=0, search="random")
+        self.base = make_config(**shared, **PLAIN, prompt=(design.phrases[0],))
         models = load_models(self.base)
         self.device = models.generator.device
         evaluators = [*(("guide", scorer) for scorer in models.scorers)]
@@ -66,7 +67,7 @@ class Bench:
         self.evaluators = [
             Evaluator(name, *evaluator) for name, evaluator in zip(evaluator_names(design), evaluators, strict=True)
         ]
-        self._models = {models.key: models}
+        self._models, self._priors = {models.key: models}, dict[str, Tensor]()
 
     def precision(self) -> str:
         """ "bf16" or "fp32": what the gate decides on the first phrase, once for the whole experiment."""
@@ -95,15 +96,15 @@ class Bench:
     def prior(self, phrase: str) -> Row:
         """Mean and deviation of every evaluator's score over draws of the prior: the scale that gains are told in."""
         found: Row = {}
-        for name, score in self._seen(self._prior_images, phrase).items():
+        drawer = settle(self.base.model_copy(update={"prompt": (phrase,)}))[0]  # of each phrase, where it chooses
+        key = models_key(drawer)
+        if key not in self._priors:
+            generator = self.models(drawer).generator
+            generator.set_precision(torch.float32)
+            self._priors[key] = _render(generator, generator.space.sample(PRIOR, stream(0, "compare prior")))
+        for name, score in self._seen(self._priors[key], phrase).items():
             found[name] = {"mean": float(score.mean()), "deviation": float(score.std())}
         return found
-
-    @cached_property
-    def _prior_images(self) -> Tensor:
-        generator = self.models(self.base).generator
-        generator.set_precision(torch.float32)
-        return _render(generator, generator.space.sample(PRIOR, stream(0, "compare prior")))
 
     def run(self, cell: Cell) -> tuple[Row, Tensor]:
         """The cell's row (curve, cost, and what `evaluate` says) and the latents that `evaluate` drew."""

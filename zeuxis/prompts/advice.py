@@ -86,7 +86,8 @@ def _other_classes(config: RunConfig, wanted: Sequence[Phrase]) -> list[str]:
     wished = set().union(*(_kinds_of(name, known) for name in asked))
     if not all(allowed) or not wished or set().union(*allowed) & wished:
         return []
-    return [f"Only {' and '.join(config.classes)} (--class) is drawn, not {' and '.join(asked)}."]
+    why = "as the picture to start from" if config.start_from else "--class"
+    return [f"Only {' and '.join(config.classes)} ({why}) is drawn, not {' and '.join(asked)}."]
 
 
 def _kinds_of(name: str, known: Vocabulary) -> set[str]:

@@ -6,8 +6,10 @@ The phrase is compared with the words of each generator's labels (zeuxis.prompts
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ from zeuxis.errors import ZeuxisError
 from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
 from zeuxis.prompts.coverage import closeness, likeness
-from zeuxis.prompts.kinds import Asked, drawn, kinds_near, things_of, wanted_of
+from zeuxis.prompts.kinds import Asked, avoided_of, drawn, kinds_near, things_of, wanted_of
 from zeuxis.prompts.members import AUTO, MEMBERS, Member, member_of
 from zeuxis.prompts.start import adopted
 from zeuxis.prompts.templates import settled
@@ -46,6 +48,19 @@ def settle(config: RunConfig, known: Mapping[str, Any] | None = None) -> tuple[R
     """
     config, notes = _with_held_out(*_named(config, known))
     return _with_own_templates(config, known), notes
+
+
+def settled_lengths(config: RunConfig) -> RunConfig:
+    """The configuration with lengths and views for a search that is "auto", to count by; of other seeds it is kept."""
+    if config.search != AUTO:
+        return config
+    fields = {name: value for name, value in config.given().items() if name != "seed"}
+    return _settled(json.dumps(fields, sort_keys=True, default=list))
+
+
+@lru_cache(maxsize=256)
+def _settled(fields: str) -> RunConfig:
+    return settle(RunConfig(**json.loads(fields)))[0]
 
 
 def _with_own_templates(config: RunConfig, known: Mapping[str, Any] | None) -> RunConfig:
@@ -92,7 +107,7 @@ def _named(config: RunConfig, known: Mapping[str, Any] | None) -> tuple[RunConfi
     if config.search == AUTO:
         chosen, why = _search(config, fields["generator"])
         fields, notes = fields | chosen, [*notes, why] if why else notes
-    elif config.search == DRAWN["search"] and fields["generator"] in MEMBERS:
+    elif config.search == DRAWN["search"]:
         notes = [*notes, *_all_kinds(config, fields["generator"])]
     return config.model_copy(update=fields), notes
 
@@ -120,9 +135,9 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
     """The search for a generator, with its generations, views and truncation unless they are told; and in one sentence
     why, or "".
     """
-    told = config.options or config.unique or config.on_collapse != "nothing"  # what only breeding has
-    told = told or config.start not in (AUTO, "prior") or config.warm is not None or config.start_from
-    if generator not in MEMBERS or told:
+    told = bool(config.options) or config.unique or config.on_collapse != "nothing"  # what only breeding has
+    started = config.start not in (AUTO, "prior") or config.warm is not None or bool(config.start_from)
+    if generator not in MEMBERS or told or started:
         return {"search": SEARCH}, ""
     own: dict[str, Any] = dict(DRAWN)
     if config.space not in (None, "z"):
@@ -140,11 +155,12 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
 
 def _all_kinds(config: RunConfig, generator: str) -> list[str]:
     """How draws that a user asked for by name differ from those of the default, in one sentence if they do."""
-    kinds = _asked(config, MEMBERS[generator]).kinds
-    if not kinds:
+    own, _ = _search(config, generator)
+    if own["search"] != DRAWN["search"] or "classes" not in own:
         return []
-    own = f"of {' and '.join(kinds)} alone, at truncation {DRAWN['truncation']:g}"
-    return [f"The draws are of all kinds that {generator} has. Without --search they are {own}."]
+    psi = f", at truncation {own['truncation']:g}" if "truncation" in own else ""
+    of = " and ".join(own["classes"])
+    return [f"The draws are of all kinds that {generator} has. Without --search they are of {of} alone{psi}."]
 
 
 def _asked(config: RunConfig, member: Member) -> Asked:
@@ -153,7 +169,11 @@ def _asked(config: RunConfig, member: Member) -> Asked:
         return Asked()
     known, prompt = member.vocabulary, parse_prompt(config.prompt, config.negative, (), templates=False)
     things = things_of(wanted_of(prompt))
-    return Asked() if known is None or not things else kinds_near(things, known)
+    if known is None or not things:
+        return Asked()
+    avoided = {kind for text in avoided_of(prompt) for kind in kinds_near([text], known).kinds}
+    asked = kinds_near(things, known)
+    return replace(asked, kinds=tuple(kind for kind in asked.kinds if kind not in avoided))
 
 
 def _with_text(config: RunConfig) -> tuple[RunConfig, list[str]]:
@@ -214,7 +234,8 @@ def choose(config: RunConfig) -> Choice:
         known = [drawn(phrase.text, of) for phrase in asked]
         told = sum(p.weight * (n + k) for p, (n, _), k in zip(asked, near, known, strict=True))
         value[name] = told, sum(p.weight * likeness(p.text, of) for p in asked)  # where each names a label
-        nearest[name], among[name] = max(near)[1][0], any(known)
+        main = max(range(len(asked)), key=lambda k: (asked[k].weight, near[k]))
+        nearest[name], among[name] = near[main][1][0], any(known)
     name = max(reversed(value), key=lambda name: value[name])  # of equals the later: its pictures are larger
     if not among[name]:
         return Choice(name, f"None of the generators here was trained on such pictures; {name} comes nearest.")

@@ -106,6 +106,11 @@ def denied_in(prompt: Prompt) -> list[tuple[str, str]]:
     return [(p.text, away.group(1)) for p in prompt.phrases if p.weight > 0 for away in DENIED.finditer(p.text)]
 
 
+def avoided_of(prompt: Prompt) -> list[str]:
+    """What to move away from, and what phrases to move towards say is to be absent."""
+    return [p.text for p in prompt.phrases if p.text and p.weight < 0] + [what for _, what in denied_in(prompt)]
+
+
 def main_of(wanted: Sequence[Phrase]) -> list[str]:
     """Those of the greatest weight."""
     return [phrase.text for phrase in wanted if phrase.weight >= max(other.weight for other in wanted)]

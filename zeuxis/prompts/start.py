@@ -178,7 +178,8 @@ def adopted(config: RunConfig) -> tuple[dict[str, Any], str]:
             fields[name] = value
     note = f"The generator is {info.generator}, which drew {config.start_from[0]}." if "generator" in fields else ""
     if kept := fields.get("classes"):  # in whose coordinates its latent is
-        note += f" Like it, all pictures are of {' and '.join(kept)}."
+        like = "it" if note else config.start_from[0]
+        note = f"{note} Like {like}, all pictures are of {' and '.join(kept)}.".lstrip()
     return fields | ({"generator_options": own} if own else {}), note
 
 

@@ -70,7 +70,11 @@ def models_key(config: RunConfig) -> str:
 
 def load_models(config: RunConfig) -> Models:
     """The networks that a configuration names, on its device. UnknownName, Missing or WeightsRefused."""
-    config, _ = settle(config)
+    return _load(settle(config)[0])
+
+
+def _load(config: RunConfig) -> Models:
+    """Those of a settled configuration: settled again, it would hear a picture that it started from once more."""
     device = choose_device(config.device)
     return Models(
         make_generator(config.generator, device, **config.generator_arguments()),
@@ -109,11 +113,11 @@ def check_run(config: RunConfig, last: dict[str, Models], known: Header | None =
     `last` holds the networks of the check before and then those of this one: runs of a series mostly share them.
     """
     config, notes = settle(config, None if known is None else known["config"])
-    check_config(config)  # before networks are loaded
+    _check(config)  # before networks are loaded
     key = f"{models_key(config)} {config.judge}"
     if key not in last:
         last.clear()  # first: two of them may be more than fits
-        last[key] = load_models(config)
+        last[key] = _load(config)
     _asked(config, notes, last[key], known)
 
 
@@ -141,11 +145,11 @@ def _asked(
 def _built(
     config: RunConfig, decisions: Decisions | None, loaded: Models | None, started: Mapping[str, Any]
 ) -> Prepared:
-    prompt = check_config(config)
+    prompt = _check(config)
     device = choose_device(config.device)
     weights = [parse_weighted(name)[1] for name in config.scorer]
     if loaded is None or loaded.key not in ("", models_key(config)):
-        loaded = load_models(config)
+        loaded = _load(config)
     generator, scorers, judge = loaded.generator, loaded.scorers, loaded.judge
     first, start = start_of(config, generator, scorers, weights, prompt, started)
     fresh = decisions is None
@@ -223,7 +227,10 @@ def _helped(config: RunConfig) -> bool:
 
 def check_config(config: RunConfig) -> Prompt:
     """The prompt of a configuration, read; UnknownName or BadInput for what cannot be. No large model is loaded."""
-    config, _ = settle(config)
+    return _check(settle(config)[0])
+
+
+def _check(config: RunConfig) -> Prompt:
     choose_device(config.device)
     check_options(config.search, config.options, RunConfig.model_fields)
     check_generator(config.generator, config.generator_arguments())

@@ -149,6 +149,12 @@ def check_once(names: Sequence[str], flag: str) -> None:
         raise BadInput(f"Expected every name once for {flag}, got {twice[:60]!r} twice.")
 
 
+def check_named(generator: str) -> None:
+    """BadInput for a generator that each phrase would choose: all pictures are to be of one."""
+    if generator == AUTO:
+        raise BadInput("Expected one generator for all phrases, got auto. Name it, e.g. --generator pocket.")
+
+
 def check_judge(judge: Judge, guides: Sequence[Scorer]) -> None:
     """BadInput for a judge whose weights guide, or are among those that a guide uses."""
     for guide in guides:

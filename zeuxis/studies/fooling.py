@@ -28,7 +28,7 @@ from zeuxis.scorers.choose import make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.studies import fooling_answer
 from zeuxis.studies.breed import population
-from zeuxis.studies.carry import Answer, Study, check_once, run_of
+from zeuxis.studies.carry import Answer, Study, check_named, check_once, run_of
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.questions import Fooling
 from zeuxis.studies.rows import FoolingLine
@@ -79,6 +79,7 @@ class FoolingStudy(Study):
     def check(self) -> None:
         """Names, places, the template, and that no classifier guides."""
         s, first = self.settings, next(iter(self.class_list.classes))
+        check_named(s.generator)
         for search in s.search:
             check_config(s.run(search, phrase_of(s.template, first), s.seed, judge=None))
         names = [Path(name).name for name in s.classifier]

@@ -17,6 +17,7 @@ from zeuxis.experiments.records import Record
 from zeuxis.lab.attributes import COLOURS, colour_map
 from zeuxis.metrics.intervals import of_runs, ratio_of_runs
 from zeuxis.pictures.grid import grid_png
+from zeuxis.prompts.auto import settle
 from zeuxis.report.evaluation import Section, Shown, TableView, counted, png
 from zeuxis.report.html import embed
 from zeuxis.report.search_figures import Interval, pairs_png
@@ -61,8 +62,11 @@ class LeakageStudy(Study):
 
     def run(self, cell: Cell, folder: StudyFolder) -> RunFolder:
         """The finished run of a cell."""
-        said = cell[1] if cell[2] == WITH else without_colour(cell[1])[0]
-        return run_of(self, folder, cell, said, judge=None)
+        if cell[2] == WITH:
+            return run_of(self, folder, cell, cell[1], judge=None)
+        whole = settle(self.settings.run(cell[0], cell[1], int(cell[-1]), judge=None))[0]
+        alike = {"generator": whole.generator, "scorer": whole.scorer}  # whatever the phrase alone would choose
+        return run_of(self, folder, cell, without_colour(cell[1])[0], judge=None, **alike)
 
     def do(self, cell: Cell, folder: StudyFolder) -> tuple[Row, str]:
         """Breed, and count pixels of the colour inside and outside of the object."""

@@ -16,7 +16,7 @@ from zeuxis.run.prepare import check_config
 from zeuxis.scorers.choose import make_judge, make_scorer
 from zeuxis.scorers.combine import parse_weighted
 from zeuxis.studies import searches_answer
-from zeuxis.studies.carry import Answer, Study, check_judge, check_once, run_of
+from zeuxis.studies.carry import Answer, Study, check_judge, check_named, check_once, run_of
 from zeuxis.studies.folder import Cell, Row, StudyFolder
 from zeuxis.studies.questions import BASELINES, Searches
 from zeuxis.studies.rows import SearchesLine
@@ -45,6 +45,7 @@ class SearchesStudy(Study):
     def check(self) -> None:
         """Names, phrases, and that the judge does not guide."""
         s = self.settings
+        check_named(s.generator)
         check_once(s.search, "--search")
         check_once(s.phrase, "--phrase")
         for search in self.searches:

@@ -78,7 +78,7 @@ class SimilarityStudy(Study):
         row: Row = {"images": images, "best": best, "plateau": plateau(images, best, REST)}
         row["prior"], row["all"], row["last"] = (_shares(of) for of in (first, every, scores[-1]))
         row["shown"] = [[*places[k], round(float(every[k]), 5)] for k in dict.fromkeys(shown)]
-        samples = {"draws of the prior": first, "all evaluated": every, "last generation": scores[-1]}
+        samples = {"first generation": first, "all evaluated": every, "last generation": scores[-1]}
         row["samples"] = {name: _some(of) for name, of in samples.items()}
         return row, f"best {best[-1]:.4f}, plateau from {row['plateau']:,.0f} images on"
 
@@ -144,21 +144,21 @@ def _table(rows: Mapping[Cell, Row]) -> TableView:
         lines.append((phrase, search, seed, f"{prior[0]:.3f} to {prior[-1]:.3f}", f"{prior[3]:.3f}",
                       f"{every[0]:.3f} to {every[-1]:.3f}", f"{row['last'][3]:.3f}", f"{row['best'][-1]:.4f}",
                       f"{row['plateau']:,.0f} of {row['images'][-1]:,}"))  # fmt: skip
-    columns = ("phrase", "search", "seed", "prior: range", "prior: median", "all: range", "last generation: median",
+    columns = ("phrase", "search", "seed", "first: range", "first: median", "all: range", "last generation: median",
                "best", "plateau from images on")  # fmt: skip
     return TableView("", columns, tuple(lines), "", "ranges.csv")
 
 
 def _words() -> str:
     return (
-        f"Plateau: from there on the best score rises by less than {REST:.0%} of its whole rise. Prior: the first "
-        "generation, which searches draw there."
+        f"Plateau: from there on the best score rises by less than {REST:.0%} of its whole rise. First: the first "
+        "generation; searches draw it from the whole prior, the default only the kinds that a phrase names, truncated."
     )
 
 
 def _lead(rows: Mapping[Cell, Row]) -> tuple[str, ...]:
     return tuple(
-        f"{_name(cell)}: draws of the prior score {row['prior'][0]:.3f} to {row['prior'][-1]:.3f}, the best picture "
+        f"{_name(cell)}: the first generation scores {row['prior'][0]:.3f} to {row['prior'][-1]:.3f}, the best picture "
         f"{row['best'][-1]:.3f}; the plateau begins at {row['plateau']:,.0f} images."
         for cell, row in rows.items()
     )

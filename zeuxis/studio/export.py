@@ -102,7 +102,10 @@ def interpolation(gallery: Gallery, chosen: Sequence[Found]) -> Saved:
     infos = [read_metadata(gallery.path(found)) for found in chosen]
     first = infos[0]
     if any(_drawn_by(info) != _drawn_by(first) for info in infos):
-        raise BadInput("Expected pictures of one generator and its options to go between. Select such ones.")
+        raise BadInput(
+            "Expected pictures of one generator, drawn with the same options (searches draw the classes that their "
+            "phrases name), to go between. Select such ones."
+        )
     generator = load_generator(first)
     for info in infos:
         check_latent(info, generator)

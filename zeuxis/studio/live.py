@@ -24,6 +24,7 @@ from zeuxis import workflows
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput, ZeuxisError
 from zeuxis.pictures.grid import by_score, to_pixels
+from zeuxis.prompts.auto import settled_lengths
 from zeuxis.report.commands import folder_command, generate_command, repeated
 from zeuxis.run import Session
 from zeuxis.run.folder import RunFolder
@@ -117,7 +118,7 @@ class Live:
             if self.status.busy:
                 raise BadInput("A search is under way. Stop it first; what it has found is kept.")
             self._stop.clear()
-            self.status = Status(self.status.version + 1, "loading", prompt, wanted=config.generations)
+            self.status = Status(self.status.version + 1, "loading", prompt, wanted=settled_lengths(config).generations)
         if sketch and self.sketch is not None:
             self._sketching = threading.Thread(target=self._sketch, args=(config,), name="zeuxis-sketch", daemon=True)
             self._sketching.start()

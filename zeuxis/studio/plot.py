@@ -22,6 +22,7 @@ from zeuxis.errors import BadInput
 from zeuxis.experiments.jobs import Job, Plan, make_plan
 from zeuxis.experiments.kinds import run_config
 from zeuxis.experiments.results import JobFolder, Result, Results
+from zeuxis.prompts.auto import settled_lengths
 from zeuxis.prompts.series import slug
 from zeuxis.report.commands import folder_command
 from zeuxis.run.folder import RunFolder
@@ -117,7 +118,7 @@ class Plot:
     @property
     def images(self) -> int:
         """Images of all runs, if none ends before its time."""
-        configs = [run_config(job.config) for job in self.jobs]
+        configs = [settled_lengths(run_config(job.config)) for job in self.jobs]
         whole = [c.population * c.generations + (c.start_images or c.population) for c in configs]
         return sum(min(n, c.budget or n) for n, c in zip(whole, configs, strict=True))
 

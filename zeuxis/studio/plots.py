@@ -16,6 +16,7 @@ from zeuxis.errors import BadInput, RunDamaged, RunError, ZeuxisError
 from zeuxis.experiments.driver import Settings, check_jobs, run_experiment
 from zeuxis.experiments.kinds import run_config
 from zeuxis.experiments.results import JobFolder, Result, Results
+from zeuxis.prompts.auto import settled_lengths
 from zeuxis.prompts.series import slug
 from zeuxis.run.paths import numbered_folder
 from zeuxis.storage.checksummed import checksummed_json, damaged, verified_json
@@ -144,7 +145,7 @@ def progress(plot: Plot, results: Mapping[str, Result]) -> float:
             done += 1
         elif plot.folder is not None and JobFolder(plot.folder, job.key).work.is_dir():
             with contextlib.suppress(ZeuxisError):  # carrying it out says what is wrong
-                wanted = max(1, run_config(job.config).generations)
+                wanted = max(1, settled_lengths(run_config(job.config)).generations)
                 done += min(0.95, plot.work(job).generations / (wanted + 1))
     return done / max(1, plot.count)
 

@@ -41,7 +41,12 @@ from zeuxis.trust import KEY, check_files
 WARM = ("a red fire truck", "red shoes")  # prompts by which the models are loaded before anybody asks
 OWN_START = {"prompt", "seed", "start", "start_images", "start_from", "warm"}  # what a search around pictures sets anew
 DRAWS = ("samples", "best-of-n", "random")  # searches that breed nothing
-OF_DRAWS = {"search", "generations", "budget", "options"}
+MIXED = (
+    "Expected pictures of one generator, drawn with the same options, to breed from; those that a search draws by "
+    "default are of the classes that its phrase names."
+)
+OF_DRAWS = {"search", "generations", "budget", "options", "augment"}
+MODELS = 6  # sets of networks that are kept
 T = TypeVar("T")
 
 
@@ -166,6 +171,8 @@ class Studio:
         key = models_key(config)
         with self._lock:
             if key not in self._models:
+                for other in list(self._models)[: 1 - MODELS]:  # draws of a phrase have classes of its own
+                    del self._models[other]
                 self._models[key] = load_models(config.model_copy(update={"judge": None}))
             return Artist(config, self._models[key])
 
@@ -186,8 +193,9 @@ class Studio:
         latents: Sequence[Tensor] = ()
         if self.picked and not prompt:
             config = self.picked[0][0]
-            latents = [x for other, x, _ in self.picked if other.generator == config.generator]
-            self.picked = []
+            if any(drawn_by(other) != drawn_by(config) for other, _, _ in self.picked):
+                raise BadInput(f"{MIXED} Put some of them back.")
+            latents, self.picked = [x for _, x, _ in self.picked], []
         else:
             if not prompt.strip():
                 raise BadInput("Say what to draw, e.g. a red fire truck, or pick pictures of a search first.")
@@ -206,7 +214,9 @@ class Studio:
         first = found[0]
         folder = self.gallery.path(first).parent.parent  # of a plot it is that of one of its runs
         config = read_config(folder) if not (folder / "run.json").exists() else _trusted_config(RunFolder(folder))
-        infos, generator = [i for i in infos if i.sha256 == infos[0].sha256], self.artist(config).generator
+        generator = self.artist(config).generator
+        if any((one.sha256, one.options) != (infos[0].sha256, infos[0].options) for one in infos):
+            raise BadInput(f"{MIXED} Select such ones.")
         for info in infos:
             check_latent(info, generator)
         return self._bench(config, [torch.tensor(info.latent) for info in infos])
@@ -281,3 +291,8 @@ def _trusted_config(run: RunFolder) -> RunConfig:
     """The configuration of a run. BadInput where it would have files read that its user did not name."""
     check_files(run.config.model_dump(), run.path, said={}, given=run.record.get(KEY))
     return run.config
+
+
+def drawn_by(config: RunConfig) -> tuple[str, str]:
+    """By which the latents of a configuration are told from those of another: its generator and that one's options."""
+    return config.generator, repr(sorted(config.generator_arguments().items()))

@@ -44,6 +44,8 @@ def read_form(given: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
         if name in NUMBERS and not (isinstance(value, int) and low <= value <= high):
             raise BadInput(f"Expected {about.partition(' (')[0]} from {low:,} to {high:,}, got {text[:40]}.")
         fields[name] = value
+    if fields.get("search") == "auto" and given.get("generations") == FIRST["generations"]:
+        fields.pop("generations", None)  # the form's own, for breeding: the search has a length of its own
     return given.get("prompt", "")[:40_000], fields
 
 

@@ -12,6 +12,7 @@ from nicegui import ui
 
 from zeuxis.config import make_config
 from zeuxis.errors import ZeuxisError
+from zeuxis.prompts.auto import settled_lengths
 from zeuxis.report.commands import folder_command, next_limits
 from zeuxis.run.folder import RunFolder
 from zeuxis.studio.pace import in_words
@@ -236,7 +237,7 @@ def _about(studio: Studio, item: Item) -> str:
     else:
         said = ["search"]
         with contextlib.suppress(ZeuxisError):  # fields of a stranger, or of another version
-            config = make_config(**item.fields)
+            config = settled_lengths(make_config(**item.fields))
             said = [config.search, f"{config.generations:,} generations", f"population {config.population}"]
             said += [config.generator] if config.generator != "auto" else []
         said += [ended]
