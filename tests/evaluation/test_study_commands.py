@@ -7,8 +7,10 @@ import pytest
 from study_helpers import TOY, check_page, contents, evaluate, without_figures
 
 from zeuxis import workflows
+from zeuxis.config import RunConfig
 from zeuxis.errors import BadInput, UnknownName
 from zeuxis.plugins import trusted
+from zeuxis.prompts.auto import settle
 from zeuxis.prompts.series import escaped
 from zeuxis.storage.checksummed import checked_line, checksummed_json, verified_json, verified_line
 from zeuxis.studies import breed, generators, leakage, searches_answer, similarity
@@ -30,6 +32,21 @@ def no_figures(monkeypatch, request):
     if request.function is not test_the_figures_are_drawn:
         for module in (searches_answer, similarity, leakage, generators):
             without_figures(monkeypatch, module)
+
+
+@pytest.mark.parametrize("kind", ["fooling", "searches"])
+def test_one_generator_is_asked_for_where_pictures_are_compared(kind, tmp_path):
+    few = ("--generator", "auto", "--population", "4", "--repetitions", "1", "--generations", "1")
+    result = evaluate(kind, *few, *(("--phrase", "a cat") if kind == "searches" else ()), "--out", tmp_path / "out")
+    assert result.exit_code == 2 and "Expected one generator for all phrases, got auto" in result.output
+
+
+def test_the_phrase_without_its_colour_is_drawn_by_the_same_generator(tmp_path):
+    few = ("--population", "4", "--repetitions", "1", "--generations", "0", "--search", "default")
+    assert evaluate("leakage", *few, "--phrase", "a red apple", "--out", tmp_path / "out").exit_code == 0
+    configs = [verified_json(path)["config"] for path in (tmp_path / "out").rglob("run.json")]
+    assert len(configs) == 2 and len({(c["generator"], *c["scorer"]) for c in configs}) == 1
+    assert len({settle(RunConfig(prompt=(said,)))[0].generator for said in ("a red apple", "an apple")}) == 2
 
 
 def rows(path):

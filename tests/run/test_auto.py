@@ -40,6 +40,8 @@ PHRASES = {
     ),
 }
 
+JEWELS = ("bangle", "bracelet", "earrings", "jewellery set", "necklace and chains", "pendant", "ring")
+
 
 @pytest.mark.parametrize(("name", "phrase"), [(name, phrase) for name, of in PHRASES.items() for phrase in of])
 def test_the_generator_is_the_one_whose_labels_are_nearest(name, phrase):
@@ -172,6 +174,26 @@ def test_a_phrase_that_none_can_draw_is_told_so():
     assert config.generator in MEMBERS and notes[0] == (
         f"None of the generators here was trained on such pictures; {config.generator} comes nearest."
     )
+
+
+@pytest.mark.parametrize(
+    ("phrases", "negative", "classes"),
+    [
+        (("an animal",), (), ("bird", "cat", "deer", "dog", "frog", "horse")),
+        (("an animal",), ("a dog",), ("bird", "cat", "deer", "frog", "horse")),
+        (("an animal but not a dog",), (), ("bird", "cat", "deer", "frog", "horse")),
+        (("a gold piece of jewelry",), (), tuple(f"gold {one}" for one in JEWELS)),
+        (("a shoe",), ("a sports shoe",), ("Casual Shoes", "Formal Shoes")),
+        (("a jewellery set",), (), ("Jewellery Set",)),
+    ],
+)
+def test_words_for_many_kinds_and_those_to_avoid(phrases, negative, classes):
+    assert settle(RunConfig(prompt=phrases, negative=negative))[0].classes == classes
+
+
+def test_the_label_that_chose_is_of_the_main_phrase():
+    notes = settle(RunConfig(prompt=("a cat:1.5", "a dog:0.5")))[1]
+    assert notes[0] == "The generator is pocket: its 'cat' is nearest to the phrase."
 
 
 def test_what_is_named_is_left_alone():

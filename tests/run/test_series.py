@@ -208,6 +208,21 @@ def test_the_same_command_goes_on_with_the_drawn_seed():
         assert result.exit_code == 0, result.output
 
 
+def test_a_long_series_finds_its_seed_too():
+    words = [
+        "generate",
+        "a {red|blue|green|cyan|white} {disc|square}",
+        *TOY[:-2],
+        "--generations",
+        "0",
+        "--out",
+        "many",
+    ]
+    for _ in range(2):
+        result = zeuxis_(*words, "--top", "0")
+        assert result.exit_code == 0, result.output
+
+
 def test_alternatives_are_phrases_of_their_own_in_comparisons_and_studies():
     assert every(["a {red|blue} disc", "a cat"]) == ("a red disc", "a blue disc", "a cat")
     toys = ("--generator", "toy", "--scorer", "toy", "--judge", "none", "--phrase", "a {red|blue} \\{disc\\}")

@@ -78,6 +78,19 @@ def test_a_bred_picture_is_a_start_and_the_run_goes_on_without_its_file():
     assert torch.equal(RunFolder("two").entry(4).batch.x, RunFolder("three").entry(4).batch.x)
 
 
+def test_a_resume_keeps_what_it_took_over_whatever_lies_at_the_place_of_the_picture(monkeypatch):
+    few = ("--population", "4", "--generations", "0", "--augment", "0", "--precision", "fp32", "--seed", "1", "--quiet")
+    for phrase, out in (("a dog", "dog"), ("a cat", "cats")):
+        more = ("--generator", "pocket", *(() if out == "dog" else ("--search", "cma-ga", "--start", "prior")))
+        assert zeuxis_("generate", phrase, *few, *more, "--out", out).exit_code == 0
+    shutil.copy("cats/images/best.png", "start.png")
+    assert zeuxis_("generate", "a cat", *few, "--start-from", "start.png", "--out", "run").exit_code == 0
+    shutil.copy("dog/images/best.png", "start.png")  # of dogs alone, truncated
+    assert zeuxis_("resume", "run", "--generations", "2", "--quiet").exit_code == 0
+    assert RunFolder("run").config.classes == ()
+    assert zeuxis_("replay", "run/images/best.png").exit_code == 0
+
+
 def test_styles_are_taken_over_with_the_picture():
     options = ("--generator", "pocket-products", "--space", "w+", "--seeds", "3", "--each", "--out", "p.png")
     assert zeuxis_("sample", *options).exit_code == 0

@@ -45,6 +45,9 @@ def test_cells_are_jobs_in_the_order_of_the_grid():
         assert config["prompt"] == [("a red disc <b>", "a blue disc <b>")[cell.x]]
         assert [job.config["seed"] for job in cell.jobs] == [3, 4] and config["precision"] == "fp32"
     assert plot.images == 4 * 2 * (8 * 3 + 12 * 3)
+    auto = {"prompt": ("a cat",), "generator": "pocket", "search": "auto"}
+    drawn = make_plot(auto, [("population", "8, 16")])
+    assert drawn.images == (8 + 16) * 11  # not of a search that breeds
 
 
 def test_words_on_two_axes_make_all_pairs():

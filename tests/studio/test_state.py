@@ -118,6 +118,23 @@ def test_pictures_of_the_gallery_are_bred_on(studio):
         studio.breed_from([])
 
 
+def test_pictures_of_other_classes_are_not_bred_together(studio):
+    few = {"generations": 0, "population": 4, "augment": 0, "judge": None, "generator": "pocket"}
+    for phrase in ("a cat", "a dog"):
+        studio.live.start(phrase, **few)
+        studio.live.wait(60)
+        studio.pick(0)
+    with pytest.raises(BadInput, match="drawn with the same options"):
+        studio.breed()
+    assert len(studio.picked) == 2
+    studio.gallery.refresh()
+    found = studio.gallery.find(limit=8)
+    one, other = found[0], next(f for f in found if f.run != found[0].run)
+    with pytest.raises(BadInput, match="drawn with the same options"):
+        studio.breed_from([one.id, other.id])
+    assert studio.breed_from([one.id]).artist.config.classes in (("cat",), ("dog",))
+
+
 def test_a_strangers_run_has_no_file_read(studio, tmp_path):
     searched(studio)
     run = studio.live.status.folder

@@ -13,6 +13,7 @@ from zeuxis.config import SECTIONS, RunConfig, flag, make_config
 from zeuxis.configs import read_config, write_config
 from zeuxis.errors import BadInput
 from zeuxis.generators.choose import check_generator
+from zeuxis.prompts.auto import settle
 from zeuxis.run import check_config
 
 TOY = {"generator": "toy", "scorer": ("toy",), "judge": "toy", "search": "ga"}
@@ -27,6 +28,14 @@ def test_a_configuration_is_read_flat_or_in_sections():
     config = make_config(prompt=("a cat", "at night:0.5"), population=4, truncation=0.5, budget=100, judge=None)
     assert set(config.sections()) == {"prompt", "generator", "score", "search", "stop"}
     assert RunConfig.model_validate(config.sections()) == config == RunConfig.model_validate(config.model_dump())
+
+
+def test_fields_that_auto_would_choose_otherwise_are_kept_in_files():
+    usual, cat = RunConfig(), {"prompt": ("a cat",)}
+    told = make_config(**cat, augment=usual.augment, generations=usual.generations)
+    again, without = (settle(RunConfig.model_validate(one.sections()))[0] for one in (told, RunConfig(**cat)))
+    assert (again.augment, again.generations) == (usual.augment, usual.generations)
+    assert (without.augment, without.generations) == (8, 10)
 
 
 def test_a_field_in_the_wrong_section_and_an_unknown_one_are_said():

@@ -44,6 +44,23 @@ ALSO_CALLED = {  # labels and everyday words for them that are no part of their 
     "trolley bag": ("suitcase",),
     "watches": ("wristwatch",),
 }
+GROUPS = {  # everyday words for several labels at once
+    ("animal",): ("bird", "cat", "deer", "dog", "frog", "horse"),
+    ("pet",): ("cat", "dog"),
+    ("vehicle",): ("airplane", "automobile", "ship", "truck"),
+    ("cosmetic", "makeup", "make-up", "make up"): (
+        *("compact", "concealer", "eyeshadow", "foundation and primer", "highlighter and blush", "kajal and eyeliner"),
+        *("lip gloss", "lip liner", "lipstick", "mascara", "nail polish"),
+    ),
+    ("footwear",): (
+        *("booties", "casual shoes", "flats", "flip flops", "formal shoes", "heels", "sandals", "sports shoes"),
+    ),
+    ("headwear",): ("caps", "hat", "headband"),
+    ("jewellery", "jewelry"): (
+        *("bangle", "bracelet", "earrings", "jewellery set", "necklace and chains", "pendant", "ring"),
+    ),
+    ("luggage",): ("duffel bag", "rucksacks", "trolley bag"),
+}
 # Words of the package's labels that hardly anyone means as they do: "toy" as a dog, "foundation" as make-up.
 ELSE_MEANT = ("foundation", "hangar queen", "highlighter", "liner", "machine", "mask", "packet", "queen", "toy")
 
@@ -134,7 +151,8 @@ def _other_names(label: str, labels: Sequence[str]) -> list[str]:
     half = singulars(first) if second and first not in (*labels, *ELSE_MEANT) else []
     word = singulars(label)[:2][-1]
     apart = [f"{word[:k]} {word[k:]}" for k in range(SHORTEST, len(word) - SHORTEST + 1)] if word.isalpha() else []
-    return [*singulars(label)[1:], *half, *apart, *ALSO_CALLED.get(label, ())]
+    groups = [word for words, of in GROUPS.items() if label in of and len({*of} & {*labels}) > 1 for word in words]
+    return [*singulars(label)[1:], *half, *apart, *ALSO_CALLED.get(label, ()), *groups]
 
 
 @cache

@@ -114,7 +114,7 @@ def _images(axes: Any, rows: Sequence[Row]) -> None:
 
 
 def _norm(axes: Any, rows: Sequence[Row]) -> None:
-    """Mean length of the latents; 1 is that of a draw from the prior."""
+    """Mean length of the latents; 1 is that of a draw from the prior with all its classes."""
     axes.plot([row.generation for row in rows], [row.health["norm"] for row in rows], color=MEAN)
     axes.set_ylabel("latent norm")
 

@@ -38,7 +38,10 @@ def winners(
                 "other weights. Leave it out."
             )
         if config.generator_arguments() != dict(options):
-            raise BadInput(f"Expected runs with the generator's options {dict(options)}, got {path}. Leave it out.")
+            raise BadInput(
+                f"Expected runs with the generator's options {dict(options)}, got {path}. Leave it out. Runs that "
+                "draw by default are of the classes that their phrases name; learn from those of --search cma-ga."
+            )
         if config.image_prompt:
             raise BadInput(f"Expected runs with prompts in words, got {path}, which has pictures. Leave it out.")
         last = run.entry(run.generations - 1) if run.generations else None
