@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from zeuxis.cli.main import app
 from zeuxis.configs import CLIP
 from zeuxis.errors import BadInput, MissingExtra, RunError
-from zeuxis.experiments import execute, processes
+from zeuxis.experiments import cell, execute, processes
 from zeuxis.experiments.analysis import _known_mean, estimate, images_to, table
 from zeuxis.experiments.cell import MODELS, Bench, evaluator_names, steps
 from zeuxis.experiments.design import Cell, fields, is_warm, make_design
@@ -102,6 +102,16 @@ def test_a_search_draws_what_its_own_run_would_whatever_phrase_comes_first():
     rows = {cell.variant: bench.run(cell)[0] for cell in design.cells() if cell.phrase == "a cat"}
     assert rows["default"]["judge pocket"]["mean"] > rows["random"]["judge pocket"]["mean"] + 0.2
     assert len(bench._models) <= 1 + MODELS
+
+
+def test_the_scale_of_a_phrase_is_of_its_own_generator_whatever_phrase_comes_first(monkeypatch):
+    monkeypatch.setattr(cell, "PRIOR", 8)
+    phrases = ("a cat", "a red shoe")
+    found = []
+    for order in (phrases, phrases[::-1]):
+        bench = Bench(make_design(variants=("random",), phrases=order, generator="auto", judge=None, precision="fp32"))
+        found.append([bench.prior(phrase) for phrase in phrases])
+    assert found[0] == found[1]
 
 
 def test_the_baseline_is_always_there_and_the_grid_is_whole():

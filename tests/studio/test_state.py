@@ -8,7 +8,9 @@ from zeuxis.errors import BadInput, RunLocked
 from zeuxis.pictures.metadata import read_metadata
 from zeuxis.run import RunFolder
 from zeuxis.storage.checksummed import checksummed_json, verified_json
-from zeuxis.studio.state import Studio
+from zeuxis.studio.live import configured
+from zeuxis.studio.pages.form import FIRST, read_form
+from zeuxis.studio.state import WARM, Studio
 from zeuxis.workflows import Outputs
 
 TOY = {"generator": "toy", "scorer": ("toy",), "judge": None, "population": 12, "generations": 2, "search": "ga"}
@@ -133,6 +135,15 @@ def test_pictures_of_other_classes_are_not_bred_together(studio):
     with pytest.raises(BadInput, match="drawn with the same options"):
         studio.breed_from([one.id, other.id])
     assert studio.breed_from([one.id]).artist.config.classes in (("cat",), ("dog",))
+
+
+def test_what_is_loaded_before_anybody_asks_serves_the_first_search(studio):
+    studio.preload()
+    studio._preloading.join()
+    loaded = set(studio._models)
+    for prompt in WARM:
+        studio.artist(configured(prompt, **read_form(FIRST)[1]))
+    assert set(studio._models) == loaded
 
 
 def test_a_strangers_run_has_no_file_read(studio, tmp_path):

@@ -35,6 +35,7 @@ from zeuxis.studio.status import SHOWN, Frame, Point, Status
 from zeuxis.types import Event
 
 DEFAULTS: dict[str, Any] = {"precision": "fp32", "view_every": 5}  # first pictures sooner; the judge heard more often
+SEARCH = "cma-ga"  # of the form, to be watched while it breeds
 Ended = Callable[[str, str], None]  # done, stopped or failed, and why
 CLEARLY = 0.05  # of the judge's mean below its best
 APART = 2  # evaluations in a row by which score and judge part before the page says so

@@ -26,7 +26,7 @@ from zeuxis.studio.dropped import INBOX, Dropped, take
 from zeuxis.studio.family import Family
 from zeuxis.studio.gallery import OWN, Gallery
 from zeuxis.studio.journal import Journal, read_config, read_family
-from zeuxis.studio.live import Live, configured, titled
+from zeuxis.studio.live import SEARCH, Live, configured, titled
 from zeuxis.studio.plot import Plot
 from zeuxis.studio.plots import Plots
 from zeuxis.studio.presets import Presets
@@ -125,7 +125,7 @@ class Studio:
                 if self._closing.is_set():
                     return
                 with contextlib.suppress(ZeuxisError):
-                    self._sketch(make_config(prompt=(prompt,), population=8))
+                    self._sketch(make_config(prompt=(prompt,), search=SEARCH, population=8))
             self.take_up()
 
         self._preloading = threading.Thread(target=work, name="zeuxis-preload", daemon=True)

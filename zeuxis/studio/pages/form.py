@@ -9,12 +9,12 @@ from typing import Any
 from zeuxis.config import RunConfig, make_config
 from zeuxis.errors import BadInput
 from zeuxis.studio.axes import known_field, put, value_of
-from zeuxis.studio.live import DEFAULTS, phrases
+from zeuxis.studio.live import DEFAULTS, SEARCH, phrases
 from zeuxis.studio.plot import Spec, make_plot
 from zeuxis.studio.presets import Axes
 from zeuxis.trust import check_code
 
-FIRST = {"generator": "auto", "search": "cma-ga", "generations": "160", "population": "64", "seed": ""}
+FIRST = {"generator": "auto", "search": SEARCH, "generations": "160", "population": "64", "seed": ""}
 NUMBERS = {
     "generations": ("Generations", 0, 100_000), "population": ("Population", 4, 1024),
     "seed": ("Seed (empty: a new one)", 0, 2**31),
