@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from zeuxis.cli.main import app
 from zeuxis.configs import CLIP
 from zeuxis.errors import BadInput, MissingExtra, RunError
-from zeuxis.experiments import cell, execute, processes
+from zeuxis.experiments import cell as cells
+from zeuxis.experiments import execute, processes
 from zeuxis.experiments.analysis import _known_mean, estimate, images_to, table
 from zeuxis.experiments.cell import MODELS, Bench, evaluator_names, steps
 from zeuxis.experiments.design import Cell, fields, is_warm, make_design
@@ -105,7 +106,7 @@ def test_a_search_draws_what_its_own_run_would_whatever_phrase_comes_first():
 
 
 def test_the_scale_of_a_phrase_is_of_its_own_generator_whatever_phrase_comes_first(monkeypatch):
-    monkeypatch.setattr(cell, "PRIOR", 8)
+    monkeypatch.setattr(cells, "PRIOR", 8)
     phrases = ("a cat", "a red shoe")
     found = []
     for order in (phrases, phrases[::-1]):
