@@ -185,6 +185,8 @@ def test_a_phrase_that_none_can_draw_is_told_so():
         (("a gold piece of jewelry",), (), tuple(f"gold {one}" for one in JEWELS)),
         (("a shoe",), ("a sports shoe",), ("Casual Shoes", "Formal Shoes")),
         (("a jewellery set",), (), ("Jewellery Set",)),
+        (("a sea animal",), (), ()),
+        (("a stuffed animal",), (), ()),
     ],
 )
 def test_words_for_many_kinds_and_those_to_avoid(phrases, negative, classes):

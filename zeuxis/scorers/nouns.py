@@ -36,7 +36,7 @@ NO_KIND = (
     "dog, balloon dog, space ship, rocket ship, cable car, bumper car, rail car, railway car, train car, tram car, "
     "street car, dining car, sleeping car, polar cat, paper plane, guinea pig, flying fox, sea lion, teddy bear, "
     "water bear, mechanical bull, lady bird, angry bird, computer mouse, hand truck, baseball bat, koala bear, gravy "
-    "boat, sea cow"
+    "boat, sea cow, sea animal, marine animal, stuffed animal, plush animal, toy animal, balloon animal, space vehicle"
 )
 NO_KIND_EITHER = "spaceship starship toadstool seahorse ladybird jailbird jellyfish starfish catfish doghouse"
 
