@@ -88,6 +88,7 @@ def test_a_search_draws_what_its_own_run_would_whatever_phrase_comes_first():
     grid = {"seeds": 1, "populations": (4,), "generations": 2}
     design = make_design(variants=variants, phrases=phrases, baseline="random", precision="fp32", **grid)
     bench = Bench(design)
+    prior = bench.models(bench.base).generator.labels
     for cell in design.cells():
         config, models = design.config(cell), bench.models(design.config(cell))
         drawn = prepare_run(config, models).problem.generator
@@ -102,7 +103,9 @@ def test_a_search_draws_what_its_own_run_would_whatever_phrase_comes_first():
         }.get(cell.variant, ("ga", 0, None, 8))
     rows = {cell.variant: bench.run(cell)[0] for cell in design.cells() if cell.phrase == "a cat"}
     assert rows["default"]["judge pocket"]["mean"] > rows["random"]["judge pocket"]["mean"] + 0.2
-    assert len(bench._models) <= 1 + MODELS
+    for name in ("bird", "deer", "dog", "frog", "horse", "truck"):
+        bench.models(bench.base.model_copy(update={"classes": (name,)}))
+    assert len(bench._models) == 1 + MODELS and bench.models(bench.base).generator.labels == prior
 
 
 def test_the_scale_of_a_phrase_is_of_its_own_generator_whatever_phrase_comes_first(monkeypatch):

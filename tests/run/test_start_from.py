@@ -78,7 +78,7 @@ def test_a_bred_picture_is_a_start_and_the_run_goes_on_without_its_file():
     assert torch.equal(RunFolder("two").entry(4).batch.x, RunFolder("three").entry(4).batch.x)
 
 
-def test_a_resume_keeps_what_it_took_over_whatever_lies_at_the_place_of_the_picture(monkeypatch):
+def test_a_resume_keeps_what_it_took_over_whatever_lies_at_the_place_of_the_picture():
     few = ("--population", "4", "--generations", "0", "--augment", "0", "--precision", "fp32", "--seed", "1", "--quiet")
     for phrase, out in (("a dog", "dog"), ("a cat", "cats")):
         more = ("--generator", "pocket", *(() if out == "dog" else ("--search", "cma-ga", "--start", "prior")))

@@ -153,7 +153,7 @@ class Bench:
         config, _ = settle(config)
         key = models_key(config)
         if key not in self._models:
-            for other in list(self._models)[1:-MODELS]:  # a default has classes of its own for each phrase
+            for other in list(self._models)[1 : 1 - MODELS]:  # a default has classes of its own for each phrase
                 del self._models[other]
             self._models[key] = load_models(config.model_copy(update={"judge": None}))
         models = self._models[key]

@@ -10,7 +10,7 @@ from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline
 from zeuxis.prompts.coverage import Vocabulary, closeness, model_vocabulary, words
 from zeuxis.prompts.kinds import denied_in, drawn, kinds_near, main_of, things_of, wanted_of
-from zeuxis.prompts.members import MEMBERS, in_a_row
+from zeuxis.prompts.members import MEMBERS, enumerated
 from zeuxis.scorers import SCORERS
 from zeuxis.scorers.base import Phrase, Prompt
 from zeuxis.scorers.combine import parse_weighted
@@ -87,7 +87,7 @@ def _other_classes(config: RunConfig, wanted: Sequence[Phrase]) -> list[str]:
     if not all(allowed) or not wished or set().union(*allowed) & wished:
         return []
     why = "as the picture to start from" if config.start_from else "--class"
-    return [f"Only {in_a_row(config.classes)} ({why}) is drawn, not {in_a_row(asked)}."]
+    return [f"Only {enumerated(config.classes)} ({why}) is drawn, not {enumerated(asked)}."]
 
 
 def _kinds_of(name: str, known: Vocabulary) -> set[str]:

@@ -19,7 +19,7 @@ from zeuxis.generators import GENERATORS
 from zeuxis.generators.diffusion import is_pipeline, licence_of
 from zeuxis.prompts.coverage import closeness, likeness
 from zeuxis.prompts.kinds import Asked, avoided_of, drawn, kinds_near, things_of, wanted_of
-from zeuxis.prompts.members import AUTO, MEMBERS, Member, in_a_row, member_of
+from zeuxis.prompts.members import AUTO, MEMBERS, Member, enumerated, member_of
 from zeuxis.prompts.start import adopted
 from zeuxis.prompts.templates import settled
 from zeuxis.scorers.combine import parse_weighted
@@ -147,7 +147,7 @@ def _search(config: RunConfig, generator: str) -> tuple[dict[str, Any], str]:
         own |= {"classes": kinds, "start": "prior", "generations": OF_KINDS}
     own = {name: value for name, value in own.items() if name in FREE or name not in config.model_fields_set}
     psi = f" at truncation {own['truncation']:g}" if "truncation" in own else ""
-    of = f", of {in_a_row(kinds)} alone" if kinds else ""
+    of = f", of {enumerated(kinds)} alone" if kinds else ""
     why = f"The search is samples{psi}{of}: the best different draws of {generator} look better than bred pictures."
     none = f" There are no pictures of {', '.join(asked.missing)}: other colours are drawn." if asked.missing else ""
     return own, f"{why} --search {SEARCH} breeds.{none}"
@@ -159,7 +159,7 @@ def _all_kinds(config: RunConfig, generator: str) -> list[str]:
     if own["search"] != DRAWN["search"] or "classes" not in own:
         return []
     psi = f", at truncation {own['truncation']:g}" if "truncation" in own else ""
-    of = in_a_row(own["classes"])
+    of = enumerated(own["classes"])
     return [f"The draws are of all kinds that {generator} has. Without --search they are of {of} alone{psi}."]
 
 

@@ -56,7 +56,7 @@ MEMBERS = {
 }
 
 
-def in_a_row(names: Sequence[str]) -> str:
+def enumerated(names: Sequence[str]) -> str:
     """ "a", "a and b", "a, b and c"."""
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 

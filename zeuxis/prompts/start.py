@@ -20,7 +20,7 @@ from zeuxis.hub.catalogue import MODELS
 from zeuxis.hub.model_file import read_model
 from zeuxis.hub.pocket import first_sha256
 from zeuxis.pictures.metadata import PictureInfo, read_metadata
-from zeuxis.prompts.members import in_a_row
+from zeuxis.prompts.members import enumerated
 from zeuxis.rng import stream
 from zeuxis.scorers.bank import open_bank
 from zeuxis.scorers.base import Prompt, Scorer
@@ -180,7 +180,7 @@ def adopted(config: RunConfig) -> tuple[dict[str, Any], str]:
     note = f"The generator is {info.generator}, which drew {config.start_from[0]}." if "generator" in fields else ""
     if kept := fields.get("classes"):  # in whose coordinates its latent is
         like = "it" if note else config.start_from[0]
-        note = f"{note} Like {like}, all pictures are of {in_a_row(kept)}.".lstrip()
+        note = f"{note} Like {like}, all pictures are of {enumerated(kept)}.".lstrip()
     return fields | ({"generator_options": own} if own else {}), note
 
 

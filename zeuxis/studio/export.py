@@ -101,7 +101,7 @@ def interpolation(gallery: Gallery, chosen: Sequence[Found]) -> Saved:
     _check(chosen, MOST_STOPS, "an interpolation", least=2)
     infos = [read_metadata(gallery.path(found)) for found in chosen]
     first = infos[0]
-    if any(_drawn_by(info) != _drawn_by(first) for info in infos):
+    if any(drawn_by(info) != drawn_by(first) for info in infos):
         raise BadInput(
             "Expected pictures of one generator, drawn with the same options (searches draw the classes that their "
             "phrases name), to go between. Select such ones."
@@ -121,7 +121,8 @@ def label(found: Found) -> str:
     return f"{score}{judged}{' '.join(found.prompt[:LINE].split())}"
 
 
-def _drawn_by(info: PictureInfo) -> tuple[str, str, int]:
+def drawn_by(info: PictureInfo) -> tuple[str, str, int]:
+    """By which the latents of pictures are told apart: the weights, their options, and how many genes."""
     return info.sha256, repr(sorted(info.options.items())), len(info.latent)
 
 

@@ -193,7 +193,8 @@ class Studio:
         latents: Sequence[Tensor] = ()
         if self.picked and not prompt:
             config = self.picked[0][0]
-            if any(drawn_by(other) != drawn_by(config) for other, _, _ in self.picked):
+            own = (config.generator, config.generator_arguments())
+            if any((other.generator, other.generator_arguments()) != own for other, _, _ in self.picked):
                 raise BadInput(f"{MIXED} Put some of them back.")
             latents, self.picked = [x for _, x, _ in self.picked], []
         else:
@@ -205,6 +206,7 @@ class Studio:
     def breed_from(self, numbers: Sequence[int]) -> Bench:
         """The same of pictures in the gallery."""
         from zeuxis.pictures.metadata import read_metadata
+        from zeuxis.studio.export import drawn_by
         from zeuxis.tools.replay import check_latent
 
         found = [self.gallery.one(number) for number in numbers]
@@ -215,7 +217,7 @@ class Studio:
         folder = self.gallery.path(first).parent.parent  # of a plot it is that of one of its runs
         config = read_config(folder) if not (folder / "run.json").exists() else _trusted_config(RunFolder(folder))
         generator = self.artist(config).generator
-        if any((one.sha256, one.options) != (infos[0].sha256, infos[0].options) for one in infos):
+        if any(drawn_by(one) != drawn_by(infos[0]) for one in infos):
             raise BadInput(f"{MIXED} Select such ones.")
         for info in infos:
             check_latent(info, generator)
@@ -291,8 +293,3 @@ def _trusted_config(run: RunFolder) -> RunConfig:
     """The configuration of a run. BadInput where it would have files read that its user did not name."""
     check_files(run.config.model_dump(), run.path, said={}, given=run.record.get(KEY))
     return run.config
-
-
-def drawn_by(config: RunConfig) -> tuple[str, str]:
-    """By which the latents of a configuration are told from those of another: its generator and that one's options."""
-    return config.generator, repr(sorted(config.generator_arguments().items()))
